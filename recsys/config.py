@@ -1,0 +1,214 @@
+"""The settings of a run: one frozen object a table, checked before Spark starts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+DATASETS = ("synthetic", "ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m")
+
+Activation = Literal["relu", "selu", "elu", "gelu", "silu", "tanh", "sigmoid", "linear", "softmax"]
+ColumnRef = str | int
+
+
+def _key(default: Any, doc: str, unit: str = "", **constraints: Any) -> Any:
+    """A setting with its documentation and, where it has one, its unit."""
+    return Field(default, description=doc, json_schema_extra={"unit": unit}, **constraints)
+
+
+class Table(BaseModel):
+    """A table of settings: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ColumnsConfig(Table):
+    """Which columns of own files hold what: a name, or a position from 1."""
+
+    user: ColumnRef | None = _key(None, "user id in the ratings; default userId, or 1 without a header")
+    movie: ColumnRef | None = _key(
+        None, "movie id in the ratings, and by name also in the movies; default movieId, or 2 without a header"
+    )
+    rating: ColumnRef | None = _key(None, "rating; default rating, or 3 without a header")
+    timestamp: ColumnRef | None = _key(
+        None, "time of the rating, seconds or a date and time, may be absent; default timestamp, or 4 without a header"
+    )
+    title: ColumnRef | None = _key(None, "title in the movies; default title, or 2 without a header")
+    movie_in_movies: ColumnRef | None = _key(
+        None, "movie id in the movies, where it is not as in the ratings; default movieId, or 1 without a header"
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _positions_start_at_one(cls, value: ColumnRef | None) -> ColumnRef | None:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("a position counts from 1")
+        return value
+
+
+class DataConfig(Table):
+    """Which ratings are used, and how users and ratings are divided into training, validation and test."""
+
+    dataset: Literal[DATASETS] | None = _key(None, "a data set of the catalogue")  # type: ignore[valid-type]
+    ratings: str | None = _key(None, "own ratings instead: a path or glob that Spark can read (CSV, TSV, ::, Parquet)")
+    movies: str | None = _key(None, "own movies: a path or glob; without it there are no titles and no year filter")
+    separator: str | None = _key(None, "own files: the separator; by default told from the first line", min_length=1)
+    header: bool | None = _key(None, "own files: whether they start with a header; by default told from the first line")
+    encoding: Literal["UTF-8", "ISO-8859-1"] | None = _key(None, "own files: their encoding; by default UTF-8")
+    columns: ColumnsConfig = _key(ColumnsConfig(), "own files: which column holds what")
+    id_type: Literal["auto", "integer", "string"] = _key("auto", "what user and movie ids are; auto looks at the data")
+    data_dir: str | None = _key(
+        None, "where a catalogue data set lies unpacked or is put; by default the run directory's data folder"
+    )
+    year_from: int | None = _key(None, "first release year, inclusive", "year")
+    year_to: int | None = _key(None, "last release year, inclusive", "year")
+    positive_from: float | None = _key(
+        None, "keep only ratings of at least this much and take them all for 1: likes instead of ratings", "stars"
+    )
+    rating_min: float | None = _key(None, "own files: lowest rating of the scale; by default 0.5", "stars", gt=0)
+    rating_max: float | None = _key(None, "own files: highest rating of the scale; by default 5", "stars", gt=0)
+    max_rejected: float = _key(0.01, "more rejected rows than this end the run", "fraction of rows", ge=0, le=1)
+    scale: float = _key(0.01, "synthetic: size, 1 is ml-25m's shape", "of ml-25m", gt=0)
+    seed: int = _key(1, "synthetic: seed of the generated data", ge=0)
+    split: Literal["user", "rating"] = _key(
+        "user", "what test and validation are made of: whole users, or a fraction of every user's ratings"
+    )
+    test_fraction: float = _key(0.2, "users (or ratings) kept for the test", "fraction", gt=0, lt=1)
+    validation_fraction: float = _key(
+        0.1, "users (or ratings), of those not kept for the test, kept for validation", "fraction", gt=0, lt=1
+    )
+    block_users: int = _key(512, "users whose rating arrays are stored as one block", "users", ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DataConfig:
+        if self.dataset and self.ratings:
+            raise ValueError("data.dataset and data.ratings exclude each other: keep one of them")
+        if not self.dataset and not self.ratings:
+            raise ValueError("data.dataset or data.ratings is needed: name a data set, or the path of own ratings")
+        if self.movies and not self.ratings:
+            raise ValueError("data.movies goes with data.ratings; a catalogue data set brings its own movies")
+        own = {"separator", "header", "encoding", "rating_min", "rating_max", "columns", "id_type"}
+        if self.dataset and (given := sorted(own & self.model_fields_set)):
+            keys = ", ".join(f"data.{key}" for key in given)
+            raise ValueError(f"{keys}: only for own files (data.ratings); the catalogue knows {self.dataset}'s layout")
+        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
+            raise ValueError(f"data.year_from = {self.year_from} is after data.year_to = {self.year_to}: swap them")
+        if self.ratings and not self.movies and (self.year_from is not None or self.year_to is not None):
+            raise ValueError("a year filter needs data.movies: the release year stands in the titles")
+        if (self.rating_min or 0.5) >= (self.rating_max or 5.0):
+            raise ValueError(
+                f"data.rating_min = {self.rating_min} must be less than data.rating_max = {self.rating_max}"
+            )
+        return self
+
+
+class ModelConfig(Table):
+    """The dense autoencoder. The defaults are the paper's model."""
+
+    hidden: tuple[int, ...] = _key((150, 25, 150), "widths of the hidden layers, in order", "units", min_length=1)
+    activation: Activation = _key("relu", "activation of the hidden layers")
+    output_activation: Activation | None = _key(
+        None, "activation of the output; by default softmax for mse, linear for masked_mse and multinomial"
+    )
+    loss: Literal["mse", "masked_mse", "multinomial"] = _key(
+        "mse",
+        "mse: squared error over all entries; masked_mse: over rated entries only; "
+        "multinomial: log-likelihood of the rated movies under a softmax",
+    )
+    input_normalisation: Literal["none", "l2", "center"] = _key(
+        "none", "rating arrays as they enter: as they are, scaled to length 1, or less their own mean where rated"
+    )
+    input_dropout: float = _key(
+        0.0, "part of the input that is dropped in training (denoising)", "fraction", ge=0, lt=1
+    )
+    dropout: float = _key(0.0, "part of each hidden layer that is dropped in training", "fraction", ge=0, lt=1)
+    l2: float = _key(0.0, "weight of the squared kernels in the loss", ge=0)
+
+    @field_validator("hidden")
+    @classmethod
+    def _widths_are_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(width < 1 for width in value):
+            raise ValueError("every width must be at least 1")
+        return value
+
+    @model_validator(mode="after")
+    def _loss_fits_output(self) -> ModelConfig:
+        if self.loss == "multinomial" and self.output_activation not in (None, "linear"):
+            raise ValueError(
+                "model.loss = 'multinomial' holds the softmax itself: leave model.output_activation out, or 'linear'"
+            )
+        return self
+
+    @property
+    def resolved_output_activation(self) -> str:
+        """The output's activation, with the loss's own default."""
+        return self.output_activation or ("softmax" if self.loss == "mse" else "linear")
+
+
+class TrainingConfig(Table):
+    """How the model is trained across the workers."""
+
+    strategy: Literal["elephas"] = _key("elephas", "elephas: elephas.SparkModel, synchronous, one local epoch a round")
+    workers: int = _key(1, "training partitions, each with one core and one thread", "workers", ge=1)
+    epochs: int = _key(50, "passes over the training users", "epochs", ge=1)
+    batch_size: int = _key(64, "rating arrays a step of one worker", "users", ge=1)
+    learning_rate: float = _key(0.001, "step size of Adam", gt=0)
+    patience: int = _key(
+        0, "stop after this many epochs without a better validation loss; 0 trains them all", "epochs", ge=0
+    )
+    keep: Literal["best", "last"] = _key("best", "which epoch's weights are kept; best goes by validation loss")
+
+
+class EvaluationConfig(Table):
+    """What is measured on the test users or ratings."""
+
+    holdout_fraction: float = _key(
+        0.2, "part of a test user's ratings that is held out, the rest being fed to the model", "fraction", gt=0, lt=1
+    )
+    relevant_from: float | None = _key(
+        None, "held-out ratings of at least this much count as hits; by default all of them", "stars"
+    )
+    recall_at: tuple[int, ...] = _key((20, 50), "lengths of the lists for recall", "movies", min_length=1)
+    ndcg_at: int = _key(100, "length of the list for NDCG", "movies", ge=1)
+
+    @field_validator("recall_at")
+    @classmethod
+    def _lengths_are_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(length < 1 for length in value):
+            raise ValueError("every length must be at least 1")
+        return value
+
+
+class RecommendConfig(Table):
+    """The sample user of the last phase."""
+
+    user_id: str | int | None = _key(None, "the user to recommend to; by default one of the test users, by seed")
+    n: int = _key(10, "how many movies to recommend", "movies", ge=1)
+
+
+class Config(Table):
+    """Every setting of a run."""
+
+    name: str = _key("run", "the run's name, part of its directory's", min_length=1)
+    seed: int = _key(1, "seed of the splits, the weights, the batches and the sample user", ge=0)
+    data: DataConfig = _key(DataConfig(dataset="synthetic"), "the ratings")
+    model: ModelConfig = _key(ModelConfig(), "the autoencoder")
+    training: TrainingConfig = _key(TrainingConfig(), "its training")
+    evaluation: EvaluationConfig = _key(EvaluationConfig(), "its evaluation")
+    recommend: RecommendConfig = _key(RecommendConfig(), "the sample recommendation")
+    spark: dict[str, str | int | float | bool] = _key({}, "any Spark property, as in spark.executor.memory = '2g'")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        positive, relevant = self.data.positive_from, self.evaluation.relevant_from
+        if positive is not None and relevant is not None:
+            raise ValueError("evaluation.relevant_from has no meaning with data.positive_from: drop one of them")
+        if positive is not None and self.model.loss == "masked_mse":
+            raise ValueError(
+                "model.loss = 'masked_mse' learns nothing where data.positive_from makes every rating 1: "
+                "drop data.positive_from, or use 'multinomial'"
+            )
+        if positive is not None and self.data.rating_max is not None and positive > self.data.rating_max:
+            raise ValueError(f"data.positive_from = {positive} is above data.rating_max = {self.data.rating_max}")
+        return self
