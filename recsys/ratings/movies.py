@@ -1,0 +1,83 @@
+"""The movies of a run on the driver: ids in order, titles, years, and which of them the year filter selects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from recsys.columns import MOVIE, TITLE, YEAR
+from recsys.ratings.read import DUPLICATE, FILE, HEADER, POSITION, REASON, REPEATED_HEADER
+
+CODE = "code"  # of a movie: its place among all known movies, sorted by id
+NO_YEAR = -1
+_REPLACEMENT = "\ufffd"  # what a byte becomes that is not in the encoding
+
+
+@dataclass(frozen=True)
+class Movies:
+    """All known movies, sorted by id; `code` is the place in these arrays."""
+
+    ids: np.ndarray  # int64 or str objects, ascending, each once
+    titles: np.ndarray  # str objects
+    years: np.ndarray  # int32, NO_YEAR where the title has none
+    selected: np.ndarray  # bool: whether the year filter lets it through
+    rows_read: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    undecodable_titles: int = 0
+
+    @property
+    def without_year(self) -> int:
+        """How many movies have no release year in their title."""
+        return int((self.years == NO_YEAR).sum())
+
+
+def collect_movies(frame: DataFrame, headers: int, year_from: int | None, year_to: int | None) -> Movies:
+    """The movies of parsed rows; of an id that comes twice the last row counts. `headers`: files with a header."""
+    rows = frame.select(MOVIE, TITLE, YEAR, REASON, POSITION, FILE).toPandas()
+    reasons = rows[REASON].value_counts().to_dict()
+    header_rows = reasons.pop(HEADER, 0)
+    rejected = {str(reason): int(count) for reason, count in reasons.items()}
+    if header_rows > headers:
+        rejected[REPEATED_HEADER] = header_rows - headers
+    good = rows[rows[REASON].isna()].sort_values([FILE, POSITION], kind="stable")
+    unique = good.drop_duplicates(MOVIE, keep="last").sort_values(MOVIE, kind="stable")
+    if len(unique) < len(good):
+        rejected[DUPLICATE] = len(good) - len(unique)
+    years = unique[YEAR].fillna(NO_YEAR).to_numpy(np.int32)
+    titles = unique[TITLE].to_numpy(object)
+    return Movies(
+        ids=_ids(unique[MOVIE]),
+        titles=titles,
+        years=years,
+        selected=in_years(years, year_from, year_to),
+        rows_read=len(rows) - min(header_rows, headers),
+        rejected=rejected,
+        undecodable_titles=sum(_REPLACEMENT in title for title in titles),
+    )
+
+
+def movies_of_ratings(ratings: DataFrame) -> Movies:
+    """The movies that ratings name, where there is no file of movies: no titles but their ids, no years."""
+    ids = ratings.select(MOVIE).distinct().toPandas()[MOVIE].sort_values(kind="stable")
+    return Movies(
+        ids=_ids(ids),
+        titles=np.array([f"movie {one}" for one in ids], object),
+        years=np.full(len(ids), NO_YEAR, np.int32),
+        selected=np.ones(len(ids), bool),
+    )
+
+
+def in_years(years: np.ndarray, year_from: int | None, year_to: int | None) -> np.ndarray:
+    """Which years lie in the range, both ends included; a movie without a year is in no range but the open one."""
+    if year_from is None and year_to is None:
+        return np.ones(len(years), bool)
+    low = -(2**31) if year_from is None else year_from
+    high = 2**31 - 1 if year_to is None else year_to
+    return (years != NO_YEAR) & (years >= low) & (years <= high)
+
+
+def _ids(values: pd.Series) -> np.ndarray:
+    return values.to_numpy(np.int64 if values.dtype.kind in "iu" else object)

@@ -1,0 +1,93 @@
+"""A prepared data set on disk: blocks as Parquet, with movies, statistics and the settings that it came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark import StorageLevel
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+from recsys.config import Config, DataConfig
+from recsys.errors import ConfigError, DataError, UserError
+from recsys.ratings.blocks import ROWS
+from recsys.ratings.prepare import Prepared
+from recsys.settings import as_tree, build_config
+
+FORMAT_VERSION = 1
+# what a run may choose anew on prepared data: how users and ratings are divided
+_FREE = frozenset({"split", "test_fraction", "validation_fraction", "data_dir", "max_rejected"})
+
+
+def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> None:
+    """Writes blocks/, items.parquet and, last, prepared.json. The executors write the blocks: where they run on
+    other machines, `directory` must be a place that they share with the driver."""
+    folder = Path(directory)
+    prepared.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
+    prepared.items.to_parquet(folder / "items.parquet", index=False)
+    described = {
+        "format_version": FORMAT_VERSION,
+        "rating_min": prepared.rating_min,
+        "rating_max": prepared.rating_max,
+        "positive_from": prepared.positive_from,
+        "users": prepared.statistics["users"],
+        "data": as_tree(config)["data"],
+        "statistics": prepared.statistics,
+    }
+    (folder / "prepared.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
+    """The data set that `save_prepared` left; DataError where it is incomplete."""
+    described = _describe(directory)
+    try:
+        blocks = spark.read.parquet(f"{directory}/blocks")
+        items = pd.read_parquet(Path(directory) / "items.parquet")
+        blocks = blocks.repartitionByRange(max(1, blocks.rdd.getNumPartitions()), "users").sortWithinPartitions("users")
+        blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)
+        users = sum(row[0] for row in blocks.select(ROWS).collect())
+    except (AnalysisException, OSError) as error:
+        raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
+    if users != described["users"]:
+        raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
+    return Prepared(
+        blocks,
+        items,
+        described["statistics"],
+        described["rating_min"],
+        described["rating_max"],
+        described["positive_from"],
+    )
+
+
+def with_prepared_data(config: Config, given: frozenset[str], directory: str | Path) -> Config:
+    """The settings with the data table that the prepared data came from; the splits stay as they are asked for.
+
+    `given` are the keys of the data table that the user set: those that say something else are refused.
+    """
+    tree = as_tree(config)
+    stored: dict[str, Any] = _describe(directory)["data"]
+    stored_data = DataConfig.model_validate_json(json.dumps(stored))
+    wrong = sorted(key for key in given - _FREE if getattr(config.data, key) != getattr(stored_data, key))
+    # the experiment that no --config names is a default, nobody's wish
+    if wrong and config.name != "quickstart":
+        keys = ", ".join(f"data.{key} = {getattr(stored_data, key)!r}" for key in wrong)
+        raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it anew")
+    free = {key: value for key, value in tree["data"].items() if key in _FREE}
+    return build_config({**tree, "data": {**stored, **free}})
+
+
+def _describe(directory: str | Path) -> dict[str, Any]:
+    path = Path(directory) / "prepared.json"
+    try:
+        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{directory}: no prepared data set (prepared.json is missing): run the job prepare") from None
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}: prepare it again") from None
+    if described.get("format_version") != FORMAT_VERSION:
+        raise DataError(f"{directory}: prepared by another version of this program: prepare it again")
+    return described
