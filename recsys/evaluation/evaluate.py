@@ -1,0 +1,216 @@
+"""Evaluation on the test users or ratings, distributed: every figure with its protocol and its count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys.config import Config
+from recsys.evaluation import metrics
+from recsys.evaluation.loss import mean_losses
+from recsys.evaluation.scoring import SharedModel, outputs
+from recsys.ratings.blocks import Block
+from recsys.ratings.examples import Examples
+from recsys.ratings.parts import Part
+from recsys.ratings.split import TEST, TRAIN
+
+MODEL, POPULARITY = "model", "popularity"
+RATING_PREDICTORS = (MODEL, "global_mean", "movie_mean", "user_movie_bias")
+
+
+@dataclass
+class Sums:
+    """What adds up over users: count, sum and sum of squares by name, and the movies recommended at all."""
+
+    values: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (count, sum, sum of squares)
+    recommended: dict[str, np.ndarray] = field(default_factory=dict)  # name -> bool (movies)
+
+    def add(self, name: str, values: np.ndarray) -> None:
+        """Adds finite values, such as one a user."""
+        values = values[np.isfinite(values)].astype(np.float64)
+        new = np.array([len(values), values.sum(), np.square(values).sum()])
+        self.values[name] = self.values.get(name, 0) + new
+
+    def recommend(self, name: str, best: np.ndarray, movies: int) -> None:
+        """Notes which movies stand in somebody's list."""
+        seen = self.recommended.setdefault(name, np.zeros(movies, bool))
+        seen[best[best >= 0]] = True
+
+    def merge(self, other: Sums) -> Sums:
+        """The sums of both."""
+        result = Sums(dict(self.values), dict(self.recommended))
+        for name, values in other.values.items():
+            result.values[name] = result.values.get(name, 0) + values
+        for name, seen in other.recommended.items():
+            result.recommended[name] = result.recommended[name] | seen if name in result.recommended else seen
+        return result
+
+    def mean(self, name: str) -> dict[str, float | int | None]:
+        """Mean, standard error of the mean and count."""
+        count, total, squares = self.values.get(name, np.zeros(3))
+        if not count:
+            return {"mean": None, "standard_error": None, "count": 0}
+        mean = total / count
+        variance = max(squares / count - mean**2, 0.0) * count / max(count - 1, 1)
+        return {"mean": float(mean), "standard_error": float(np.sqrt(variance / count)), "count": int(count)}
+
+
+def evaluate(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
+    """metrics.json: reconstruction, rating prediction and ranking on the test part, with baselines."""
+    movie_sums, movie_counts = movie_totals(parts[TRAIN], examples)
+    context = parts[TEST].blocks.context
+    totals = context.broadcast((movie_sums, movie_counts))
+    predicts_ratings = config.model.loss != "multinomial" and config.data.positive_from is None
+    run = _measure_partition(shared, examples, config, totals, predicts_ratings)
+    sums = parts[TEST].blocks.mapPartitions(run).treeReduce(Sums.merge)
+    totals.destroy()
+    return {
+        "reconstruction": _reconstruction(parts, shared, examples, config),
+        "rating_prediction": _rating_prediction(sums, examples, config, predicts_ratings),
+        "ranking": _ranking(sums, parts, examples, config),
+    }
+
+
+def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
+    """(sums, counts) of the training ratings of every movie, float64."""
+
+    def run(blocks: Iterator[Block]) -> Iterator[np.ndarray]:
+        totals = np.zeros((2, examples.movies))
+        for block in blocks:
+            shown, _ = examples.arrays(block, TRAIN)
+            totals[0] += np.bincount(shown.indices, shown.data, examples.movies)
+            totals[1] += np.bincount(shown.indices, minlength=examples.movies)
+        yield totals
+
+    sums, counts = part.blocks.mapPartitions(run).treeReduce(np.add)
+    return sums, counts
+
+
+def _measure_partition(
+    shared: SharedModel, examples: Examples, config: Config, totals: Any, predicts_ratings: bool
+) -> Callable[[Iterator[Block]], Iterator[Sums]]:
+    def run(blocks: Iterator[Block]) -> Iterator[Sums]:
+        sums = Sums()
+        movie_sums, movie_counts = totals.value
+        for block in blocks:
+            shown, held = examples.shown_and_held(block, TEST)
+            for rows, output in outputs(shared, examples.preprocessing.scale(shown)):
+                measure_ranking(sums, MODEL, output, shown[rows], held[rows], config)
+                popularity = np.broadcast_to(movie_counts.astype(np.float32), output.shape)
+                measure_ranking(sums, POPULARITY, popularity, shown[rows], held[rows], config)
+                if predicts_ratings:
+                    predicted = {MODEL: examples.preprocessing.to_ratings(output)}
+                    measure_ratings(sums, predicted, shown[rows], held[rows], movie_sums, movie_counts, examples)
+        yield sums
+
+    return run
+
+
+def measure_ranking(
+    sums: Sums, name: str, scores: np.ndarray, shown: csr_matrix, held: csr_matrix, config: Config
+) -> None:
+    """Adds the ranking figures of some users: `scores` (users, movies), what they were shown, what was held out."""
+    settings = config.evaluation
+    if settings.relevant_from is not None:
+        held = csr_matrix((held.data * (held.data >= settings.relevant_from), held.indices, held.indptr), held.shape)
+        held.eliminate_zeros()
+    relevant = np.diff(held.indptr)
+    judged = relevant > 0
+    if not judged.any():
+        return
+    longest = max(*settings.recall_at, settings.ndcg_at)
+    best = metrics.top_n(scores[judged], shown[judged], longest)
+    hit = metrics.hits(best, held[judged])
+    for k in settings.recall_at:
+        sums.add(f"{name}/recall@{k}", metrics.recall(hit, relevant[judged], k))
+    sums.add(f"{name}/ndcg@{settings.ndcg_at}", metrics.ndcg(hit, relevant[judged], settings.ndcg_at))
+    sums.recommend(name, best[:, : settings.recall_at[0]], scores.shape[1])
+
+
+def measure_ratings(
+    sums: Sums,
+    predicted: dict[str, np.ndarray],
+    shown: csr_matrix,
+    held: csr_matrix,
+    movie_sums: np.ndarray,
+    movie_counts: np.ndarray,
+    examples: Examples,
+) -> None:
+    """Adds the errors on held-out ratings of the model and of the predictors that anybody can make."""
+    rows = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
+    columns, truth = held.indices, held.data.astype(np.float64)
+    mean, movie_bias, user_bias = metrics.bias_predictions(shown, movie_sums, movie_counts)
+    known = movie_counts > 0
+    movie_mean = np.where(known, movie_sums / np.maximum(movie_counts, 1), mean)
+    low, high = examples.preprocessing.rating_min, examples.preprocessing.rating_max
+    guesses = {name: matrix[rows, columns] for name, matrix in predicted.items()}
+    guesses["global_mean"] = np.full(len(truth), mean)
+    guesses["movie_mean"] = movie_mean[columns]
+    guesses["user_movie_bias"] = mean + movie_bias[columns] + user_bias[rows]
+    for name, guess in guesses.items():
+        error = np.clip(guess, low, high) - truth
+        sums.add(f"{name}/squared_error", np.square(error))
+        sums.add(f"{name}/absolute_error", np.abs(error))
+
+
+def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
+    losses = mean_losses({role: parts[role] for role in (TRAIN, TEST)}, shared, examples, config.model.loss)
+    train, test = losses[TRAIN], losses[TEST]
+    what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
+    return {
+        "protocol": f"{config.model.loss} on training users, and on test users: {what}; "
+        "divergence (test - train) / train",
+        "loss": config.model.loss,
+        "train": train,
+        "test": test,
+        "divergence": (test - train) / train if train else None,
+        "train_users": parts[TRAIN].rows,
+        "test_users": parts[TEST].rows,
+    }
+
+
+def _rating_prediction(sums: Sums, examples: Examples, config: Config, predicts_ratings: bool) -> dict[str, Any]:
+    if not predicts_ratings:
+        return {"skipped": "the model scores movies, it does not predict ratings (multinomial loss or likes for input)"}
+    preprocessing = examples.preprocessing
+    result: dict[str, Any] = {
+        "protocol": f"{_test_protocol(examples, config)}; predictions clipped to "
+        f"{preprocessing.rating_min:g} to {preprocessing.rating_max:g}; all held-out ratings are predicted",
+        "ratings": sums.mean(f"{MODEL}/squared_error")["count"],
+    }
+    for name in RATING_PREDICTORS:
+        squared, absolute = sums.mean(f"{name}/squared_error")["mean"], sums.mean(f"{name}/absolute_error")["mean"]
+        result[name] = {"rmse": None if squared is None else float(np.sqrt(squared)), "mae": absolute}
+    return result
+
+
+def _ranking(sums: Sums, parts: dict[int, Part], examples: Examples, config: Config) -> dict[str, Any]:
+    settings = config.evaluation
+    relevant = "every held-out movie"
+    if config.data.positive_from is not None:
+        relevant = f"held-out ratings of {config.data.positive_from:g} and more"
+    elif settings.relevant_from is not None:
+        relevant = f"held-out ratings of {settings.relevant_from:g} and more"
+    figures = [f"recall@{k}" for k in settings.recall_at] + [f"ndcg@{settings.ndcg_at}"]
+    coverage = f"coverage@{settings.recall_at[0]}"
+    result: dict[str, Any] = {
+        "protocol": f"{_test_protocol(examples, config)}; all movies ranked, seen ones removed; relevant: {relevant}",
+        "users": sums.mean(f"{MODEL}/{figures[0]}")["count"],
+        "test_users": parts[TEST].rows,
+    }
+    for name in (MODEL, POPULARITY):
+        result[name] = {figure: sums.mean(f"{name}/{figure}") for figure in figures}
+        seen = sums.recommended.get(name)
+        result[name][coverage] = None if seen is None else float(seen.mean())
+    return result
+
+
+def _test_protocol(examples: Examples, config: Config) -> str:
+    if examples.by_rating:
+        return f"{config.data.test_fraction:.0%} of all ratings held out at random, the other ratings shown"
+    shown = 1 - config.evaluation.holdout_fraction
+    return f"test users unseen in training, {shown:.0%} of their ratings shown (fold-in), the rest held out"

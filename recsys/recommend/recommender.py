@@ -1,0 +1,143 @@
+"""A saved model: what it consists of on disk, and recommendations from it without Spark and without training data."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from recsys.columns import INDEX, MOVIE_ID, POPULARITY, TITLE, YEAR
+from recsys.errors import UserError
+from recsys.evaluation.metrics import top_n
+from recsys.evaluation.scoring import batch_rows
+from recsys.ratings.examples import Preprocessing
+
+FORMAT_VERSION = 1
+_ITEM_COLUMNS = [INDEX, MOVIE_ID, TITLE, YEAR, POPULARITY]
+
+
+class Recommender:
+    """A trained autoencoder with its movies. Rating matrices are SciPy CSR, users x movies, of raw ratings."""
+
+    def __init__(self, model: Any, items: pd.DataFrame, preprocessing: Preprocessing, loss: str) -> None:
+        self._model, self._items, self._preprocessing, self._loss = model, items, preprocessing, loss
+        self.items: np.ndarray = items[MOVIE_ID].to_numpy()  # movie ids in index order
+        self.titles: np.ndarray = items[TITLE].to_numpy()  # in index order
+        self._index = {movie: index for index, movie in enumerate(self.items.tolist())}
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether outputs stand for ratings, not only for an order."""
+        return self._loss != "multinomial" and self._preprocessing.positive_from is None
+
+    def to_rating(self, score: float) -> float:
+        """A score as a rating, clipped to the scale."""
+        return float(self._preprocessing.to_ratings(np.array(score)))
+
+    def score(self, ratings: csr_matrix) -> np.ndarray:
+        """Scores float32 (users, movies), larger is better; only to be compared within a row."""
+        matrix = self._checked(ratings)
+        scaled = self._preprocessing.scale(matrix)
+        result = np.empty(scaled.shape, np.float32)
+        size = batch_rows(scaled.shape[1])
+        for start in range(0, scaled.shape[0], size):
+            rows = slice(start, start + size)
+            result[rows] = self._model(scaled[rows].toarray(), training=False)
+        return result
+
+    def predict(self, ratings: csr_matrix) -> np.ndarray:
+        """Predicted ratings float32 (users, movies), clipped to the rating scale.
+
+        Raises UserError for a model that scores movies but does not predict ratings.
+        """
+        if not self.predicts_ratings:
+            raise UserError("this model ranks movies and predicts no ratings: use score(), or train with masked_mse")
+        return self._preprocessing.to_ratings(self.score(ratings))
+
+    def recommend(self, ratings: Mapping[Any, float], n: int = 10) -> list[dict[str, Any]]:
+        """The n best movies that `ratings` ({movie id: rating}) does not hold: movie_id, title, year, score each.
+
+        Raises UserError for an id that the model does not know.
+        """
+        if n < 1:
+            raise UserError(f"n = {n}: at least 1 movie")
+        matrix = self.matrix(ratings)
+        scores = self.score(matrix)
+        best = top_n(scores, matrix, n)[0]
+        return [self.describe(int(index), float(scores[0, index])) for index in best if index >= 0]
+
+    def describe(self, index: int, score: float) -> dict[str, Any]:
+        """A movie by its index, with a score."""
+        item = self._items.iloc[index]
+        year = None if pd.isna(item[YEAR]) else int(item[YEAR])
+        movie = self.items[index]
+        movie = int(movie) if isinstance(movie, np.integer) else movie
+        return {"movie_id": movie, "title": str(item[TITLE]), "year": year, "score": score}
+
+    def matrix(self, ratings: Mapping[Any, float]) -> csr_matrix:
+        """One user's {movie id: rating} as a matrix of one row; UserError for unknown ids and impossible ratings."""
+        unknown = [movie for movie in ratings if movie not in self._index]
+        if unknown:
+            raise UserError(f"movie {unknown[0]!r} is not among the {len(self.items):,} movies of this model")
+        low, high = self._preprocessing.rating_min, self._preprocessing.rating_max
+        for movie, rating in ratings.items():
+            if not low <= rating <= high:
+                raise UserError(f"rating {rating!r} of movie {movie!r} is off the scale of {low:g} to {high:g}")
+        columns = np.array(sorted(self._index[movie] for movie in ratings), np.int32)
+        values = np.array([ratings[self._id(index)] for index in columns], np.float32)
+        return csr_matrix((values, columns, [0, len(columns)]), shape=(1, len(self.items)))
+
+    def _id(self, index: int) -> Any:
+        movie = self.items[index]
+        return int(movie) if isinstance(movie, np.integer) else movie
+
+    def _checked(self, ratings: csr_matrix) -> csr_matrix:
+        matrix = csr_matrix(ratings)
+        if matrix.shape[1] != len(self.items):
+            raise UserError(f"ratings have {matrix.shape[1]} columns, the model has {len(self.items)} movies")
+        return matrix
+
+
+def save_model(directory: str | Path, model: Any) -> None:
+    """Writes model.keras whole or not at all; the model must not be compiled, so that plain Keras loads it."""
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    # written beside and moved into place: a killed run keeps the model that it had
+    temporary = folder / f".{os.getpid()}.model.keras"
+    model.save(temporary)
+    temporary.replace(folder / "model.keras")
+
+
+def save_movies(directory: str | Path, items: pd.DataFrame, preprocessing: Preprocessing, loss: str) -> None:
+    """Writes items.parquet and preprocessing.json, what a model needs beside its weights."""
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    items[_ITEM_COLUMNS].to_parquet(folder / "items.parquet", index=False)
+    described = {"format_version": FORMAT_VERSION, "loss": loss, **asdict(preprocessing)}
+    (folder / "preprocessing.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def load_recommender(model_dir: str | Path) -> Recommender:
+    """The recommender saved in a run directory's `model` folder (or the run directory itself). Needs no Spark."""
+    folder = Path(model_dir)
+    if not (folder / "preprocessing.json").exists() and (folder / "model").is_dir():
+        folder = folder / "model"
+    missing = [name for name in ("model.keras", "items.parquet", "preprocessing.json") if not (folder / name).exists()]
+    if missing:
+        raise UserError(f"{folder}: no saved model ({', '.join(missing)} missing): give a run directory of train")
+    from recsys.evaluation.scoring import quiet_keras
+
+    described = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
+    if described.pop("format_version") != FORMAT_VERSION:
+        raise UserError(f"{folder}: saved by another version of this program: train again")
+    loss = described.pop("loss")
+    model = quiet_keras().models.load_model(folder / "model.keras", compile=False, safe_mode=True)
+    items = pd.read_parquet(folder / "items.parquet")
+    return Recommender(model, items, Preprocessing(**described), loss)
