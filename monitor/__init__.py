@@ -1,0 +1,5 @@
+"""What the phases of a run cost. Knows processes and phases; imports neither recsys nor pyspark nor tensorflow."""
+
+from monitor.phases import Recorder, phase, read_phases, record, unfinished_phase
+
+__all__ = ["Recorder", "phase", "read_phases", "record", "unfinished_phase"]

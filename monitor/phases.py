@@ -1,0 +1,102 @@
+"""Phases of a run: named brackets whose start and end are appended to a file as they happen."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class Recorder:
+    """Appends the phases of one run to `directory`/phases.jsonl, a line at each start and a line at each end.
+
+    A start line has event, name, start (UTC, ISO 8601) and pid; an end line has event, name, start, end,
+    wall_seconds (of the monotonic clock) and status ("done" or "failed"). A phase whose end is missing was killed.
+    """
+
+    def __init__(self, directory: str | Path, listener: Listener | None = None) -> None:
+        self.path = Path(directory) / "phases.jsonl"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._listener = listener
+        self.current: str | None = None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Brackets one phase; an exception is recorded and goes on."""
+        start, clock = _now(), time.monotonic()
+        self._append({"event": "start", "name": name, "start": start, "pid": os.getpid()})
+        self.current = name
+        status = "failed"
+        try:
+            yield
+            status = "done"
+        finally:
+            seconds = round(time.monotonic() - clock, 6)
+            end = {"event": "end", "name": name, "start": start, "end": _now(), "wall_seconds": seconds}
+            self._append({**end, "status": status})
+            if status == "done":
+                self.current = None
+
+    def _append(self, record: dict[str, Any]) -> None:
+        # one write of one line: whoever reads along, or after a crash, sees whole lines
+        with self.path.open("ab") as file:
+            file.write(json.dumps(record).encode() + b"\n")
+            file.flush()
+        if self._listener:
+            self._listener(record)
+
+
+_current: Recorder | None = None
+
+
+@contextmanager
+def record(directory: str | Path, listener: Listener | None = None) -> Iterator[Recorder]:
+    """A recorder for `directory`, which `monitor.phase` uses while the context lasts."""
+    global _current
+    before, _current = _current, Recorder(directory, listener)
+    try:
+        yield _current
+    finally:
+        _current = before
+
+
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Brackets one phase of the run that is being recorded; without a recorder it does nothing."""
+    if _current is None:
+        yield
+        return
+    with _current.phase(name):
+        yield
+
+
+def read_phases(directory: str | Path) -> list[dict[str, Any]]:
+    """The records of a run's phases, in order; a line that was cut off by a crash is left out."""
+    path = Path(directory) / "phases.jsonl"
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records
+
+
+def unfinished_phase(directory: str | Path) -> str | None:
+    """The phase that was going on when the run ended before its time, or None."""
+    for entry in reversed(read_phases(directory)):
+        if entry["event"] == "start" or entry.get("status") == "failed":
+            return str(entry["name"])
+        return None
+    return None
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -1,0 +1,180 @@
+"""The command line: the same for the launcher, which checks it before Spark starts, and for the jobs."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from recsys.config import Config
+from recsys.errors import ConfigError, UserError
+from recsys.settings import as_tree, build_config, keys_of, load_config
+
+JOBS_FOLDER = Path(__file__).resolve().parent
+EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
+DEFAULT_JOB, DEFAULT_EXPERIMENT = "train", "quickstart"
+PROGRAM = "./spark-submit.sh"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What was asked for, checked."""
+
+    job: str
+    config: Config
+    given: frozenset[str]  # keys of the data table that the user set, files included
+    options: argparse.Namespace
+    spark_options: tuple[str, ...]
+
+    @property
+    def master(self) -> str:
+        """The Spark master: as given, or as many local cores as there are workers."""
+        return str(self.options.master or f"local[{self.config.training.workers}]")
+
+    @property
+    def profile(self) -> bool:
+        """Whether every phase materialises its own result."""
+        return bool(self.options.profile == "on")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}: see {PROGRAM} {self.prog.split()[-1]} --help")
+
+
+def jobs(folder: Path = JOBS_FOLDER) -> dict[str, str]:
+    """The jobs and what they do: name -> first line of the file's docstring."""
+    found = {}
+    for path in sorted(folder.glob("[!_]*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        found[path.stem] = text.partition("\n")[0]
+    return found
+
+
+def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
+    """The arguments of one job; UserError, in one line with the remedy, where they are wrong."""
+    own, spark_options = list(argv), []
+    if "--" in own:
+        cut = own.index("--")
+        own, spark_options = own[:cut], own[cut + 1 :]
+    parser = job_parser(job)
+    options, unknown = parser.parse_known_args(own)
+    if unknown:
+        known = [text for action in parser._actions for text in action.option_strings]
+        near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"see {PROGRAM} {job} --help (Spark's own options go behind --)"
+        raise UserError(f"unknown option {unknown[0]}: {hint}")
+    if options.resolved:
+        tree = json.loads(options.resolved)
+        return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
+    if job == "recommend":
+        check_recommend(options)
+    config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
+    given = config.data.model_fields_set
+    if options.workers is not None:
+        config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
+    return Arguments(job, config, frozenset(given), options, tuple(spark_options))
+
+
+def resolved(arguments: Arguments) -> str:
+    """The settings in one argument, so that a job needs no file of the machine that it was started from."""
+    return json.dumps({"config": _tree(arguments.config), "given": sorted(arguments.given)})
+
+
+def job_parser(job: str) -> argparse.ArgumentParser:
+    """The options of a job."""
+    parser = _Parser(
+        prog=f"{PROGRAM} {job}",
+        description=jobs().get(job),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_settings_help() if job != "recommend" else None,
+    )
+    if job != "recommend":
+        parser.add_argument(
+            "--config",
+            action="append",
+            metavar="FILE",
+            help="settings: a TOML file, or the name of an experiment in conf/experiments; may be repeated, a later "
+            f"file overrides an earlier one key by key (default: {DEFAULT_EXPERIMENT})",
+        )
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as model.hidden=[200]"
+        )
+        parser.add_argument("--workers", type=_positive, metavar="N", help="short for --set training.workers=N")
+        parser.add_argument("--output", metavar="DIR", help="the run directory, new or empty (default: runs/NAME-TIME)")
+    else:
+        parser.set_defaults(config=None, set=[], workers=None)
+        _add_recommend_options(parser)
+    if job == "train":
+        parser.add_argument("--prepared", metavar="DIR", help="a data set that the job prepare left, instead of [data]")
+    parser.add_argument("--master", metavar="URL", help="the Spark master (default: local[N] with N workers)")
+    parser.add_argument(
+        "--spark-conf", metavar="FILE", help="Spark properties (default: the file in conf/spark that fits the master)"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=["on", "off"],
+        default="on",
+        help="on: every phase materialises its own result, so that its cost is its own; off: the fastest way through",
+    )
+    parser.add_argument("--resolved", help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_recommend_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="DIR", help="a run directory of train, or its model folder (required)")
+    parser.add_argument("--user", metavar="ID", help="a user of the data that the model was trained on")
+    parser.add_argument("--ratings", metavar="TEXT", help="instead of a user: 'Movie title=4.5, Another title=3'")
+    parser.add_argument("--top", type=_positive, default=10, metavar="N", help="how many movies (default: 10)")
+    parser.add_argument("--prepared", metavar="DIR", help="with --user: the data set to look the user up in")
+    parser.add_argument("--output", metavar="DIR", help="write recommendations.json there too (default: screen only)")
+
+
+def check_recommend(options: argparse.Namespace) -> None:
+    """The options of recommend that argparse cannot check; UserError where they do not fit together."""
+    if not options.model:
+        raise UserError("--model is needed: the run directory of a finished train")
+    if bool(options.user) == bool(options.ratings):
+        raise UserError("one of --user ID and --ratings 'Movie title=4.5, ...' is needed")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return number
+
+
+def _settings_help() -> str:
+    lines = ["settings (key, type, default, unit):"]
+    for key, kind, default, unit, text in keys_of():
+        about = ", ".join(part for part in (kind, f"default {default}" if default else "", unit) if part)
+        lines += [f"  {key}  ({about})", f"      {text}"]
+    lines.append("What stands behind -- goes to spark-submit untouched.")
+    return "\n".join(lines)
+
+
+def _tree(config: Config) -> dict[str, Any]:
+    return as_tree(config)
+
+
+def run_directory_given(arguments: Arguments) -> Path | None:
+    """The run directory that was named, absolute."""
+    return Path(arguments.options.output).resolve() if arguments.options.output else None
+
+
+def fail(error: UserError) -> int:
+    """Prints an error that is the user's to mend and returns exit code 2."""
+    prefix = "settings:\n" if isinstance(error, ConfigError) and "\n" in str(error) else ""
+    print(f"howdah: {prefix}{error}", file=sys.stderr, flush=True)
+    return 2

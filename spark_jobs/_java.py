@@ -1,0 +1,69 @@
+"""Finds Java 17 or 21, which Spark 4.0 needs, or fetches one into the project's own folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from recsys.errors import UserError
+
+SUPPORTED = (17, 21)
+
+
+def find_java(own_folder: Path) -> Path:
+    """The home of Java 17 or 21: of JAVA_HOME, of the `java` on PATH, or of the one in `own_folder`.
+
+    Raises UserError, in one line with the remedy, where there is none.
+    """
+    seen = []
+    candidates = [os.environ.get("JAVA_HOME", "")]
+    if on_path := shutil.which("java"):
+        candidates.append(str(Path(on_path).resolve().parent.parent))
+    candidates += [str(path.parent.parent) for path in sorted(own_folder.glob("**/bin/java"))]
+    for home in filter(None, candidates):
+        version = java_version(Path(home))
+        if version in SUPPORTED:
+            return Path(home)
+        seen.append(f"{home} is {'Java ' + str(version) if version else 'no Java'}")
+    found = f" ({'; '.join(seen)})" if seen else ""
+    raise UserError(
+        f"Java 17 or 21 is needed and none was found{found}: set JAVA_HOME, or run "
+        f"'./spark-submit.sh --install-java', which fetches one into {own_folder}"
+    )
+
+
+def java_version(home: Path) -> int | None:
+    """The major version of the Java at `home`, from its release file or by asking it; None where there is none."""
+    if not os.access(home / "bin" / "java", os.X_OK):
+        return None
+    try:
+        text = (home / "release").read_text(encoding="utf-8", errors="replace")
+        pattern = r'JAVA_VERSION="([\d.]+)'
+    except OSError:
+        asked = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, check=False)
+        text, pattern = asked.stderr, r'version "([\d.]+)'
+    match = re.search(pattern, text)
+    if not match:
+        return None
+    major, *rest = match.group(1).split(".")
+    return int(rest[0]) if major == "1" and rest else int(major)
+
+
+def install_java(own_folder: Path) -> Path:
+    """Fetches Java 17 into `own_folder` with install-jdk and returns its home; UserError where that fails."""
+    import jdk
+
+    print(f"fetching Java 17 into {own_folder} ...", file=sys.stderr, flush=True)
+    own_folder.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = str(own_folder)  # the archive too stays within the project
+    try:
+        jdk.install("17", path=str(own_folder))
+    except Exception as error:  # whatever the network or the archive does
+        raise UserError(
+            f"Java could not be fetched ({error}): install Java 17 or 21 by hand and set JAVA_HOME"
+        ) from None
+    return find_java(own_folder)

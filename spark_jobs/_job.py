@@ -1,0 +1,187 @@
+"""What every job does around its own work: arguments, run directory, Spark session, phases, errors, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+import monitor
+from recsys.config import Config
+from recsys.errors import UserError
+from recsys.settings import write_config
+from spark_jobs import _rundir
+from spark_jobs._arguments import Arguments, fail, parse_arguments
+
+PHASES = (
+    "data_loading",
+    "ratings_transformation",
+    "movies_transformation",
+    "data_integration",
+    "statistical_analysis",
+    "ratings_arrays",
+    "model_training",
+    "model_evaluation",
+    "recommendation_testing",
+)
+_SESSION = {
+    "spark.sql.session.timeZone": "UTC",  # the same dates on every machine
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.ui.showConsoleProgress": "false",  # the run shows its own
+    # workers' threads: one each, also in libraries that look at the environment alone
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
+    "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
+    "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
+    "spark.executorEnv.CUDA_VISIBLE_DEVICES": "",
+    "spark.executorEnv.KERAS_HOME": os.devnull + "/keras",  # Keras leaves no settings behind
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a job."""
+
+    arguments: Arguments
+    config: Config
+    path: Path
+    recorder: monitor.Recorder
+    started: float
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Brackets a phase."""
+        return self.recorder.phase(name)
+
+    def say(self, text: str) -> None:
+        """A message for screen and run.log."""
+        _log.info(text)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file of the run directory."""
+        _rundir.write_json(self.path / name, value)
+
+    def session(self) -> SparkSession:
+        """The Spark session; its properties and the machine are noted in environment.json."""
+        builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
+        for key, value in _SESSION.items():
+            builder = builder.config(key, value)
+        if "spark.master" not in dict(_submitted()):
+            builder = builder.master(self.arguments.master)
+        spark = builder.getOrCreate()
+        self.write_json("environment.json", _rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())))
+        return spark
+
+
+_log = logging.getLogger("howdah")
+
+
+def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = None) -> int:
+    """Runs `body` in a run directory that says how it ended, also when it fails or is stopped; the exit code."""
+    started = time.monotonic()
+    try:
+        arguments = parse_arguments(job, sys.argv[1:] if argv is None else argv)
+        path = _output(arguments)
+    except UserError as error:
+        return fail(error)
+    _log_to(path / "run.log")
+    with monitor.record(path / "resources", _phase_teller(arguments)) as recorder:
+        run = Run(arguments, arguments.config, path, recorder, started)
+        run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
+        try:
+            write_config(run.config, path / "config.toml")
+            body(run)
+        except UserError as error:
+            return _failed(run, str(error), 2)
+        except KeyboardInterrupt:
+            return _failed(run, "stopped by the user", 130)
+        except Exception as error:
+            _log.debug("".join(traceback.format_exception(error)))
+            return _failed(run, f"{type(error).__name__}: {_first_line(error)} (all of it in run.log)", 1)
+        finally:
+            _stop_spark()
+        seconds = round(time.monotonic() - started, 1)
+        _rundir.finish(path, "succeeded", seconds=seconds)
+        run.say(f"done in {seconds:,.0f} s: {path}")
+    return 0
+
+
+def exit_with(code: int) -> None:
+    """Ends the process with that code."""
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _failed(run: Run, error: str, code: int) -> int:
+    phase = run.recorder.current
+    _log.error(f"howdah: {error}")
+    _rundir.finish(run.path, "failed", error=error, phase=phase, seconds=round(time.monotonic() - run.started, 1))
+    return code
+
+
+def _output(arguments: Arguments) -> Path:
+    """The run directory: as the launcher made it, or made here where spark-submit was called by hand."""
+    given = arguments.options.output
+    path = Path(given) if given else Path("runs") / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path = path.resolve()
+    if not (path / "resources").is_dir():
+        _rundir.create(path)
+    return path
+
+
+def _log_to(path: Path) -> None:
+    """Everything to run.log with the time, what a user wants to see to the screen."""
+    _log.setLevel(logging.DEBUG)
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    screen = logging.StreamHandler(sys.stdout)
+    screen.setLevel(logging.INFO)
+    screen.setFormatter(logging.Formatter("%(message)s"))
+    _log.handlers[:] = [file, screen]
+    _log.propagate = False
+
+
+def _phase_teller(arguments: Arguments) -> Callable[[dict[str, Any]], None]:
+    phases = PHASES[:6] if arguments.job == "prepare" else PHASES
+
+    def tell(record: dict[str, Any]) -> None:
+        name = record["name"]
+        number = f"[{phases.index(name) + 1}/{len(phases)}] " if name in phases else ""
+        if record["event"] == "start":
+            _log.info(f"{number}{name} ...")
+        elif record["status"] == "done":
+            _log.info(f"{number}{name}: {record['wall_seconds']:,.1f} s")
+
+    return tell
+
+
+def _submitted() -> list[tuple[str, str]]:
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()
+    return list(SparkConf().getAll())
+
+
+def _stop_spark() -> None:
+    spark = SparkSession.getActiveSession()
+    if spark is not None:
+        try:
+            spark.stop()
+        except Exception as error:  # the JVM may be gone already
+            _log.debug(f"stopping Spark: {error}")
+
+
+def _first_line(error: Exception) -> str:
+    """What went wrong in one line: of an error on an executor the line that its Python or Java ended with."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
+    told = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
+    return (told or lines or [""])[0][:300]

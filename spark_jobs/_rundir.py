@@ -1,0 +1,111 @@
+"""The run directory: made before anything runs, filled as the run goes, closed by run.json, written last."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import monitor
+from recsys.errors import UserError
+
+_PACKAGES = ("pyspark", "elephas", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "psutil")
+_SECRET = ("password", "secret", "token", "credential", "accesskey", "access.key")
+
+
+def create(path: Path) -> None:
+    """Makes a run directory; UserError where there is something in it already or it cannot be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise UserError(f"--output {path}: is not empty: name a new directory, or remove this one")
+        (path / "resources").mkdir()
+    except OSError as error:
+        raise UserError(f"--output {path}: cannot be written: {error.strerror}") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def finish(run: Path, status: str, **more: Any) -> None:
+    """Writes run.json: status "succeeded" or "failed", when, and for a failure in which phase and why."""
+    entry = {"status": status, "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"), **more}
+    write_json(run / "run.json", entry)
+
+
+def finish_if_killed(run: Path, code: int, signal_number: int | None) -> None:
+    """Writes run.json for a job that could not do so itself."""
+    if (run / "run.json").exists() or not run.is_dir():
+        return
+    why = f"stopped by {signal.Signals(signal_number).name}" if signal_number else f"killed (exit code {code})"
+    finish(run, "failed", error=why, phase=monitor.unfinished_phase(run / "resources"))
+
+
+def describe_environment(spark_properties: Mapping[str, str]) -> dict[str, Any]:
+    """What environment.json says: versions, commit, machine and Spark properties, secrets masked."""
+    memory = psutil.virtual_memory()
+    return {
+        "python": sys.version.split()[0],
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "git_commit": _git_commit(),
+        "machine": {
+            "host": platform.node(),
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": psutil.cpu_count(logical=True),
+            "memory_bytes": memory.total,
+        },
+        "spark": {key: _masked(key, value) for key, value in sorted(spark_properties.items())},
+    }
+
+
+def _masked(key: str, value: str) -> str:
+    return "***" if any(word in key.lower() for word in _SECRET) else value
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    folder = Path(sys.argv[0]).resolve().parent
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True, text=True, check=True, timeout=5,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _plain(value: Any) -> Any:
+    """NumPy numbers as Python's."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value)} in a JSON file")

@@ -1,0 +1,63 @@
+"""What a run says on the screen, made from its records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def describe_data(statistics: dict[str, Any]) -> str:
+    """The selection, and what was rejected, in a few lines."""
+    lines = [
+        f"{statistics['ratings']:,} ratings of {statistics['movies']:,} movies by {statistics['users']:,} users, "
+        f"density {statistics['density']:.3%}"
+    ]
+    for reason, one in statistics["rejected"].items():
+        first = one["examples"][0] if one["examples"] else None
+        where = f", first at {first['file']} row {first['row']}" if first else ""
+        lines.append(f"  rejected as {reason}: {one['count']:,}{where}")
+    if statistics["movies_file"]["undecodable_titles"]:
+        count = statistics["movies_file"]["undecodable_titles"]
+        lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
+    return "\n".join(lines)
+
+
+def describe_epoch(progress: Any) -> str:
+    """One line an epoch: losses, speed and time left."""
+    epoch = progress.epoch
+    best = (
+        "  best" if progress.best is epoch else f"  best {progress.best.validation_loss:.6g} at {progress.best.epoch}"
+    )
+    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    return (
+        f"  epoch {epoch.epoch:>{len(str(progress.epochs))}}/{progress.epochs}  train {epoch.train_loss:.6g}  "
+        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} users/s  "
+        f"{minutes}:{seconds:02d} left{best}"
+    )
+
+
+def describe_metrics(metrics: dict[str, Any]) -> str:
+    """The evaluation as a small table."""
+    parts = metrics["reconstruction"]
+    divergence = "" if parts["divergence"] is None else f", divergence {parts['divergence']:+.2%}"
+    lines = [f"{parts['loss']}: train {parts['train']:.6g}, test {parts['test']:.6g}{divergence}"]
+    ratings = metrics["rating_prediction"]
+    if "skipped" not in ratings:
+        lines.append(f"held-out ratings ({ratings['ratings']:,}):  RMSE     MAE")
+        for name in ("model", "user_movie_bias", "movie_mean", "global_mean"):
+            one = ratings[name]
+            if one["rmse"] is not None:
+                lines.append(f"  {name.replace('_', ' '):<22}{one['rmse']:>9.4f}{one['mae']:>8.4f}")
+    ranking = metrics["ranking"]
+    figures = list(ranking["model"])
+    lines.append(f"ranking ({ranking['users']:,} users):".ljust(24) + "".join(f"{name:>19}" for name in figures))
+    for name in ("model", "popularity"):
+        lines.append(f"  {name:<22}" + "".join(f"{_cell(ranking[name][figure]):>19}" for figure in figures))
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, dict) and value["mean"] is None):
+        return "-"
+    if isinstance(value, dict):
+        return f"{value['mean']:.4f} ± {value['standard_error']:.4f}"
+    return f"{value:.1%}"
