@@ -32,7 +32,7 @@ class Recorder:
         """Brackets one phase; an exception is recorded and goes on."""
         start, clock = _now(), time.monotonic()
         self._append({"event": "start", "name": name, "start": start, "pid": os.getpid()})
-        self.current = name
+        around, self.current = self.current, name
         status = "failed"
         try:
             yield
@@ -42,7 +42,7 @@ class Recorder:
             end = {"event": "end", "name": name, "start": start, "end": _now(), "wall_seconds": seconds}
             self._append({**end, "status": status})
             if status == "done":
-                self.current = None
+                self.current = around
 
     def _append(self, record: dict[str, Any]) -> None:
         # one write of one line: whoever reads along, or after a crash, sees whole lines
@@ -91,11 +91,19 @@ def read_phases(directory: str | Path) -> list[dict[str, Any]]:
 
 def unfinished_phase(directory: str | Path) -> str | None:
     """The phase that was going on when the run ended before its time, or None."""
-    for entry in reversed(read_phases(directory)):
-        if entry["event"] == "start" or entry.get("status") == "failed":
-            return str(entry["name"])
-        return None
-    return None
+    going: list[str] = []
+    failed = None
+    for entry in read_phases(directory):
+        name = str(entry["name"])
+        if entry["event"] == "start":
+            going.append(name)
+            failed = None  # whatever failed before did not end the run
+            continue
+        if name in going:
+            going.remove(name)
+        if entry.get("status") == "failed":
+            failed = failed or name  # the innermost of several
+    return failed or (going[-1] if going else None)
 
 
 def _now() -> str:

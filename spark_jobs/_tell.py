@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 
+def describe_source(data: Any) -> str:
+    """Where the ratings come from, said before they are fetched, generated or read."""
+    if data.ratings:
+        return f"reading {data.ratings}"
+    if data.dataset == "synthetic":
+        return f"generating ratings in ml-25m's shape at scale {data.scale:g}, seed {data.seed} ..."
+    return f"reading {data.dataset}" + (f" in {data.data_dir}" if data.data_dir else "")
+
+
 def describe_data(statistics: dict[str, Any]) -> str:
     """The selection, and what was rejected, in a few lines."""
     lines = [

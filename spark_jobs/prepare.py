@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from recsys.ratings import find_sources, prepare, save_prepared
 from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._tell import describe_data
+from spark_jobs._tell import describe_data, describe_source
 
 
 def run_prepare(run: Run) -> None:
     """The data phases, saved."""
     spark, data = run.session(), run.config.data
+    run.say(describe_source(data))
     sources = find_sources(spark, data, data.data_dir or "", str(run.path / "data"))
     prepared = prepare(spark, sources, data, run.phase, run.arguments.profile)
     run.write_json("statistics.json", prepared.statistics)

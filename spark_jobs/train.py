@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import monitor
 from recsys.evaluation import evaluate, quiet_keras, share
 from recsys.ratings import (
     TEST,
@@ -29,7 +30,7 @@ from recsys.recommend import (
 )
 from recsys.settings import write_config
 from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._tell import describe_data, describe_epoch, describe_metrics
+from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_source
 
 
 def run_train(run: Run) -> None:
@@ -71,6 +72,7 @@ def run_train(run: Run) -> None:
             on_epoch=lambda progress: run.say(describe_epoch(progress)),
             on_best=lambda best: save_model(run.path / "model", best),
         )
+        monitor.plot_losses(run.path)
 
     with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": ended.epoch}
@@ -91,6 +93,7 @@ def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Prepared:
     if directory:
         with run.phase("data_loading"):
             return load_prepared(spark, directory)
+    run.say(describe_source(config.data))
     sources = find_sources(spark, config.data, config.data.data_dir or "", str(run.path / "data"))
     return prepare(spark, sources, config.data, run.phase, run.arguments.profile)
 

@@ -23,7 +23,8 @@ def build_autoencoder(movies: int, config: ModelConfig, seed: int) -> keras.Mode
         # The mean of what a user rated is taken off what goes in and put back on what comes out.
         rated = ops.cast(ops.greater(ratings, 0.0), "float32")
         mean = ops.sum(ratings, axis=-1, keepdims=True) / ops.maximum(ops.sum(rated, axis=-1, keepdims=True), 1.0)
-        hidden = (ratings - mean) * rated
+        # To length 1 as well: a user with a thousand ratings must not saturate units that serve one with twenty.
+        hidden = layers.UnitNormalization(axis=-1)((ratings - mean) * rated)
     elif config.input_normalisation == "l2":
         hidden = layers.UnitNormalization(axis=-1)(ratings)
     if config.input_dropout:
