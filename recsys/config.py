@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 DATASETS = ("synthetic", "ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m")
 
 Activation = Literal["relu", "selu", "elu", "gelu", "silu", "tanh", "sigmoid", "linear", "softmax"]
 ColumnRef = str | int
+Complaint = tuple[tuple[str, ...], str]  # keys that do not fit together, and what to do about it
+
+_HIGHEST_RATING = 5.0  # of every data set of the catalogue, and of own files that say nothing else
 
 
 def _key(default: Any, doc: str, unit: str = "", **constraints: Any) -> Any:
@@ -20,7 +24,20 @@ def _key(default: Any, doc: str, unit: str = "", **constraints: Any) -> Any:
 class Table(BaseModel):
     """A table of settings: frozen, and closed to keys that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    def complaints(self) -> Iterator[Complaint]:
+        """The impossible combinations among keys that are each fine."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _fits_together(self, info: ValidationInfo) -> Table:
+        found = list(self.complaints())
+        if isinstance(info.context, list):  # somebody collects the complaints of all tables
+            info.context.extend(found)
+        elif found:
+            raise ValueError("; ".join(text for _, text in found))
+        return self
 
 
 class ColumnsConfig(Table):
@@ -80,27 +97,39 @@ class DataConfig(Table):
     )
     block_users: int = _key(512, "users whose rating arrays are stored as one block", "users", ge=1)
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> DataConfig:
+    def complaints(self) -> Iterator[Complaint]:
+        """The impossible combinations."""
+        source = ("data.dataset", "data.ratings")
         if self.dataset and self.ratings:
-            raise ValueError("data.dataset and data.ratings exclude each other: keep one of them")
+            yield source, "data.dataset and data.ratings exclude each other: keep one of them"
         if not self.dataset and not self.ratings:
-            raise ValueError("data.dataset or data.ratings is needed: name a data set, or the path of own ratings")
+            yield source, "data.dataset or data.ratings is needed: name a data set, or the path of own ratings"
         if self.movies and not self.ratings:
-            raise ValueError("data.movies goes with data.ratings; a catalogue data set brings its own movies")
+            text = "data.movies goes with data.ratings; a catalogue data set brings its own movies"
+            yield (*source, "data.movies"), text
         own = {"separator", "header", "encoding", "rating_min", "rating_max", "columns", "id_type"}
-        if self.dataset and (given := sorted(own & self.model_fields_set)):
+        if self.dataset and not self.ratings and (given := sorted(own & self.model_fields_set)):
             keys = ", ".join(f"data.{key}" for key in given)
-            raise ValueError(f"{keys}: only for own files (data.ratings); the catalogue knows {self.dataset}'s layout")
+            text = f"{keys}: only for own files (data.ratings); the catalogue knows {self.dataset}'s layout"
+            yield source, text
+        years = ("data.year_from", "data.year_to")
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
-            raise ValueError(f"data.year_from = {self.year_from} is after data.year_to = {self.year_to}: swap them")
+            yield years, f"data.year_from = {self.year_from} is after data.year_to = {self.year_to}: swap them"
         if self.ratings and not self.movies and (self.year_from is not None or self.year_to is not None):
-            raise ValueError("a year filter needs data.movies: the release year stands in the titles")
-        if (self.rating_min or 0.5) >= (self.rating_max or 5.0):
-            raise ValueError(
-                f"data.rating_min = {self.rating_min} must be less than data.rating_max = {self.rating_max}"
-            )
-        return self
+            text = "a year filter needs data.movies: the release year stands in the titles"
+            yield (*source, "data.movies"), text
+        low, high = self.rating_min or 0.5, self.highest_rating
+        if low >= high:
+            keys_of_scale = ("data.rating_min", "data.rating_max")
+            yield keys_of_scale, f"data.rating_min = {low:g} must be less than data.rating_max = {high:g}"
+        if self.positive_from is not None and self.positive_from > high:
+            text = f"data.positive_from = {self.positive_from:g} is above the highest rating, {high:g}: nothing is left"
+            yield ("data.positive_from", "data.rating_max"), text
+
+    @property
+    def highest_rating(self) -> float:
+        """The upper end of the rating scale."""
+        return self.rating_max or _HIGHEST_RATING
 
 
 class ModelConfig(Table):
@@ -117,7 +146,9 @@ class ModelConfig(Table):
         "multinomial: log-likelihood of the rated movies under a softmax",
     )
     input_normalisation: Literal["none", "l2", "center"] = _key(
-        "none", "rating arrays as they enter: as they are, scaled to length 1, or less their own mean where rated"
+        "none",
+        "rating arrays as they enter: as they are; l2: scaled to length 1; center: less the mean of what the user "
+        "rated, then scaled to length 1, and the mean added to the output",
     )
     input_dropout: float = _key(
         0.0, "part of the input that is dropped in training (denoising)", "fraction", ge=0, lt=1
@@ -132,13 +163,11 @@ class ModelConfig(Table):
             raise ValueError("every width must be at least 1")
         return value
 
-    @model_validator(mode="after")
-    def _loss_fits_output(self) -> ModelConfig:
+    def complaints(self) -> Iterator[Complaint]:
+        """The impossible combinations."""
         if self.loss == "multinomial" and self.output_activation not in (None, "linear"):
-            raise ValueError(
-                "model.loss = 'multinomial' holds the softmax itself: leave model.output_activation out, or 'linear'"
-            )
-        return self
+            text = "model.loss = 'multinomial' holds the softmax itself: leave model.output_activation out, or 'linear'"
+            yield ("model.loss", "model.output_activation"), text
 
     @property
     def resolved_output_activation(self) -> str:
@@ -191,7 +220,7 @@ class Config(Table):
     """Every setting of a run."""
 
     name: str = _key("run", "the run's name, part of its directory's", min_length=1)
-    seed: int = _key(1, "seed of the splits, the weights, the batches and the sample user", ge=0)
+    seed: int = _key(1, "seed of the splits, the weights, the batches and the sample user", ge=0, lt=2**32)
     data: DataConfig = _key(DataConfig(dataset="synthetic"), "the ratings")
     model: ModelConfig = _key(ModelConfig(), "the autoencoder")
     training: TrainingConfig = _key(TrainingConfig(), "its training")
@@ -199,16 +228,19 @@ class Config(Table):
     recommend: RecommendConfig = _key(RecommendConfig(), "the sample recommendation")
     spark: dict[str, str | int | float | bool] = _key({}, "any Spark property, as in spark.executor.memory = '2g'")
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> Config:
+    def complaints(self) -> Iterator[Complaint]:
+        """The impossible combinations of keys of different tables."""
         positive, relevant = self.data.positive_from, self.evaluation.relevant_from
         if positive is not None and relevant is not None:
-            raise ValueError("evaluation.relevant_from has no meaning with data.positive_from: drop one of them")
+            text = "evaluation.relevant_from has no meaning with data.positive_from: drop one of them"
+            yield ("evaluation.relevant_from", "data.positive_from"), text
+        elif relevant is not None and relevant > self.data.highest_rating:
+            high = self.data.highest_rating
+            text = f"evaluation.relevant_from = {relevant:g} is above the highest rating, {high:g}: no movie is a hit"
+            yield ("evaluation.relevant_from", "data.rating_max"), text
         if positive is not None and self.model.loss == "masked_mse":
-            raise ValueError(
+            text = (
                 "model.loss = 'masked_mse' learns nothing where data.positive_from makes every rating 1: "
                 "drop data.positive_from, or use 'multinomial'"
             )
-        if positive is not None and self.data.rating_max is not None and positive > self.data.rating_max:
-            raise ValueError(f"data.positive_from = {positive} is above data.rating_max = {self.data.rating_max}")
-        return self
+            yield ("model.loss", "data.positive_from"), text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from recsys.config import Config, Table
+from recsys.config import Complaint, Config, Table
 from recsys.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -33,6 +34,13 @@ def load_config(
     A name without a path is looked up in `experiments`, with or without `.toml`. Raises ConfigError with every
     mistake in one message.
     """
+    return build_config(load_tree(files, assignments, experiments))
+
+
+def load_tree(
+    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = None
+) -> Tree:
+    """What files and assignments say together, not checked yet: the keys that somebody set, and no others."""
     tree: Tree = {}
     for file in files:
         path = find_file(str(file), experiments)
@@ -41,7 +49,7 @@ def load_config(
         tree = overlay(tree, layer)
     for assignment in assignments:
         tree = overlay(tree, parse_assignment(assignment))
-    return build_config(tree)
+    return tree
 
 
 def build_config(tree: Mapping[str, Any]) -> Config:
@@ -50,15 +58,30 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     spark = tree.get("spark")
     if isinstance(spark, Mapping):
         tree["spark"] = dict(_flatten(spark, "spark"))
-    data = tree.get("data", {})
-    if isinstance(data, Mapping) and not {"dataset", "ratings"} & data.keys():
-        tree["data"] = {**data, "dataset": "synthetic"}
-    try:
-        # strict JSON: numbers are not read out of strings, but arrays may become tuples
-        return Config.model_validate_json(json.dumps(tree, default=str), strict=True)
-    except ValidationError as error:
-        lines = [_explain(dict(item)) for item in error.errors()]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    lines: list[str] = []
+    wrong: list[str] = []
+    while True:
+        data = tree.get("data", {})
+        if isinstance(data, Mapping) and not {"dataset", "ratings"} & data.keys():
+            tree["data"] = {**data, "dataset": "synthetic"}
+        complaints: list[Complaint] = []
+        try:
+            # strict JSON: numbers are not read out of strings, but arrays may become tuples
+            config = Config.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
+            break
+        except ValidationError as error:
+            # pydantic looks at combinations only where every key is fine: again, without the wrong ones
+            found = _by_key(tree, error)
+            lines += [_explain(path, errors) for path, errors in found.items()]
+            wrong += [".".join(path) for path in found]
+            if () in found:
+                raise ConfigError("\n".join(lines)) from None
+            for path in found:
+                tree = _without(tree, path)
+    lines += [text for keys, text in complaints if not any(_touches(key, wrong) for key in keys)]
+    if lines:
+        raise ConfigError("\n".join(dict.fromkeys(lines)))
+    return config
 
 
 def find_file(name: str, experiments: Path | None) -> Path:
@@ -148,38 +171,83 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
 
 def _flatten(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        full = key if key.startswith("spark.") else f"{prefix}.{key}"
+        full = key if f"{key}.".startswith("spark.") else f"{prefix}.{key}"
         if isinstance(value, Mapping):
             yield from _flatten(value, full)
         else:
             yield full, value
 
 
-def _explain(error: dict[str, Any]) -> str:
-    """One line for one of pydantic's errors: the key, what is wrong, and the nearest valid key or value."""
-    path = [str(part) for part in error["loc"] if not str(part).startswith(("literal[", "constrained-", "function-"))]
-    key = ".".join(path)
+def _by_key(tree: Tree, error: ValidationError) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Pydantic's errors by the key that is wrong; what was tried of several types comes as one error each."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for item in error.errors():
+        path: list[str] = []
+        here: Any = tree
+        for part in item["loc"]:
+            if isinstance(here, Mapping) and part in here:
+                here = here[str(part)]
+            elif isinstance(here, list) and isinstance(part, int):
+                here = here[part]
+            else:
+                break  # what follows names one of the types that would do
+            path.append(str(part))
+        found.setdefault(tuple(path), []).append(dict(item))
+    return found
+
+
+def _without(tree: Tree, path: Sequence[str]) -> Tree:
+    """The tree without that key; of a list's item the whole list is gone."""
+    if not path or path[0] not in tree:
+        return tree
+    below = tree[path[0]]
+    if len(path) > 1 and isinstance(below, Mapping):
+        return {**tree, path[0]: _without(dict(below), path[1:])}
+    return {key: value for key, value in tree.items() if key != path[0]}
+
+
+def _touches(key: str, wrong: Sequence[str]) -> bool:
+    """Whether the key, the table that it stands in, or something in it is among the wrong ones."""
+    return any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in wrong)
+
+
+def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]]) -> str:
+    """One line for one wrong key: what is wrong, and the nearest valid key or value."""
+    key, error = ".".join(path), errors[0]
     if error["type"] == "extra_forbidden":
-        known = [name for name, *_ in keys_of()] + list(Config.model_fields)
-        return f"unknown key {key}: {_nearest(key, known)}"
+        return f"unknown key {key}: {_nearest_key(path)}"
     if error["type"] == "literal_error":
-        expected = error["ctx"]["expected"]
-        return f"{key} = {error['input']!r}: expected {expected}"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not key or (error["type"] == "value_error" and key.split(".")[-1] in Config.model_fields):
-        return message
-    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}"
+        return f"{key} = {error['input']!r}: expected {error['ctx']['expected']}{_did_you_mean(error)}"
+    messages = [str(one["msg"]).removeprefix("Value error, ") for one in errors]
+    return f"{key} = {error['input']!r}: " + ", or ".join(text[0].lower() + text[1:] for text in messages)
+
+
+def _did_you_mean(error: Mapping[str, Any]) -> str:
+    values = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+    near = difflib.get_close_matches(str(error["input"]), values, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _nearest_key(path: Sequence[str]) -> str:
+    """The key that was meant: one of the same table, one of that name in another, or all of the same table."""
+    table: type[BaseModel] = Config
+    for part in path[:-1]:
+        annotation = table.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, Table)
+        table = annotation
+    prefix = "".join(f"{part}." for part in path[:-1])
+    beside, last = list(table.model_fields), path[-1]
+    near = [f"{prefix}{name}" for name in difflib.get_close_matches(last, beside, n=1, cutoff=0.6)]
+    keys = [key for key, *_ in keys_of()]
+    near = near or [key for key in keys if key.rsplit(".", 1)[-1] == last]
+    near = near or [key for key in keys if difflib.get_close_matches(last, [key.rsplit(".", 1)[-1]], cutoff=0.75)]
+    if near:
+        return f"did you mean {near[0]}?"
+    return "there are " + ", ".join(f"{prefix}{name}" for name in beside)
 
 
 def _nearest(word: str, candidates: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    tail = word.rsplit(".", 1)[-1]
-    near = [name for name in candidates if name.rsplit(".", 1)[-1] == tail]
-    near = near or [
-        name for name in candidates if difflib.get_close_matches(tail, [name.rsplit(".", 1)[-1]], cutoff=0.75)
-    ]
     return f"did you mean {near[0]}?" if near else "there are " + ", ".join(candidates)
 
 

@@ -16,7 +16,7 @@ from recsys.evaluation.scoring import SharedModel, outputs
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
-from recsys.ratings.split import TEST, TRAIN
+from recsys.ratings.split import TEST, TRAIN, keep_entries
 
 MODEL, POPULARITY = "model", "popularity"
 RATING_PREDICTORS = (MODEL, "global_mean", "movie_mean", "user_movie_bias")
@@ -50,13 +50,14 @@ class Sums:
         return result
 
     def mean(self, name: str) -> dict[str, float | int | None]:
-        """Mean, standard error of the mean and count."""
+        """Mean, standard error of the mean (None for one value alone) and count."""
         count, total, squares = self.values.get(name, np.zeros(3))
         if not count:
             return {"mean": None, "standard_error": None, "count": 0}
         mean = total / count
-        variance = max(squares / count - mean**2, 0.0) * count / max(count - 1, 1)
-        return {"mean": float(mean), "standard_error": float(np.sqrt(variance / count)), "count": int(count)}
+        variance = max(squares / count - mean**2, 0.0) * count / (count - 1) if count > 1 else None
+        error = None if variance is None else float(np.sqrt(variance / count))
+        return {"mean": float(mean), "standard_error": error, "count": int(count)}
 
 
 def evaluate(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
@@ -116,8 +117,7 @@ def measure_ranking(
     """Adds the ranking figures of some users: `scores` (users, movies), what they were shown, what was held out."""
     settings = config.evaluation
     if settings.relevant_from is not None:
-        held = csr_matrix((held.data * (held.data >= settings.relevant_from), held.indices, held.indptr), held.shape)
-        held.eliminate_zeros()
+        held = keep_entries(held, held.data >= settings.relevant_from)
     relevant = np.diff(held.indptr)
     judged = relevant > 0
     if not judged.any():

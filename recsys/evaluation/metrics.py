@@ -9,10 +9,13 @@ from scipy.sparse import csr_matrix
 def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
     """The n best movies of each user, best first, those already seen left out: (users, min(n, movies)) int64.
 
-    Equal scores go by the smaller index. Where a user has fewer than n unseen movies, the rest of the row is -1.
+    Equal scores go by the smaller index, NaN comes last. Where a user has fewer than n unseen movies, the rest of
+    the row is -1.
     """
     scores = np.array(scores, np.float32)  # the caller's stays as it is
-    scores[np.isnan(scores)] = -np.inf
+    # lower than every other score, but not as low as what was seen
+    lowest = np.finfo(np.float32).min
+    scores[np.isnan(scores) | (scores < lowest)] = lowest
     rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
     unseen = np.ones(scores.shape, bool)
     unseen[rows, seen.indices] = False

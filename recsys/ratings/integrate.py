@@ -15,36 +15,46 @@ from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.ratings.movies import CODE, Movies
 from recsys.ratings.read import FILE, POSITION
 
-JOINED, UNKNOWN, OUTSIDE_YEARS, BELOW_POSITIVE = "joined", "unknown_movie", "outside_years", "below_positive"
+JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
+UNIQUE, BELOW_POSITIVE = "unique", "below_positive"
+SELECTED = "selected"  # of a movie: whether the year filter lets it through
 
 
-def select_ratings(
-    ratings: DataFrame, movies: Movies, positive_from: float | None, observation: Observation
-) -> DataFrame:
+def movie_table(ratings: DataFrame, movies: Movies) -> DataFrame:
+    """The known movies (movie, code, selected), ids of the same type as in the ratings."""
+    codes = np.arange(len(movies.ids), dtype=np.int32)
+    table = pd.DataFrame({MOVIE: movies.ids, CODE: codes, SELECTED: movies.selected})
+    schema = f"{MOVIE} {ratings.schema[MOVIE].dataType.simpleString()}, {CODE} int, {SELECTED} boolean"
+    return ratings.sparkSession.createDataFrame(table, schema)
+
+
+def select_ratings(ratings: DataFrame, movies: Movies, observation: Observation) -> DataFrame:
     """Good ratings of selected movies (user, code, rating, timestamp, position, file); what is left out is observed."""
-    spark = ratings.sparkSession
-    table = pd.DataFrame(
-        {MOVIE: movies.ids, CODE: np.arange(len(movies.ids), dtype=np.int32), "selected": movies.selected}
-    )
-    schema = f"{MOVIE} {ratings.schema[MOVIE].dataType.simpleString()}, {CODE} int, selected boolean"
-    joined = ratings.join(F.broadcast(spark.createDataFrame(table, schema)), MOVIE, "left")
-    known, selected = F.col(CODE).isNotNull(), F.coalesce(F.col("selected"), F.lit(False))
-    positive = F.col(RATING) >= positive_from if positive_from is not None else F.lit(True)
+    joined = ratings.join(F.broadcast(movie_table(ratings, movies)), MOVIE, "left")
+    known, selected = F.col(CODE).isNotNull(), F.coalesce(F.col(SELECTED), F.lit(False))
     joined = joined.observe(
         observation,
         F.count(F.lit(1)).alias(JOINED),
         F.count_if(~known).alias(UNKNOWN),
         F.count_if(known & ~selected).alias(OUTSIDE_YEARS),
-        F.count_if(selected & ~positive).alias(BELOW_POSITIVE),
     )
-    return joined.where(selected & positive).select(USER, CODE, RATING, TIMESTAMP, POSITION, FILE)
+    return joined.where(selected).select(USER, CODE, RATING, TIMESTAMP, POSITION, FILE)
 
 
-def gather_users(selected: DataFrame, partitions: int) -> DataFrame:
-    """(user, code, rating): each user in one partition, sorted by user and code, duplicates removed."""
+def gather_users(
+    selected: DataFrame, partitions: int, positive_from: float | None, observation: Observation
+) -> DataFrame:
+    """(user, code, rating): each user in one partition, sorted by user and code, duplicates removed.
+
+    Only then go the ratings below `positive_from`, observed: a like that was taken back later is none.
+    """
     user_type = selected.schema[USER].dataType.simpleString()
     spread = selected.repartition(partitions, USER)
-    return spread.mapInArrow(unique_ratings, f"{USER} {user_type}, {CODE} int, {RATING} float")
+    unique = spread.mapInArrow(unique_ratings, f"{USER} {user_type}, {CODE} int, {RATING} float")
+    # ratings are floats: 3.3 as a double is more than 3.3 as a float
+    positive = F.col(RATING) >= F.lit(positive_from).cast("float") if positive_from is not None else F.lit(True)
+    counts = [F.count(F.lit(1)).alias(UNIQUE), F.count_if(~positive).alias(BELOW_POSITIVE)]
+    return unique.observe(observation, *counts).where(positive)
 
 
 def unique_ratings(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

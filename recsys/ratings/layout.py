@@ -13,6 +13,8 @@ from recsys.errors import DataError
 # in order of preference where two of them fit equally well
 SEPARATORS = ("::", "\t", ",", ";", "|")
 BOM = "\ufeff"
+UNDECODABLE = "\ufffd"  # what a byte becomes that is not in the encoding
+HEAD_BYTES = 1 << 16  # as much of a file is looked at
 
 DEFAULT_NAMES = {USER: "userId", MOVIE: "movieId", RATING: "rating", TIMESTAMP: "timestamp", TITLE: "title"}
 RATINGS_ORDER = (USER, MOVIE, RATING, TIMESTAMP)
@@ -98,20 +100,24 @@ def sample_fields(head: bytes, layout: TextLayout, name: str) -> list[str]:
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
-    """Whole lines of the first bytes of a file; the last one, perhaps cut, only where it is the only one."""
+    """Whole lines of the first bytes of a file: without the last one, perhaps cut, where the file goes on."""
     text = head.decode(encoding, errors="replace").removeprefix(BOM)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    whole = lines[:-1] or lines
+    whole = (lines[:-1] if len(head) >= HEAD_BYTES else lines) or lines
     return [line for line in whole if line]
 
 
 def _tell_separator(lines: Sequence[str], fields: int) -> str:
-    """The separator that cuts most lines into the same number of fields, at least `fields`."""
+    """The separator that cuts most lines into the same number of fields, at least `fields`.
 
-    def share(separator: str) -> float:
-        counts = Counter(len(split_line(line, separator, len(separator) == 1)) for line in lines[:200])
-        number, lines_with_it = counts.most_common(1)[0]
-        return lines_with_it if number >= fields else 0
+    Of several the one whose first field, an id, holds no other: in `1;Matrix, The` the comma has the title's end.
+    """
+
+    def share(separator: str) -> tuple[int, int]:
+        cut = [split_line(line, separator, len(separator) == 1) for line in lines[:200]]
+        number, lines_with_it = Counter(map(len, cut)).most_common(1)[0]
+        clean = sum(not any(other in first for other in SEPARATORS) for first, *_ in cut)
+        return (lines_with_it, clean) if number >= fields else (0, 0)
 
     return max(SEPARATORS, key=share)
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 from recsys.columns import MOVIE, TITLE, YEAR
+from recsys.ratings.layout import UNDECODABLE
 from recsys.ratings.read import DUPLICATE, FILE, HEADER, POSITION, REASON, REPEATED_HEADER
 
 CODE = "code"  # of a movie: its place among all known movies, sorted by id
 NO_YEAR = -1
-_REPLACEMENT = "\ufffd"  # what a byte becomes that is not in the encoding
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ class Movies:
 
 def collect_movies(frame: DataFrame, headers: int, year_from: int | None, year_to: int | None) -> Movies:
     """The movies of parsed rows; of an id that comes twice the last row counts. `headers`: files with a header."""
-    rows = frame.select(MOVIE, TITLE, YEAR, REASON, POSITION, FILE).toPandas()
+    # pandas makes floats of integers with a null among them, as in the header's row
+    no_movie = F.lit(None if isinstance(frame.schema[MOVIE].dataType, StringType) else 0)
+    movie = F.coalesce(MOVIE, no_movie).alias(MOVIE)
+    rows = frame.select(movie, TITLE, YEAR, REASON, POSITION, FILE).toPandas()
     reasons = rows[REASON].value_counts().to_dict()
     header_rows = reasons.pop(HEADER, 0)
     rejected = {str(reason): int(count) for reason, count in reasons.items()}
@@ -55,7 +60,7 @@ def collect_movies(frame: DataFrame, headers: int, year_from: int | None, year_t
         selected=in_years(years, year_from, year_to),
         rows_read=len(rows) - min(header_rows, headers),
         rejected=rejected,
-        undecodable_titles=sum(_REPLACEMENT in title for title in titles),
+        undecodable_titles=sum(UNDECODABLE in title for title in titles),
     )
 
 

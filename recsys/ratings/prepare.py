@@ -21,8 +21,10 @@ from recsys.ratings.integrate import (
     BELOW_POSITIVE,
     JOINED,
     OUTSIDE_YEARS,
+    UNIQUE,
     UNKNOWN,
     gather_users,
+    movie_table,
     select_ratings,
 )
 from recsys.ratings.movies import NO_YEAR, Movies, collect_movies, movies_of_ratings
@@ -38,8 +40,8 @@ from recsys.ratings.read import (
     parse_ratings,
     read_rows,
 )
-from recsys.ratings.rejects import Rejected, check_rejected, with_examples
-from recsys.ratings.sources import Sources
+from recsys.ratings.rejects import SetAside
+from recsys.ratings.sources import Source, Sources
 from recsys.ratings.statistics import Statistics, count_ratings
 
 Phase = Callable[[str], AbstractContextManager[Any]]
@@ -57,6 +59,7 @@ class Prepared:
     rating_min: float
     rating_max: float
     positive_from: float | None
+    rejected: DataFrame | None = None  # reason, file, row, line of every rejected row; None where there is none
 
     @property
     def movies(self) -> int:
@@ -70,6 +73,7 @@ class _Counts:
     def __init__(self) -> None:
         self.rows = Observation("rows")
         self.selection = Observation("selection")
+        self.unique = Observation("unique")
 
     def observe_rows(self, parsed: DataFrame) -> DataFrame:
         reasons = [*ROW_REASONS, HEADER]
@@ -83,9 +87,12 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
     integer_users = sources.integer_ids(USER, data.id_type)
     integer_movies = sources.integer_ids(MOVIE, data.id_type)
 
-    def parse(keep_line: bool) -> DataFrame:
-        parsed = parse_ratings(read_rows(spark, sources.ratings, keep_line), integer_users, integer_movies)
-        return check_scale(parsed, sources.rating_min, sources.rating_max, sources.rating_step)
+    aside = SetAside(spark, data.max_rejected)
+
+    def reject(reasons: dict[str, int], rows_read: int) -> dict[str, Any]:
+        rows = parse_ratings(read_rows(spark, sources.ratings, keep_line=True), integer_users, integer_movies)
+        rows = check_scale(rows, sources.rating_min, sources.rating_max, sources.rating_step)
+        return aside.add("ratings", sources.ratings, rows, reasons, rows_read, movie_table(rows, movies))
 
     with phase("data_loading"):
         loaded = parse_ratings(read_rows(spark, sources.ratings), integer_users, integer_movies)
@@ -101,19 +108,22 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         if raw_movies is not None and sources.movies is not None:
             parsed_movies = parse_movies(raw_movies, integer_movies)
             movies = collect_movies(parsed_movies, sources.movies.headers, data.year_from, data.year_to)
+            bad_movies = _check_movies(spark, sources.movies, movies, data, integer_movies, aside)
         else:
-            movies = movies_of_ratings(good)
-        _check_movies(spark, sources, movies, data, integer_movies)
+            movies, bad_movies = movies_of_ratings(good), {}
 
     with phase("data_integration"):
-        selected = select_ratings(good, movies, data.positive_from, counts.selection)
-        gathered = gather_users(selected, _partitions(spark, sources)).persist(_SPILLABLE)
-        kept = gathered.count()  # used twice: statistics and arrays
+        selected = select_ratings(good, movies, counts.selection)
+        gathered = gather_users(selected, _partitions(spark, sources), data.positive_from, counts.unique)
+        gathered = gathered.persist(_SPILLABLE)
+        gathered.count()  # used twice: statistics and arrays
         _release(good, profile)
 
     with phase("statistical_analysis"):
         statistics = count_ratings(gathered, len(movies.ids))
-        told = _tell(spark, sources, movies, statistics, counts, kept, parse, data.max_rejected)
+        told = _tell(sources.ratings, statistics, counts, reject)
+        told["movies_file"] = _tell_movies(movies, bad_movies, sources.movies is not None)
+        told["best_reachable_rmse"] = sources.best_rmse
         if not statistics.ratings:
             raise DataError(_nothing_left(told, data))
 
@@ -126,7 +136,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         gathered.unpersist()
 
     items = _items(movies, rated, statistics)
-    return Prepared(blocks, items, told, sources.rating_min, sources.rating_max, data.positive_from)
+    return Prepared(blocks, items, told, sources.rating_min, sources.rating_max, data.positive_from, aside.rows)
 
 
 def _materialise(frame: DataFrame, profile: bool, before: DataFrame | None = None) -> DataFrame:
@@ -153,73 +163,68 @@ def _partitions(spark: SparkSession, sources: Sources) -> int:
 
 
 def _check_movies(
-    spark: SparkSession, sources: Sources, movies: Movies, data: DataConfig, integer_movies: bool
-) -> None:
-    """Refuses bad movies before the ratings are worked on."""
-    if sources.movies is not None and movies.rejected:
-        parsed = parse_movies(read_rows(spark, sources.movies, keep_line=True), integer_movies)
-        parsed = parsed.withColumn(USER, F.lit(0))
-        rejected = with_examples(spark, parsed, movies.rejected, None, sources.movies.headers)
-        check_rejected("movies", movies.rows_read, rejected, data.max_rejected)
+    spark: SparkSession, source: Source, movies: Movies, data: DataConfig, integer_ids: bool, aside: SetAside
+) -> dict[str, Any]:
+    """Refuses bad movies before the ratings are worked on; their rejected rows by reason."""
+    rejected: dict[str, Any] = {}
+    if movies.rejected:
+        parsed = parse_movies(read_rows(spark, source, keep_line=True), integer_ids)
+        rejected = aside.add("movies", source, parsed, movies.rejected, movies.rows_read)
+    if not len(movies.ids):
+        raise DataError(f"{source.path}: holds no movie: of {movies.rows_read:,} rows read none is left")
     if not movies.selected.any():
         years = movies.years[movies.years != NO_YEAR]
-        span = f"{years.min()} to {years.max()}" if len(years) else "none"
+        span = f"are {years.min()} to {years.max()}" if len(years) else "are not told in the titles"
         raise DataError(
             f"no movie of the years {data.year_from or ''} to {data.year_to or ''}: the release years in "
-            f"{sources.movies.path if sources.movies else 'the movies'} are {span}; change data.year_from, data.year_to"
+            f"{source.path} {span}; change data.year_from, data.year_to"
         )
+    return rejected
 
 
 def _tell(
-    spark: SparkSession,
-    sources: Sources,
-    movies: Movies,
+    ratings: Source,
     statistics: Statistics,
     counts: _Counts,
-    kept: int,
-    parse: Callable[[bool], DataFrame],
-    max_rejected: float,
+    reject: Callable[[dict[str, int], int], dict[str, Any]],
 ) -> dict[str, Any]:
-    """What statistics.json says; DataError where too many rows are rejected."""
-    rows, selection = counts.rows.get, counts.selection.get
-    headers = min(rows[HEADER], sources.ratings.headers)
+    """What statistics.json says of the ratings; `reject` sets rows aside and refuses too many."""
+    rows, selection, unique = counts.rows.get, counts.selection.get, counts.unique.get
+    headers = min(rows[HEADER], ratings.headers)
     rejects = {reason: rows[reason] for reason in ROW_REASONS}
     rejects[REPEATED_HEADER] = rows[HEADER] - headers
     rejects[UNKNOWN_MOVIE] = selection[UNKNOWN]
-    outside = {OUTSIDE_YEARS: selection[OUTSIDE_YEARS], BELOW_POSITIVE: selection[BELOW_POSITIVE]}
-    rejects[DUPLICATE] = selection[JOINED] - selection[UNKNOWN] - sum(outside.values()) - kept
+    rejects[DUPLICATE] = selection[JOINED] - selection[UNKNOWN] - selection[OUTSIDE_YEARS] - unique[UNIQUE]
     rows_read = rows["all"] - headers
-    rejected: dict[str, Rejected] = {}
-    if any(rejects.values()):
-        known = spark.createDataFrame(pd.DataFrame({MOVIE: movies.ids}))
-        rejected = with_examples(spark, parse(True), rejects, F.broadcast(known), sources.ratings.headers)
-    check_rejected("ratings", rows_read, rejected, max_rejected)
-    summary = statistics.summary()
     return {
-        **summary,
+        **statistics.summary(),
         "rows_read": rows_read,
         "rows_rejected": sum(rejects.values()),
-        "rejected": {reason: {"count": one.count, "examples": one.examples} for reason, one in rejected.items()},
-        "not_selected": outside,
-        "movies_file": {
-            "rows_read": movies.rows_read,
-            "rejected": movies.rejected,
-            "known": len(movies.ids),
-            "in_years": int(movies.selected.sum()),
-            "without_year": movies.without_year if sources.movies else None,
-            "undecodable_titles": movies.undecodable_titles,
-        },
-        "best_reachable_rmse": sources.best_rmse,
+        "rejected": reject(rejects, rows_read),
+        "not_selected": {OUTSIDE_YEARS: selection[OUTSIDE_YEARS], BELOW_POSITIVE: unique[BELOW_POSITIVE]},
+    }
+
+
+def _tell_movies(movies: Movies, rejected: dict[str, Any], has_titles: bool) -> dict[str, Any]:
+    """What statistics.json says of the movies."""
+    return {
+        "rows_read": movies.rows_read,
+        "rejected": rejected,
+        "known": len(movies.ids),
+        "in_years": int(movies.selected.sum()),
+        "without_year": movies.without_year if has_titles else None,
+        "undecodable_titles": movies.undecodable_titles,
     }
 
 
 def _nothing_left(told: dict[str, Any], data: DataConfig) -> str:
     outside = told["not_selected"]
+    wide = {"data.year_from": data.year_from, "data.year_to": data.year_to, "data.positive_from": data.positive_from}
+    widen = ", ".join(f"{key} = {value}" for key, value in wide.items() if value is not None)
     return (
         f"no rating is left: of {told['rows_read']:,} rows read {told['rows_rejected']:,} are rejected, "
         f"{outside[OUTSIDE_YEARS]:,} are of other years, {outside[BELOW_POSITIVE]:,} below data.positive_from; "
-        f"widen data.year_from = {data.year_from}, data.year_to = {data.year_to} or "
-        f"data.positive_from = {data.positive_from}"
+        + (f"widen {widen}" if widen else "give a file that holds ratings")
     )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import NumericType, StringType
+from pyspark.sql.types import DateType, DoubleType, FloatType, NumericType, StringType, TimestampNTZType
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER, YEAR
+from recsys.ratings.layout import UNDECODABLE
 from recsys.ratings.sources import Source
 
 POSITION = "position"  # of a row: grows from row to row within a file
@@ -35,20 +36,26 @@ _CLOSED = r"[\s\u00a0]*\)[)\]\s\u00a0‐-―-]*"
 YEAR_PATTERN = r"\(((?:1[89]|2[01])\d\d)\s*(?:[-‐-―]\s*(?:\d{4})?)?" + _CLOSED + r"(?:\((?!\d)[^()]*" + _CLOSED + ")?$"
 
 
+def read_lines(spark: SparkSession, source: Source, name_files: bool) -> DataFrame:
+    """The lines of a text source (value), or the rows of Parquet, with position and file; blank lines are there."""
+    read = spark.read.text if source.layout is not None else spark.read.parquet
+    file = F.input_file_name() if name_files else F.lit("")
+    return read(source.path).withColumns({POSITION: F.monotonically_increasing_id(), FILE: file})
+
+
 def read_rows(spark: SparkSession, source: Source, keep_line: bool = False) -> DataFrame:
     """The rows of a source as they stand: a column a field (strings for text), with their position.
 
     The header lines are still there, with reason `header`; blank lines are no rows. With `keep_line` the row's text
     is kept beside its fields.
     """
+    frame = read_lines(spark, source, name_files=source.files > 1 or keep_line)
     if source.layout is None:
-        frame = spark.read.parquet(source.path).withColumn(POSITION, F.monotonically_increasing_id())
         fields = {name: F.col(f"`{column}`") for name, column in source.columns.items()}
         line = F.to_json(F.struct(*[column.alias(name) for name, column in fields.items()]))
         reason: Column = F.lit(None).cast("string")
     else:
         # positions are told before blank lines go, so that row numbers count them
-        frame = spark.read.text(source.path).withColumn(POSITION, F.monotonically_increasing_id())
         frame = frame.where("value != ''")
         layout = source.layout
         if layout.encoding != "UTF-8":
@@ -57,13 +64,11 @@ def read_rows(spark: SparkSession, source: Source, keep_line: bool = False) -> D
         options = {"sep": layout.separator, "quote": '"' if layout.quoted else "\u0000", "escape": '"'}
         frame = frame.withColumn("fields", F.from_csv("value", schema, options))
         fields = {name: F.col(f"fields.c{place}") for name, place in layout.positions.items()}
-        line = F.col("value")
+        line = F.make_valid_utf8("value")
         is_header = F.col("value") == F.lit(layout.header)
         reason = F.when(is_header, F.lit(HEADER)) if layout.header else F.lit(None).cast("string")
     columns = [column.alias(name) for name, column in fields.items()]
-    columns += [F.col(POSITION), reason.alias(REASON)]
-    file = F.input_file_name() if source.files > 1 or keep_line else F.lit("")
-    columns.append(file.alias(FILE))
+    columns += [F.col(POSITION), reason.alias(REASON), F.col(FILE)]
     if keep_line:
         columns.append(line.alias(LINE))
     return frame.select(*columns)
@@ -91,11 +96,12 @@ def parse_ratings(rows: DataFrame, integer_users: bool, integer_movies: bool) ->
 
 def check_scale(ratings: DataFrame, low: float, high: float, step: float | None) -> DataFrame:
     """The same rows, those off the scale of `low` to `high` in steps of `step` (or NaN) marked with that reason."""
-    rating = F.col(RATING)
+    # the bounds as floats, as the ratings are: 0.7 as a double is more than 0.7 as a float
+    rating, lowest, highest = F.col(RATING), F.lit(float(low)).cast("float"), F.lit(float(high)).cast("float")
     # a NaN is larger than everything in Spark, so that it is off the scale as well
-    off = (rating < low) | (rating > high)
+    off = (rating < lowest) | (rating > highest)
     if step:
-        off = off | ((rating - F.lit(float(low)).cast("float")) % F.lit(float(step)).cast("float") != 0)
+        off = off | ((rating - lowest) % F.lit(float(step)).cast("float") != 0)
     return ratings.withColumn(REASON, F.when(F.col(REASON).isNull() & off, OFF_SCALE).otherwise(F.col(REASON)))
 
 
@@ -116,7 +122,9 @@ def parse_movies(rows: DataFrame, integer_movies: bool) -> DataFrame:
 def _parse_id(rows: DataFrame, name: str, integer: bool) -> Column:
     kind = rows.schema[name].dataType
     if not integer:
-        return F.nullif(F.trim(F.col(name).cast("string")), F.lit(""))
+        text = F.trim(F.col(name).cast("string"))
+        # bytes that are not in the encoding would make one user of two
+        return F.when((text != "") & ~text.contains(UNDECODABLE), text)
     if isinstance(kind, NumericType) and kind.typeName() in ("float", "double", "decimal"):
         return F.when(F.col(name) == F.floor(name), F.expr(f"try_cast({name} as bigint)"))
     return F.expr(f"try_cast({name} as bigint)")
@@ -127,20 +135,25 @@ def _parse_number(rows: DataFrame, name: str) -> Column:
     if not isinstance(rows.schema[name].dataType, StringType):
         return number
     # Java reads '4.5d' and '0x1p2' as numbers; a file that holds them is broken
-    is_java = F.lower(F.substring(F.trim(F.col(name)), -1, 1)).isin("d", "f") | F.col(name).contains("x")
-    return F.when(~is_java, number)
+    return F.when(~F.col(name).rlike(r"(?i)[\d.]\s*[df]\s*$|x"), number)
 
 
 def _parse_time(rows: DataFrame) -> Column:
+    kind = rows.schema[TIMESTAMP].dataType
+    if isinstance(kind, DateType | TimestampNTZType):
+        return F.unix_timestamp(F.col(TIMESTAMP).cast("timestamp"))
     seconds = F.expr(f"try_cast({TIMESTAMP} as bigint)")
-    if not isinstance(rows.schema[TIMESTAMP].dataType, StringType):
+    if not isinstance(kind, StringType):
         return seconds
     return F.coalesce(seconds, F.expr(f"unix_timestamp(try_cast({TIMESTAMP} as timestamp))"))
 
 
 def _is_missing(rows: DataFrame, name: str) -> Column:
-    if isinstance(rows.schema[name].dataType, StringType):
+    kind = rows.schema[name].dataType
+    if isinstance(kind, StringType):
         return F.col(name).isNull() | (F.trim(F.col(name)) == "")
+    if isinstance(kind, FloatType | DoubleType) and name != RATING:
+        return F.col(name).isNull() | F.isnan(name)  # as pandas writes a missing integer
     return F.col(name).isNull()
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
-from recsys.datasets import CATALOGUE, fetch, generate
+from recsys.datasets import CATALOGUE, fetch, find, generate
 from recsys.datasets.catalogue import FileLayout
 from recsys.errors import DataError
 from recsys.ratings.layout import (
     DEFAULT_NAMES,
+    HEAD_BYTES,
     MOVIES_ORDER,
     OPTIONAL,
     RATINGS_ORDER,
@@ -26,7 +30,6 @@ from recsys.ratings.layout import (
     tell_layout,
 )
 
-_HEAD_BYTES = 1 << 16
 _FILES_LOOKED_AT = 200
 
 
@@ -61,10 +64,11 @@ class Sources:
         return all(source.integer_ids[name] for source in looks)
 
 
-def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str) -> Sources:
+def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str, make: bool = True) -> Sources:
     """The ratings and movies that the settings name, fetched or generated where they are not there yet.
 
     `data_dir` is where a catalogue data set is looked for and put; `default_dir` replaces it where it is empty.
+    Without `make` what is not there is a DataError.
     """
     if data.ratings:
         ratings = look_at(spark, data.ratings, _own_hints(data, RATINGS_ORDER))
@@ -72,12 +76,16 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         return Sources(ratings, movies, data.rating_min or 0.5, data.rating_max or 5.0, None)
     if data.dataset == "synthetic":
         folder = f"{data_dir or default_dir}/synthetic-scale{data.scale:g}-seed{data.seed}"
-        facts = generate(spark, folder, scale=data.scale, seed=data.seed)
+        facts = generate(spark, folder, scale=data.scale, seed=data.seed) if make else None
         hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
         ratings = look_at(spark, f"{folder}/ratings.csv", hints[0])
-        return Sources(ratings, look_at(spark, f"{folder}/movies.csv", hints[1]), 0.5, 5.0, 0.5, facts.best_rmse)
+        movies = look_at(spark, f"{folder}/movies.csv", hints[1])
+        return Sources(ratings, movies, 0.5, 5.0, 0.5, facts.best_rmse if facts else None)
     entry = CATALOGUE[str(data.dataset)]
-    place = Path(fetch(entry, data_dir or default_dir)).resolve()
+    found = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
+    if found is None:
+        raise DataError(f"{data.dataset} is not in {data_dir or default_dir}")
+    place = Path(found).resolve()
     return Sources(
         look_at(spark, str(place / entry.ratings.path), _catalogue_hints(entry.ratings, RATINGS_ORDER)),
         look_at(spark, str(place / entry.movies.path), _catalogue_hints(entry.movies, MOVIES_ORDER)),
@@ -85,6 +93,11 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         entry.rating_max,
         entry.rating_step,
     )
+
+
+def readable(file: str) -> str:
+    """A file as its user knows it: a plain path where Spark's address is of a local one."""
+    return unquote(re.sub("^file:/+", "/", file)) if file.startswith("file:/") else file
 
 
 def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
@@ -96,11 +109,14 @@ def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
     filled = {file: head for file, head in heads.items() if head.strip()}
     if not filled:
         raise DataError(f"{path}: is empty: expected rows of {', '.join(hints.order)}")
-    layouts = {file: tell_layout(head, hints, file) for file, head in filled.items()}
+    layouts = {file: tell_layout(head, hints, readable(file)) for file, head in filled.items()}
     (first, layout), *others = layouts.items()
     for file, other in others:
         if (other.positions, other.separator) != (layout.positions, layout.separator):
-            raise DataError(f"{file}: is not laid out as {first}: give them one by one, or with the same columns")
+            raise DataError(
+                f"{readable(file)}: is not laid out as {readable(first)}: "
+                "give them one by one, or with the same columns"
+            )
     with_header = [one for one in layouts.values() if one.header is not None]
     headers = {one.header for one in with_header}
     if len(headers) > 1:
@@ -110,11 +126,16 @@ def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
         for name in (USER, MOVIE)
         if name in layout.positions
     }
-    return Source(path, len(files), len(with_header), with_header[0] if with_header else layout, {}, ids)
+    # files that were not looked at are as the others
+    unseen = len(files) - len(heads) if len(with_header) == len(filled) else 0
+    return Source(path, len(files), len(with_header) + unseen, with_header[0] if with_header else layout, {}, ids)
 
 
 def _look_at_parquet(spark: SparkSession, path: str, files: int, hints: Hints) -> Source:
-    schema = spark.read.parquet(path).schema
+    try:
+        schema = spark.read.parquet(path).schema
+    except (PySparkException, Py4JJavaError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {_cause(error)}") from None
     names = {field.name.lower(): field.name for field in schema}
     columns = {}
     for name in hints.order:
@@ -142,10 +163,10 @@ def _files(spark: SparkSession, path: str) -> list[str]:
     try:
         frame: DataFrame = spark.read.text(path)
         files = sorted(frame.inputFiles())
-    except AnalysisException as error:
-        if "PATH_NOT_FOUND" in str(error):
+    except (PySparkException, Py4JJavaError) as error:
+        if isinstance(error, AnalysisException) and "PATH_NOT_FOUND" in str(error):
             raise DataError(f"{path}: no such file") from None
-        raise DataError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{path}: cannot be read: {_cause(error)}") from None
     if not files:
         raise DataError(f"{path}: holds no file")
     return files
@@ -160,12 +181,17 @@ def _head(spark: SparkSession, file: str) -> bytes:
         try:
             codec = jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(configuration).getCodec(path)  # type: ignore[union-attr]
             source = codec.createInputStream(stream) if codec is not None else stream
-            return bytes(source.readNBytes(_HEAD_BYTES))
+            return bytes(source.readNBytes(HEAD_BYTES))
         finally:
             stream.close()
     except Exception as error:
-        cause = getattr(error, "java_exception", error)
-        raise DataError(f"{file}: cannot be read: {str(cause).splitlines()[0]}") from None
+        raise DataError(f"{readable(file)}: cannot be read: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong in one line."""
+    lines = str(getattr(error, "java_exception", error)).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:

@@ -6,14 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyarrow.dataset import dataset
 from pyspark import StorageLevel
-from pyspark.errors import AnalysisException
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from recsys.columns import MOVIE_ID, USERS
 from recsys.config import Config, DataConfig
 from recsys.errors import ConfigError, DataError, UserError
-from recsys.ratings.blocks import ROWS
+from recsys.ratings.blocks import ROWS, block_from_row
 from recsys.ratings.prepare import Prepared
 from recsys.settings import as_tree, build_config
 
@@ -23,10 +28,13 @@ _FREE = frozenset({"split", "test_fraction", "validation_fraction", "data_dir", 
 
 
 def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> None:
-    """Writes blocks/, items.parquet and, last, prepared.json. The executors write the blocks: where they run on
-    other machines, `directory` must be a place that they share with the driver."""
+    """Writes blocks/, rejected/ (reason, file, row, line) where rows were rejected, items.parquet and, last,
+    prepared.json. The executors write the first two: where they run on other machines, `directory` must be a place
+    that they share with the driver."""
     folder = Path(directory)
     prepared.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
+    if prepared.rejected is not None:
+        prepared.rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
     prepared.items.to_parquet(folder / "items.parquet", index=False)
     described = {
         "format_version": FORMAT_VERSION,
@@ -49,7 +57,7 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
         blocks = blocks.repartitionByRange(max(1, blocks.rdd.getNumPartitions()), "users").sortWithinPartitions("users")
         blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)
         users = sum(row[0] for row in blocks.select(ROWS).collect())
-    except (AnalysisException, OSError) as error:
+    except (PySparkException, Py4JJavaError, OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
     if users != described["users"]:
         raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
@@ -63,6 +71,23 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
     )
 
 
+def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any, float]] | None:
+    """A user of a prepared data set as (id, {movie id: rating}), read without Spark; None where there is none."""
+    _describe(directory)
+    try:
+        movies = pd.read_parquet(Path(directory) / "items.parquet", columns=[MOVIE_ID])[MOVIE_ID].to_numpy()
+        for file in dataset(f"{directory}/blocks", format="parquet").get_fragments():
+            for row, users in enumerate(file.to_table(columns=[USERS])[USERS].to_pylist()):
+                place = next((place for place, user in enumerate(users) if str(user) == str(user_id)), None)
+                if place is not None:
+                    block = block_from_row(file.to_table().slice(row, 1).to_pylist()[0]).take(np.array([place]))
+                    rated = movies[block.indices].tolist()
+                    return users[place], dict(zip(rated, block.ratings.tolist(), strict=True))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
+    return None
+
+
 def with_prepared_data(config: Config, given: frozenset[str], directory: str | Path) -> Config:
     """The settings with the data table that the prepared data came from; the splits stay as they are asked for.
 
@@ -72,8 +97,7 @@ def with_prepared_data(config: Config, given: frozenset[str], directory: str | P
     stored: dict[str, Any] = _describe(directory)["data"]
     stored_data = DataConfig.model_validate_json(json.dumps(stored))
     wrong = sorted(key for key in given - _FREE if getattr(config.data, key) != getattr(stored_data, key))
-    # the experiment that no --config names is a default, nobody's wish
-    if wrong and config.name != "quickstart":
+    if wrong:
         keys = ", ".join(f"data.{key} = {getattr(stored_data, key)!r}" for key in wrong)
         raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it anew")
     free = {key: value for key, value in tree["data"].items() if key in _FREE}

@@ -30,6 +30,7 @@ class Recommender:
         self._model, self._items, self._preprocessing, self._loss = model, items, preprocessing, loss
         self.items: np.ndarray = items[MOVIE_ID].to_numpy()  # movie ids in index order
         self.titles: np.ndarray = items[TITLE].to_numpy()  # in index order
+        self.popularity: np.ndarray = items[POPULARITY].to_numpy()  # ratings in training data, in index order
         self._index = {movie: index for index, movie in enumerate(self.items.tolist())}
 
     @property

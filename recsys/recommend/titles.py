@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from recsys.errors import UserError
 
-_YEAR = re.compile(r"\s*\(\d{4}[^()]*\)\s*$")
+_YEAR = re.compile(r"\s*\((\d{4})[^()]*\)\s*$")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|il|der|die|das|el)$")
 
 
@@ -33,12 +33,12 @@ def parse_ratings(text: str) -> list[tuple[str, float]]:
 
 
 def find_title(wanted: str, titles: Sequence[str], popularity: Sequence[int]) -> int:
-    """The index of the movie meant: the exact title, then without regard to case, year and article.
+    """The index of the movie meant: the title but for its case, then its article, at last its year.
 
     Of several that fit the one with the most ratings. Raises UserError with the nearest titles where none fits.
     """
     keys = [title.casefold().strip() for title in titles]
-    for form in (str, _without_year, _plain):
+    for form in (str, _plain_with_year, _without_year, _plain):
         key = form(wanted.casefold().strip())
         found = [index for index, title in enumerate(keys) if form(title) == key]
         if found:
@@ -51,6 +51,11 @@ def find_title(wanted: str, titles: Sequence[str], popularity: Sequence[int]) ->
 
 def _without_year(title: str) -> str:
     return _YEAR.sub("", title)
+
+
+def _plain_with_year(title: str) -> str:
+    year = _YEAR.search(title)
+    return f"{_plain(title)} ({year.group(1)})" if year else _plain(title)
 
 
 def _plain(title: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class History:
     @property
     def best(self) -> Epoch:
         """The epoch with the lowest validation loss, the earlier of two equal ones."""
-        return min(self.epochs, key=lambda epoch: (epoch.validation_loss, epoch.epoch))
+        return min(self.epochs, key=lambda one: (math.isnan(one.validation_loss), one.validation_loss, one.epoch))
 
 
 def read_history(path: Path) -> list[Epoch]:

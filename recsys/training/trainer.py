@@ -47,6 +47,11 @@ def train(
     those that would be kept if training ended now. Test data has no part in it.
     """
     settings = config.training
+    if not parts[VALIDATION].rows:
+        raise UserError(
+            "no user is left for validation, by which the best epoch is found: raise data.validation_fraction = "
+            f"{config.data.validation_fraction:g}, or widen the selection"
+        )
     strategy = ElephasStrategy(model, config, examples, parts[TRAIN])
     context = parts[TRAIN].blocks.context
     kept: list[np.ndarray] | None = None

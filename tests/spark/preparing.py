@@ -1,0 +1,60 @@
+"""What the tests of the data phases share: run them, and read back what they made."""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from recsys.config import DataConfig
+from recsys.ratings import find_sources, prepare
+from recsys.ratings.blocks import block_from_row
+
+
+class Phases:
+    """Notes the phases in their order."""
+
+    def __init__(self):
+        self.names = []
+
+    @contextmanager
+    def __call__(self, name):
+        self.names.append(name)
+        yield
+
+
+def run_prepare(spark, default_dir="", profile=False, phases=None, **data):
+    """The prepared data of those data settings."""
+    data = DataConfig(**data)
+    sources = find_sources(spark, data, data.data_dir or "", str(default_dir))
+    return prepare(spark, sources, data, phases or Phases(), profile)
+
+
+def blocks_of(prepared):
+    """All blocks, on the driver."""
+    return [block_from_row(row) for row in prepared.blocks.collect()]
+
+
+def arrays_of(prepared):
+    """user -> movie id -> rating, as the blocks hold them; checks that rows are whole, ascending and come once."""
+    ids = prepared.items["movie_id"].to_numpy()
+    arrays = {}
+    for block in blocks_of(prepared):
+        assert len(block.users) == len(block.hashes) == len(block.indptr) - 1
+        assert len(block.indices) == len(block.ratings) == block.indptr[-1]
+        for place, user in enumerate(block.users.tolist()):
+            assert user not in arrays
+            row = slice(block.indptr[place], block.indptr[place + 1])
+            indices = block.indices[row]
+            assert (np.diff(indices) > 0).all()
+            arrays[user] = dict(zip(ids[indices].tolist(), block.ratings[row].tolist(), strict=True))
+    return arrays
+
+
+def counts_of(prepared):
+    """reason -> how many rows, of the ratings."""
+    return {reason: one["count"] for reason, one in prepared.statistics["rejected"].items()}
+
+
+def adds_up(statistics):
+    """Every row that was read is a rating, rejected, or not of the selection."""
+    left_out = sum(statistics["not_selected"].values())
+    return statistics["rows_read"] == statistics["ratings"] + statistics["rows_rejected"] + left_out

@@ -1,0 +1,206 @@
+"""Blocks, statistics and splits do not depend on how they are computed, and survive being saved and dealt out."""
+
+import shutil
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from preparing import Phases, arrays_of, blocks_of, run_prepare
+
+from recsys.errors import ConfigError, DataError, UserError
+from recsys.ratings import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Examples,
+    Preprocessing,
+    deal,
+    load_prepared,
+    save_prepared,
+    with_prepared_data,
+)
+from recsys.settings import build_config
+
+SIX = ["data_loading", "ratings_transformation", "movies_transformation"]
+SIX += ["data_integration", "statistical_analysis", "ratings_arrays"]
+MOVIES, BUSY, SHY = 3_000, 500, 501
+
+
+def rating(user, movie):
+    return 0.5 + (user * 7 + movie * 3) % 10 / 2
+
+
+def expected():
+    """60 users with a few movies each, one with all 3,000, one with a single one."""
+    arrays = {user: [1 + (user * step) % MOVIES for step in range(1, 3 + user % 9)] for user in range(1, 61)}
+    arrays |= {BUSY: range(1, MOVIES + 1), SHY: [77]}
+    return {user: {movie: rating(user, movie) for movie in sorted(set(movies))} for user, movies in arrays.items()}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepare")
+    rows = [f"{user},{movie},{value}\n" for user, array in expected().items() for movie, value in array.items()]
+    np.random.default_rng(5).shuffle(rows)
+    (folder / "ratings.csv").write_text("userId,movieId,rating\n" + "".join(rows))
+    titles = [f"{movie},Film {movie} ({1900 + movie % 100})\n" for movie in range(MOVIES, 0, -1)]
+    (folder / "movies.csv").write_text("movieId,title\n" + "".join(titles))
+    paths = {name: f"{folder}/{name}.csv" for name in ("ratings", "movies")}
+    return {**paths, "year_from": 1900, "year_to": 1999, "block_users": 7}
+
+
+@pytest.fixture(scope="module")
+def prepared(spark, data):
+    return run_prepare(spark, **data)
+
+
+@pytest.fixture(scope="module")
+def config(data):
+    return build_config({"data": data, "seed": 4})
+
+
+@pytest.fixture(scope="module")
+def examples(prepared, config):
+    return Examples.of(config, prepared.movies, Preprocessing(0.5, 5.0))
+
+
+@pytest.fixture(scope="module")
+def saved(prepared, config, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("saved")
+    save_prepared(directory, prepared, config)
+    return directory
+
+
+def as_bytes(blocks):
+    """Blocks as comparable values, down to the last bit."""
+    return [[(np.asarray(part).dtype.str, part.tolist()) for part in vars(block).values()] for block in blocks]
+
+
+def roles_of(prepared, examples):
+    """user -> what it is used for."""
+    roles = {}
+    for block in blocks_of(prepared):
+        for role in (TRAIN, VALIDATION, TEST):
+            roles |= dict.fromkeys(block.users[examples.users(block, role)].tolist(), role)
+    return roles
+
+
+def test_arrays_are_the_ratings(prepared):
+    assert arrays_of(prepared) == expected()
+    assert prepared.statistics["ratings_per_user"]["max"] == MOVIES
+    assert prepared.statistics["ratings_per_user"]["min"] == 1
+    assert prepared.rejected is None
+    assert max(block.rows for block in blocks_of(prepared)) == 7
+
+
+def test_profiling_changes_nothing(spark, data, prepared):
+    phases = Phases()
+    profiled = run_prepare(spark, profile=True, phases=phases, **data)
+    assert phases.names == SIX
+    assert as_bytes(blocks_of(profiled)) == as_bytes(blocks_of(prepared))
+    assert profiled.statistics == prepared.statistics
+    assert profiled.items.equals(prepared.items)
+    profiled.blocks.unpersist()
+
+
+@pytest.mark.parametrize("partitions", [1, 9])
+def test_the_number_of_partitions_changes_nothing(spark, data, prepared, examples, monkeypatch, partitions):
+    monkeypatch.setattr("recsys.ratings.prepare._partitions", lambda *_: partitions)
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    try:
+        other = run_prepare(spark, **data)
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", before)
+    assert other.blocks.rdd.getNumPartitions() == partitions
+    assert arrays_of(other) == expected()
+    assert other.statistics == prepared.statistics
+    assert other.items.equals(prepared.items)
+    assert roles_of(other, examples) == roles_of(prepared, examples)
+    other.blocks.unpersist()
+
+
+def test_saved_and_loaded_is_the_same(spark, prepared, examples, saved):
+    loaded = load_prepared(spark, saved)
+    assert arrays_of(loaded) == expected()
+    assert roles_of(loaded, examples) == roles_of(prepared, examples)
+    assert loaded.items.astype(object).equals(prepared.items.astype(object))
+    for name in {field.name for field in fields(prepared)} - {"blocks", "items"}:
+        assert getattr(loaded, name) == getattr(prepared, name), name
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: next(iter(sorted(folder.glob("blocks/part-*")))).unlink(), "users, 62 were prepared"),
+        (lambda folder: cut_short(next(iter(sorted(folder.glob("blocks/part-*"))))), "prepare it again"),
+        (lambda folder: shutil.rmtree(folder / "blocks"), "prepare it again"),
+        (lambda folder: (folder / "items.parquet").unlink(), "prepare it again"),
+        (lambda folder: cut_short(folder / "items.parquet"), "prepare it again"),
+        (lambda folder: cut_short(folder / "prepared.json"), "prepare it again"),
+        (lambda folder: (folder / "prepared.json").unlink(), "run the job prepare"),
+        (lambda folder: (folder / "prepared.json").write_text("{}"), "prepared by another version"),
+    ],
+    ids=["part lost", "part cut", "blocks lost", "items lost", "items cut", "json cut", "json lost", "other version"],
+)
+def test_a_damaged_data_set_is_named(spark, saved, tmp_path, damage, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(saved, copy)
+    for checksum in copy.rglob(".*.crc"):  # which would find the damage first
+        checksum.unlink()
+    damage(copy)
+    with pytest.raises(UserError, match=message) as error:
+        load_prepared(spark, copy)
+    assert str(copy) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert isinstance(error.value, DataError) or not (copy / "prepared.json").exists()
+
+
+def test_a_run_on_prepared_data_may_split_anew_and_not_select(saved, config):
+    chosen = build_config({"data": {"dataset": "synthetic", "split": "rating", "test_fraction": 0.4}})
+    taken = with_prepared_data(chosen, frozenset({"split", "test_fraction"}), saved)
+    assert (taken.data.split, taken.data.test_fraction) == ("rating", 0.4)
+    assert taken.data.model_copy(update={"split": "user", "test_fraction": 0.2}) == config.data
+    same = build_config({"data": {"year_from": 1900}})
+    assert with_prepared_data(same, frozenset({"year_from"}), saved).data.year_to == 1999
+    other = build_config({"data": {"year_from": 1950}})
+    with pytest.raises(ConfigError, match=r"was made with data\.year_from = 1900"):
+        with_prepared_data(other, frozenset({"year_from"}), saved)
+
+
+def dealt(part):
+    """The blocks of each worker."""
+    return part.blocks.glom().collect()
+
+
+@pytest.mark.parametrize("workers", [1, 3, 100])
+def test_dealing_gives_every_user_once_in_even_parts(prepared, examples, workers):
+    wanted = {user for user, role in roles_of(prepared, examples).items() if role == TRAIN}
+    assert 30 < len(wanted) < 62  # of them about 45 to train with
+    part = deal(prepared.blocks, examples, TRAIN, workers, 5)
+    hands = dealt(part)
+    sizes = [sum(block.rows for block in blocks) for blocks in hands]
+    assert len(hands) == part.workers == workers
+    assert sum(sizes) == part.rows == len(wanted)
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) == part.smallest
+    users = [user for blocks in hands for block in blocks for user in block.users.tolist()]
+    assert len(users) == len(wanted)
+    assert set(users) == wanted
+    arrays, ids = expected(), prepared.items["movie_id"].to_numpy()
+    for block in (block for blocks in hands for block in blocks):
+        assert block.rows <= 5
+        for user, row in zip(block.users.tolist(), block.matrix(prepared.movies), strict=True):
+            assert dict(zip(ids[row.indices].tolist(), row.data.tolist(), strict=True)) == arrays[user]
+    part.blocks.unpersist()
+
+
+def test_dealing_twice_gives_the_same(prepared, examples):
+    once, again = (deal(prepared.blocks, examples, TEST, 2, 4) for _ in range(2))
+    assert [as_bytes(blocks) for blocks in dealt(once)] == [as_bytes(blocks) for blocks in dealt(again)]
+    once.blocks.unpersist()
+    again.blocks.unpersist()

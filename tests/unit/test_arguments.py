@@ -1,0 +1,172 @@
+"""The command line: options, hints for unknown ones, and settings that travel in one argument."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recsys.errors import ConfigError, UserError
+from spark_jobs._arguments import Arguments, fail, job_parser, jobs, parse_arguments, resolved, run_directory_given
+
+OWN = "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nyear_from = 1990\n[training]\nworkers = 3\nepochs = 2\n"
+
+
+def refused(job: str, *argv: str) -> str:
+    with pytest.raises(UserError) as caught:
+        parse_arguments(job, argv)
+    return str(caught.value)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    path = tmp_path / "own.toml"
+    path.write_text(OWN)
+    return str(path)
+
+
+def test_without_arguments_it_is_the_quickstart() -> None:
+    arguments = parse_arguments("train", [])
+    assert (arguments.config.name, arguments.config.data.dataset) == ("quickstart", "synthetic")
+    assert arguments.given == frozenset()
+    assert (arguments.profile, arguments.spark_options) == (True, ())
+    assert run_directory_given(arguments) is None
+
+
+def test_files_then_assignments_then_workers(own: str) -> None:
+    arguments = parse_arguments("train", ["--config", own, "--set", "training.epochs=7", "--workers", "5"])
+    assert (arguments.config.training.epochs, arguments.config.training.workers) == (7, 5)
+    assert arguments.config.data.ratings == "r.csv"
+    assert arguments.master == "local[5]"
+
+
+def test_a_later_config_overrides_and_names_are_looked_up(own: str) -> None:
+    arguments = parse_arguments("train", ["--config", own, "--config", "quickstart"])
+    assert (arguments.config.data.dataset, arguments.config.name) == ("synthetic", "quickstart")
+    assert arguments.config.data.year_from == 1990
+
+
+def test_the_master_is_the_workers_unless_one_is_given(own: str) -> None:
+    assert parse_arguments("train", ["--config", own]).master == "local[3]"
+    assert parse_arguments("train", ["--config", own, "--master", "spark://host:7077"]).master == "spark://host:7077"
+
+
+def test_what_the_user_set_of_the_data_and_nothing_else_is_given(own: str, tmp_path: Path) -> None:
+    model = tmp_path / "model.toml"
+    model.write_text("[model]\nhidden = [7]\n")
+    assert parse_arguments("train", ["--config", own]).given == {"ratings", "movies", "year_from"}
+    assert parse_arguments("train", ["--config", str(model)]).given == frozenset()
+    assert parse_arguments("train", ["--set", "data.year_from=1990"]).given == {"year_from"}
+
+
+def test_what_stands_behind_two_dashes_is_sparks() -> None:
+    arguments = parse_arguments("train", ["--workers", "2", "--", "--num-executors", "4", "--", "--set"])
+    assert arguments.spark_options == ("--num-executors", "4", "--", "--set")
+    assert arguments.config.training.workers == 2
+
+
+def test_profile_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = parse_arguments("prepare", ["--profile", "off", "--output", "run1"])
+    assert not arguments.profile
+    assert run_directory_given(arguments) == tmp_path / "run1"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--worker", "3"], "unknown option --worker: did you mean --workers?"),
+        (["--confg=x"], "unknown option --confg=x: did you mean --config?"),
+        (["--zzzz"], "unknown option --zzzz: see ./spark-submit.sh train --help (Spark's own options go behind --)"),
+        (["stray"], "unknown option stray: see ./spark-submit.sh train --help (Spark's own options go behind --)"),
+        (
+            ["--workers", "0"],
+            "argument --workers: '0': expected a whole number from 1: see ./spark-submit.sh train --help",
+        ),
+        (["--workers", "x"], "argument --workers: 'x': expected a whole number from 1: see ./spark-submit.sh train"),
+        (["--config"], "argument --config: expected one argument: see ./spark-submit.sh train --help"),
+        (["--set", "hidden"], "--set 'hidden': expected key=value, such as model.hidden=[200]"),
+        (["--set", "model.hiden=[2]"], "unknown key model.hiden: did you mean model.hidden?"),
+        (["--config", "paper-1950-1961"], "no experiment 'paper-1950-1961': did you mean paper-1950-1960?"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(argv: list[str], message: str) -> None:
+    found = refused("train", *argv)
+    assert found.startswith(message)
+    assert "\n" not in found
+
+
+def test_profile_takes_on_or_off() -> None:
+    assert refused("train", "--profile", "maybe").startswith("argument --profile: invalid choice: 'maybe'")
+
+
+def test_an_unknown_option_behind_two_dashes_is_sparks_affair() -> None:
+    assert parse_arguments("train", ["--", "--zzzz"]).spark_options == ("--zzzz",)
+
+
+def test_options_are_not_to_be_abbreviated() -> None:
+    assert refused("train", "--out", "x").startswith("unknown option --out")
+
+
+@pytest.mark.parametrize("job", ["train", "prepare"])
+def test_settings_travel_in_one_argument(job: str, own: str) -> None:
+    sent = parse_arguments(job, ["--config", own, "--set", "recommend.user_id='7'", "--workers", "4"])
+    arrived = parse_arguments(job, ["--resolved", resolved(sent), "--profile", "off"])
+    assert arrived.config == sent.config
+    assert arrived.given == sent.given
+    assert (arrived.config.recommend.user_id, arrived.master) == ("7", "local[4]")
+
+
+def test_prepared_data_is_for_train_and_recommend_alone() -> None:
+    assert parse_arguments("train", ["--prepared", "d"]).options.prepared == "d"
+    assert refused("prepare", "--prepared", "d").startswith("unknown option --prepared")
+
+
+def recommend(*argv: str) -> Arguments:
+    return parse_arguments("recommend", ["--model", "run", *argv])
+
+
+def test_recommend_takes_a_user_or_ratings() -> None:
+    assert recommend("--user", "42").options.user == "42"
+    ratings = recommend("--ratings", "Heat=4, Casino=3.5", "--top", "3")
+    assert (ratings.options.ratings, ratings.options.top) == ("Heat=4, Casino=3.5", 3)
+    assert recommend("--user", "42").options.top == 10
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--user", "42"], "--model is needed"),
+        (["--model", "run"], "one of --user ID and --ratings"),
+        (["--model", "run", "--user", "42", "--ratings", "Heat=4"], "one of --user ID and --ratings"),
+        (["--model", "run", "--user", "42", "--top", "0"], "argument --top: '0': expected a whole number from 1"),
+        (["--model", "run", "--user", "42", "--workers", "2"], "unknown option --workers"),
+        (["--model", "run", "--user", "42", "--set", "seed=1"], "unknown option --set"),
+    ],
+)
+def test_recommend_refuses_what_does_not_fit_together(argv: list[str], message: str) -> None:
+    assert refused("recommend", *argv).startswith(message)
+
+
+def test_jobs_are_the_files_without_an_underscore_and_say_what_they_do(tmp_path: Path) -> None:
+    (tmp_path / "beta.py").write_text('"""Does beta.\n\nAt length."""\n')
+    (tmp_path / "alpha.py").write_text('"""Does alpha."""\n')
+    (tmp_path / "_helper.py").write_text('"""No job."""\n')
+    assert jobs(tmp_path) == {"alpha": "Does alpha.", "beta": "Does beta."}
+    shipped = jobs()
+    assert {"train", "prepare"} <= shipped.keys()
+    assert all(shipped.values())
+
+
+def test_help_lists_every_option_and_every_setting() -> None:
+    text = job_parser("train").format_help()
+    for option in ("--config", "--set", "--workers", "--master", "--spark-conf", "--profile", "--output", "--prepared"):
+        assert option in text
+    assert "model.hidden  (list of int, default [150, 25, 150], units)" in text
+    assert "--resolved" not in text
+
+
+def test_an_error_goes_to_the_screen_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fail(UserError("one line")) == 2
+    assert fail(ConfigError("a\nb")) == 2
+    assert capsys.readouterr().err == "howdah: one line\nhowdah: settings:\na\nb\n"

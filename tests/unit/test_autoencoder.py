@@ -1,0 +1,131 @@
+"""The dense autoencoder: its size, what it computes, and that plain Keras loads it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_ratings import RATINGS
+
+from recsys.config import ModelConfig
+from recsys.evaluation import quiet_keras
+
+keras = quiet_keras()
+
+from recsys.models import build_autoencoder  # noqa: E402
+
+ARRAYS = RATINGS / 5
+
+
+def outputs(config: ModelConfig, arrays: np.ndarray = ARRAYS, **call: Any) -> np.ndarray:
+    return build_autoencoder(arrays.shape[1], config, seed=3)(arrays, **call).numpy()
+
+
+def dense_layers(model: Any) -> list[Any]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+
+
+def forward(model: Any, arrays: np.ndarray) -> np.ndarray:
+    """ReLU layers and a linear output, from the model's own weights."""
+    *hidden, output = [layer.get_weights() for layer in dense_layers(model)]
+    for kernel, bias in hidden:
+        arrays = np.maximum(arrays @ kernel + bias, 0)
+    return arrays @ output[0] + output[1]
+
+
+def test_the_papers_model_has_the_papers_parameters() -> None:
+    model = build_autoencoder(2821, ModelConfig(), seed=1)
+    layers = dense_layers(model)
+    assert [layer.count_params() for layer in layers] == [423_300, 3_775, 3_900, 425_971]
+    assert model.count_params() == 423_300 + 3_775 + 3_900 + 425_971
+    assert [layer.activation.__name__ for layer in layers] == ["relu", "relu", "relu", "softmax"]
+
+
+def test_rows_of_a_softmax_sum_to_one() -> None:
+    found = outputs(ModelConfig())
+    assert found.shape == (5, 7)
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert (found > 0).all()
+
+
+@pytest.mark.parametrize("loss", ["masked_mse", "multinomial"])
+def test_other_losses_have_a_linear_output(loss: str) -> None:
+    model = build_autoencoder(7, ModelConfig(hidden=(4,), loss=loss), seed=3)
+    np.testing.assert_allclose(model(ARRAYS).numpy(), forward(model, ARRAYS), rtol=1e-4, atol=1e-6)
+
+
+def test_width_depth_and_activation_are_as_configured() -> None:
+    model = build_autoencoder(7, ModelConfig(hidden=(6, 2), activation="tanh", output_activation="sigmoid"), seed=3)
+    assert [layer.units for layer in dense_layers(model)] == [6, 2, 7]
+    assert [layer.activation.__name__ for layer in dense_layers(model)] == ["tanh", "tanh", "sigmoid"]
+
+
+def test_inputs_of_length_one() -> None:
+    model = build_autoencoder(7, ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation="l2"), seed=3)
+    unit = ARRAYS / np.linalg.norm(ARRAYS, axis=1, keepdims=True)
+    np.testing.assert_allclose(model(ARRAYS).numpy(), forward(model, unit), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model(0.5 * ARRAYS).numpy(), model(ARRAYS).numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_centred_inputs_lose_the_users_mean_where_rated_and_outputs_get_it_back() -> None:
+    model = build_autoencoder(7, ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation="center"), seed=3)
+    rated = ARRAYS > 0
+    mean = ARRAYS.sum(axis=1, keepdims=True) / rated.sum(axis=1, keepdims=True)
+    centred = np.where(rated, ARRAYS - mean, 0)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    np.testing.assert_allclose(model(ARRAYS).numpy(), forward(model, unit) + mean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "l2", "center"])
+def test_a_user_without_ratings_gets_finite_scores(normalisation: str) -> None:
+    config = ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation=normalisation)
+    assert np.isfinite(outputs(config, np.zeros((2, 7), np.float32))).all()
+
+
+def test_dropout_is_for_training_alone() -> None:
+    config = ModelConfig(hidden=(50,), loss="masked_mse", input_dropout=0.5, dropout=0.5)
+    model = build_autoencoder(7, config, seed=3)
+    np.testing.assert_array_equal(model(ARRAYS, training=False).numpy(), model(ARRAYS, training=False).numpy())
+    assert not np.allclose(model(ARRAYS, training=True).numpy(), model(ARRAYS, training=True).numpy())
+
+
+def test_l2_adds_the_squared_kernels_to_the_loss() -> None:
+    model = build_autoencoder(7, ModelConfig(hidden=(4,), l2=0.25), seed=3)
+    squares = sum(float(np.square(layer.get_weights()[0]).sum()) for layer in dense_layers(model))
+    assert sum(float(loss) for loss in model.losses) == pytest.approx(0.25 * squares, rel=1e-5)
+    assert not build_autoencoder(7, ModelConfig(hidden=(4,)), seed=3).losses
+
+
+def test_the_seed_sets_the_weights() -> None:
+    config = ModelConfig(hidden=(4,))
+    one, same, other = (build_autoencoder(7, config, seed).get_weights() for seed in (3, 3, 4))
+    assert all((a == b).all() for a, b in zip(one, same, strict=True))
+    assert not np.array_equal(one[0], other[0])
+
+
+def test_saved_models_load_in_a_fresh_process_with_plain_keras(tmp_path: Path) -> None:
+    configs = {
+        "paper": ModelConfig(hidden=(6, 2, 6)),
+        "centred": ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation="center", dropout=0.1, l2=0.1),
+        "denoising": ModelConfig(hidden=(4,), loss="multinomial", input_normalisation="l2", input_dropout=0.5),
+    }
+    for name, config in configs.items():
+        model = build_autoencoder(7, config, seed=3)
+        model.save(tmp_path / f"{name}.keras")
+        np.save(tmp_path / f"{name}.npy", model(ARRAYS).numpy())
+    np.save(tmp_path / "arrays.npy", ARRAYS)
+    code = f"""
+import sys, keras, numpy as np
+arrays = np.load("arrays.npy")
+for name in {list(configs)}:
+    found = keras.models.load_model(f"{{name}}.keras")(arrays).numpy()
+    np.testing.assert_allclose(found, np.load(f"{{name}}.npy"), rtol=1e-5, atol=1e-6)
+assert "recsys" not in sys.modules
+print("loaded")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "loaded", done.stderr[-2000:]

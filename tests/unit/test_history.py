@@ -1,0 +1,72 @@
+"""history.csv: written epoch by epoch, read back, and the best epoch of it."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.training.history import Epoch, History, read_history
+
+
+def epoch(number: int, validation: float) -> Epoch:
+    return Epoch(number, 0.25 / number, validation, 1.5 * number, 4834, 8)
+
+
+def rows(path: Path) -> list[list[str]]:
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_every_epoch_is_on_disk_when_it_is_over(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.csv")
+    header = ["epoch", "train_loss", "validation_loss", "seconds", "rows", "workers"]
+    assert rows(history.path) == [header]
+    history.append(epoch(1, 0.5))
+    assert rows(history.path) == [header, ["1", "0.25", "0.5", "1.5", "4834", "8"]]
+    history.append(epoch(2, 0.75))
+    assert rows(history.path)[1:] == [
+        ["1", "0.25", "0.5", "1.5", "4834", "8"],
+        ["2", "0.125", "0.75", "3.0", "4834", "8"],
+    ]
+    assert read_history(history.path) == history.epochs == [epoch(1, 0.5), epoch(2, 0.75)]
+
+
+def test_a_new_history_starts_anew(tmp_path: Path) -> None:
+    History(tmp_path / "history.csv").append(epoch(1, 0.5))
+    assert read_history(History(tmp_path / "history.csv").path) == []
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        ([0.5], 1),
+        ([0.5, 0.25, 0.75], 2),
+        ([0.5, 0.25, 0.25], 2),  # the earlier of two equal ones
+        ([math.nan, 0.5, math.nan], 2),  # a loss that is no number is never the best
+        ([math.nan, math.nan], 1),
+        ([math.inf, 0.5], 2),
+    ],
+)
+def test_the_best_epoch_has_the_lowest_validation_loss(losses: list[float], best: int, tmp_path: Path) -> None:
+    history = History(tmp_path / "history.csv")
+    for number, loss in enumerate(losses, 1):
+        history.append(epoch(number, loss))
+    assert history.best.epoch == best
+
+
+numbers = st.floats(allow_nan=False)
+epochs = st.builds(Epoch, st.integers(1, 999), numbers, numbers, numbers, st.integers(0, 10**9), st.integers(1, 99))
+
+
+@settings(max_examples=30, deadline=None)
+@given(some=st.lists(epochs, max_size=5))
+def test_no_digit_is_lost(some: list[Epoch], tmp_path_factory: pytest.TempPathFactory) -> None:
+    history = History(tmp_path_factory.mktemp("history") / "history.csv")
+    for one in some:
+        history.append(one)
+    assert read_history(history.path) == some

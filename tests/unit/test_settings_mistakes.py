@@ -1,0 +1,143 @@
+"""Settings that cannot be used: what is said of each mistake, and that all of them are told at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from recsys.config import DataConfig
+from recsys.errors import ConfigError
+from recsys.settings import build_config, load_config
+
+
+def mistakes(tree: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        build_config(tree)
+    return str(caught.value).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("model.hiden", "did you mean model.hidden?"),
+        ("model.epochs", "did you mean training.epochs?"),
+        ("batch_size", "did you mean training.batch_size?"),
+        ("modle", "did you mean model?"),
+        ("zzzz", "there are name, seed, data, model, training, evaluation, recommend, spark"),
+        ("recommend.zzzz", "there are recommend.user_id, recommend.n"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(key: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config([], [f"{key}=1"])
+    assert str(caught.value) == f"unknown key {key}: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("training.epochs='3'", "training.epochs = '3': input should be a valid integer"),
+        ("training.epochs=3.0", "training.epochs = 3.0: input should be a valid integer"),
+        ("training.epochs=true", "training.epochs = True: input should be a valid integer"),
+        ("training.epochs=0", "training.epochs = 0: input should be greater than or equal to 1"),
+        ("training.learning_rate=nan", "training.learning_rate = nan: input should be a finite number"),
+        ("data.positive_from=inf", "data.positive_from = inf: input should be a finite number"),
+        ("model.hidden=200", "model.hidden = 200: input should be a valid array"),
+        ("model.hidden=[20, 'a']", "model.hidden.1 = 'a': input should be a valid integer"),
+        ("model.hidden=[20, 0]", "model.hidden = [20, 0]: every width must be at least 1"),
+        ("evaluation.recall_at=[0]", "evaluation.recall_at = [0]: every length must be at least 1"),
+        ("model=5", "model = 5: input should be an object"),
+        ("seed=4294967296", "seed = 4294967296: input should be less than 4294967296"),
+        ("model.loss=mes", "model.loss = 'mes': expected 'mse', 'masked_mse' or 'multinomial'; did you mean 'mse'?"),
+        (
+            "recommend.user_id=[1]",
+            "recommend.user_id = [1]: input should be a valid string, or input should be a valid integer",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config([], [assignment])
+    assert str(caught.value) == message
+
+
+def test_an_unknown_column_names_the_nearest() -> None:
+    tree = {"data": {"ratings": "r.csv", "columns": {"usr": 1}}}
+    assert mistakes(tree) == ["unknown key data.columns.usr: did you mean data.columns.user?"]
+
+
+def test_a_position_counts_from_one() -> None:
+    tree = {"data": {"ratings": "r.csv", "columns": {"user": 0, "movie": 2}}}
+    assert mistakes(tree) == ["data.columns.user = 0: a position counts from 1"]
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    tree = {
+        "sed": 1,
+        "data": {"ratings": "r.csv", "movies": "m.csv", "year_from": 2000, "year_to": 1990, "heder": True},
+        "model": {"hidden": "wide", "loss": "multinomial", "output_activation": "relu"},
+        "training": {"epochs": "3", "batch_size": 0},
+        "evaluation": {"relevant_from": 7.0},
+        "spark": {"spark.x": [1]},
+    }
+    found = mistakes(tree)
+    starts = [
+        "unknown key sed: did you mean seed?",
+        "unknown key data.heder: did you mean data.header?",
+        "model.hidden = 'wide': ",
+        "training.epochs = '3': ",
+        "training.batch_size = 0: ",
+        "spark.spark.x = [1]: ",
+        "data.year_from = 2000 is after data.year_to = 1990: swap them",
+        "model.loss = 'multinomial' holds the softmax itself",
+        "evaluation.relevant_from = 7 is above the highest rating, 5",
+    ]
+    assert len(found) == len(starts)
+    for start in starts:
+        assert any(line.startswith(start) for line in found), start
+
+
+def test_several_combinations_of_one_table_are_all_told() -> None:
+    tree = {"data": {"ratings": "r.csv", "year_from": 9, "year_to": 8, "rating_min": 4.0, "rating_max": 2.0}}
+    assert mistakes(tree) == [
+        "data.year_from = 9 is after data.year_to = 8: swap them",
+        "a year filter needs data.movies: the release year stands in the titles",
+        "data.rating_min = 4 must be less than data.rating_max = 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({"data": {"movies": "m.csv"}}, "data.movies goes with data.ratings"),
+        ({"data": {"dataset": "ml-1m", "separator": ","}}, "data.separator: only for own files"),
+        (
+            {"data": {"ratings": "r", "rating_max": 0.4}},
+            "data.rating_min = 0.5 must be less than data.rating_max = 0.4",
+        ),
+        ({"data": {"positive_from": 6.0}}, "data.positive_from = 6 is above the highest rating, 5"),
+        ({"data": {"positive_from": 4.0}, "model": {"loss": "masked_mse"}}, "model.loss = 'masked_mse' learns nothing"),
+        (
+            {"data": {"positive_from": 4.0}, "evaluation": {"relevant_from": 4.0}},
+            "evaluation.relevant_from has no meaning with data.positive_from",
+        ),
+    ],
+)
+def test_impossible_combinations(tree: dict[str, Any], message: str) -> None:
+    found = mistakes(tree)
+    assert len(found) == 1
+    assert found[0].startswith(message)
+
+
+def test_a_wrong_value_brings_no_complaint_that_only_follows_from_it() -> None:
+    assert len(mistakes({"data": {"dataset": "ml-9m", "year_from": 1950}})) == 1
+    assert len(mistakes({"data": {"ratings": 5, "movies": "m.csv", "separator": ";"}})) == 1
+    assert len(mistakes({"data": {"ratings": "r.csv", "rating_min": "low", "rating_max": 0.2}})) == 1
+    assert len(mistakes({"data": 5, "evaluation": {"relevant_from": 4.5}})) == 1
+
+
+def test_a_table_alone_checks_its_combinations_as_well() -> None:
+    with pytest.raises(ValidationError, match="swap them"):
+        DataConfig(dataset="ml-1m", year_from=2000, year_to=1990)
