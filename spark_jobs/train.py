@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import monitor
+from recsys.errors import UserError
 from recsys.evaluation import evaluate, quiet_keras, share
 from recsys.ratings import (
     TEST,
@@ -60,6 +61,8 @@ def run_train(run: Run) -> None:
             role: deal(prepared.blocks, examples, role, config.training.workers, config.data.block_users)
             for role in (TRAIN, VALIDATION, TEST)
         }
+        if not parts[TEST].rows:
+            raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
         save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss)
         model = build_autoencoder(prepared.movies, config.model, config.seed)
         history = History(run.path / "history.csv")

@@ -12,4 +12,5 @@ if [ $# -eq 0 ]; then
     "$bin/ruff" format --check --cache-dir .venv/cache/ruff recsys monitor spark_jobs tests benchmarks
     "$bin/mypy" --cache-dir .venv/cache/mypy
 fi
+export HYPOTHESIS_STORAGE_DIRECTORY="$root/.venv/cache/hypothesis"
 exec "$bin/python" -m pytest -o cache_dir=.venv/cache/pytest "$@"
