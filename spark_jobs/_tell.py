@@ -20,10 +20,11 @@ def describe_data(statistics: dict[str, Any]) -> str:
         f"{statistics['ratings']:,} ratings of {statistics['movies']:,} movies by {statistics['users']:,} users, "
         f"density {statistics['density']:.3%}"
     ]
-    for reason, one in statistics["rejected"].items():
-        first = one["examples"][0] if one["examples"] else None
-        where = f", first at {first['file']} row {first['row']}" if first else ""
-        lines.append(f"  rejected as {reason}: {one['count']:,}{where}")
+    for rows, rejected in (("", statistics["rejected"]), ("movies ", statistics["movies_file"]["rejected"])):
+        for reason, one in rejected.items():
+            first = one["examples"][0] if one["examples"] else None
+            where = f", first at {first['file']} row {first['row']}" if first else ""
+            lines.append(f"  {rows}rejected as {reason}: {one['count']:,}{where}")
     if statistics["movies_file"]["undecodable_titles"]:
         count = statistics["movies_file"]["undecodable_titles"]
         lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
@@ -68,5 +69,6 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, dict) and value["mean"] is None):
         return "-"
     if isinstance(value, dict):
-        return f"{value['mean']:.4f} ± {value['standard_error']:.4f}"
+        error = value["standard_error"]
+        return f"{value['mean']:.4f}" + ("" if error is None else f" ± {error:.4f}")
     return f"{value:.1%}"

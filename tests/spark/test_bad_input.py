@@ -10,6 +10,7 @@ from preparing import adds_up, arrays_of, counts_of, run_prepare
 
 from recsys.errors import DataError
 from recsys.ratings import save_prepared
+from recsys.ratings.rejects import Rejected, check_rejected
 from recsys.settings import build_config
 
 HEADER = "userId,movieId,rating,timestamp"
@@ -136,12 +137,19 @@ def test_all_rejected_rows_are_kept_aside(spark, prepared, data, folder, tmp_pat
 
 def test_too_many_rejected_rows_are_an_error_that_shows_them(spark, tmp_path):
     file = tmp_path / "ratings.csv"
-    file.write_text(f"{HEADER}\n1,1,3.0,1\n2,1,9.0,1\n3,1,3.0,1\n")
-    with pytest.raises(DataError, match=r"1 of 3 ratings are rejected, .*max_rejected = 0\.33") as error:
-        run_prepare(spark, ratings=str(file), max_rejected=0.33)
-    assert f"off_scale: 1\n    {file} row 3: '2,1,9.0,1'" in str(error.value)
-    prepared = run_prepare(spark, ratings=str(file), max_rejected=0.34)
-    assert prepared.statistics["rows_rejected"] == 1
+    lines = [HEADER, *(f"{user},1,3.0,1" for user in range(2, 301))]
+    lines[99], lines[249], lines[298] = "", "250,1,9.0,1", "299,1,,1"  # in an editor rows 100, 250 and 299
+    file.write_text("\n".join(lines))
+    before = spark.conf.get("spark.sql.files.maxPartitionBytes")
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "700")  # one file, several tasks
+    try:
+        with pytest.raises(DataError, match=r"2 of 298 ratings are rejected, .*max_rejected = 0\.006") as error:
+            run_prepare(spark, ratings=str(file), max_rejected=0.006)
+    finally:
+        spark.conf.set("spark.sql.files.maxPartitionBytes", before)
+    assert f"off_scale: 1\n    {file} row 250: '250,1,9.0,1'" in str(error.value)
+    assert f"missing_field: 1\n    {file} row 299: '299,1,,1'" in str(error.value)
+    check_rejected("ratings", 1000, {"off_scale": Rejected(6, [])}, 0.006)  # as many as are allowed
 
 
 def test_a_like_that_was_taken_back_is_none(spark, tmp_path):
@@ -193,8 +201,8 @@ ROW = st.lists(
 FILE = st.lists(st.one_of(st.sampled_from(["1,1,3.0,5", "2,1,4.0,", "2,3,0.5,7", HEADER, ""]), ROW), max_size=12)
 
 
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(files=st.lists(FILE, min_size=4, max_size=4), end=st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(files=st.lists(FILE, min_size=5, max_size=5), end=st.sampled_from(["\n", "\r\n"]))
 def test_no_row_is_lost_whatever_the_files_hold(spark, tmp_path, files, end):
     for number, lines in enumerate(files):
         text = end.join([HEADER, "1,1,3.0,4", *lines])
@@ -202,7 +210,7 @@ def test_no_row_is_lost_whatever_the_files_hold(spark, tmp_path, files, end):
     prepared = run_prepare(spark, ratings=f"{tmp_path}/ratings?.csv", id_type="integer", max_rejected=1.0)
     told = prepared.statistics
     assert adds_up(told)
-    filled = sum(line != "" for lines in files for line in lines) + 4
+    filled = sum(line != "" for lines in files for line in lines) + len(files)
     assert told["rows_read"] == filled
     aside = prepared.rejected.collect() if prepared.rejected else []
     assert len(aside) == told["rows_rejected"]
