@@ -102,7 +102,8 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
     with phase("ratings_transformation"):
         checked = check_scale(loaded, sources.rating_min, sources.rating_max, sources.rating_step)
         good = counts.observe_rows(checked).where(F.col(REASON).isNull()).drop(REASON)
-        good = _materialise(good, profile, loaded)
+        if profile:
+            good.count()  # all of it is done here once; a second copy of the rows would cost more than doing it again
 
     with phase("movies_transformation"):
         if raw_movies is not None and sources.movies is not None:
@@ -117,7 +118,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         gathered = gather_users(selected, _partitions(spark, sources), data.positive_from, counts.unique)
         gathered = gathered.persist(_SPILLABLE)
         gathered.count()  # used twice: statistics and arrays
-        _release(good, profile)
+        _release(loaded, profile)
 
     with phase("statistical_analysis"):
         statistics = count_ratings(gathered, len(movies.ids))
@@ -139,14 +140,12 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
     return Prepared(blocks, items, told, sources.rating_min, sources.rating_max, data.positive_from, aside.rows)
 
 
-def _materialise(frame: DataFrame, profile: bool, before: DataFrame | None = None) -> DataFrame:
-    """With profiling the frame computed and kept, so that its cost falls into this phase; what it came from let go."""
+def _materialise(frame: DataFrame, profile: bool) -> DataFrame:
+    """With profiling the frame computed and kept, so that its cost falls into this phase."""
     if not profile:
         return frame
     frame = frame.persist(_SPILLABLE)
     frame.count()
-    if before is not None:
-        before.unpersist()
     return frame
 
 

@@ -43,6 +43,7 @@ class Source:
     layout: TextLayout | None  # None for Parquet
     columns: Mapping[str, str]  # Parquet: our column name -> the file's
     integer_ids: Mapping[str, bool]  # user and movie: whether its ids look like integers
+    names: tuple[str, ...] = ()  # the files in order, as Spark names them
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
     }
     # files that were not looked at are as the others
     unseen = len(files) - len(heads) if len(with_header) == len(filled) else 0
-    return Source(path, len(files), len(with_header) + unseen, with_header[0] if with_header else layout, {}, ids)
+    return Source(
+        path, len(files), len(with_header) + unseen, with_header[0] if with_header else layout, {}, ids, tuple(files)
+    )
 
 
 def _look_at_parquet(spark: SparkSession, path: str, files: int, hints: Hints) -> Source:
