@@ -1,9 +1,11 @@
 # Sourced by spark-submit.sh and tests/run.sh: makes .venv from a lock file, once, with every version pinned.
 # Wants $root, the folder of the checkout. Writes nothing outside $root/.venv.
 
-# Bytecode and the settings of libraries go below .venv too, not into the sources or the home directory.
-export PYTHONPYCACHEPREFIX="$root/.venv/cache/python" MPLCONFIGDIR="$root/.venv/cache/matplotlib"
-export KERAS_HOME="$root/.venv/cache/keras" PYTHONNOUSERSITE=1
+# The settings of libraries go below .venv too, not into the home directory, and no bytecode into the sources. What pip
+# compiled beside the libraries must be found: a PYTHONPYCACHEPREFIX would have TensorFlow compiled in every process.
+export PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
+export KERAS_HOME="$root/.venv/cache/keras" MPLCONFIGDIR="$root/.venv/cache/matplotlib"
+unset PYTHONPYCACHEPREFIX
 
 find_python() {
     local candidate

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from recsys.config import Config
 from recsys.errors import ConfigError, UserError
-from recsys.settings import as_tree, build_config, keys_of, load_config
+from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
@@ -28,7 +28,7 @@ class Arguments:
 
     job: str
     config: Config
-    given: frozenset[str]  # keys of the data table that the user set, files included
+    given: frozenset[str]  # keys of the data table that the user set, in files or by --set
     options: argparse.Namespace
     spark_options: tuple[str, ...]
 
@@ -36,6 +36,16 @@ class Arguments:
     def master(self) -> str:
         """The Spark master: as given, or as many local cores as there are workers."""
         return str(self.options.master or f"local[{self.config.training.workers}]")
+
+    @property
+    def needs_spark(self) -> bool:
+        """Whether the job starts Spark: recommending from what is at hand does not."""
+        return self.job != "recommend" or not (self.options.ratings or self.options.prepared)
+
+    @property
+    def leaves_directory(self) -> bool:
+        """Whether the job leaves a run directory: recommend does only where one is named."""
+        return self.job != "recommend" or self.options.output is not None
 
     @property
     def profile(self) -> bool:
@@ -70,13 +80,15 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"see {PROGRAM} {job} --help (Spark's own options go behind --)"
         raise UserError(f"unknown option {unknown[0]}: {hint}")
+    if job == "recommend":
+        check_recommend(options)
+        return Arguments(job, build_config({"name": job}), frozenset(), options, tuple(spark_options))
     if options.resolved:
         tree = json.loads(options.resolved)
         return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
-    if job == "recommend":
-        check_recommend(options)
     config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
-    given = config.data.model_fields_set
+    # what the default experiment says, or a default fills in, is nobody's wish
+    given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
     if options.workers is not None:
         config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
     return Arguments(job, config, frozenset(given), options, tuple(spark_options))
@@ -143,6 +155,8 @@ def check_recommend(options: argparse.Namespace) -> None:
         raise UserError("--model is needed: the run directory of a finished train")
     if bool(options.user) == bool(options.ratings):
         raise UserError("one of --user ID and --ratings 'Movie title=4.5, ...' is needed")
+    if options.ratings and options.prepared:
+        raise UserError("--prepared goes with --user: new ratings need no data set")
 
 
 def _positive(text: str) -> int:

@@ -44,7 +44,8 @@ def java_version(home: Path) -> int | None:
         text = (home / "release").read_text(encoding="utf-8", errors="replace")
         pattern = r'JAVA_VERSION="([\d.]+)'
     except OSError:
-        asked = subprocess.run([home / "bin" / "java", "-version"], capture_output=True, text=True, check=False)
+        command = [str(home / "bin" / "java"), "-XX:-UsePerfData", "-version"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
         text, pattern = asked.stderr, r'version "([\d.]+)'
     match = re.search(pattern, text)
     if not match:

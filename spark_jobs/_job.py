@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
+import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -77,11 +81,14 @@ class Run:
         if "spark.master" not in dict(_submitted()):
             builder = builder.master(self.arguments.master)
         spark = builder.getOrCreate()
+        # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
+        signal.signal(signal.SIGINT, _interrupt)
         self.write_json("environment.json", _rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())))
         return spark
 
 
 _log = logging.getLogger("howdah")
+_interrupts: list[int] = []
 
 
 def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = None) -> int:
@@ -93,48 +100,82 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     except UserError as error:
         return fail(error)
     _log_to(path / "run.log")
+    signal.signal(signal.SIGINT, _interrupt)
+    keeps = arguments.leaves_directory
     with monitor.record(path / "resources", _phase_teller(arguments)) as recorder:
         run = Run(arguments, arguments.config, path, recorder, started)
-        run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
         try:
-            write_config(run.config, path / "config.toml")
+            if job != "recommend":  # it has the settings of the model
+                run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
+                write_config(run.config, path / "config.toml")
             body(run)
-        except UserError as error:
-            return _failed(run, str(error), 2)
-        except KeyboardInterrupt:
-            return _failed(run, "stopped by the user", 130)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             _log.debug("".join(traceback.format_exception(error)))
-            return _failed(run, f"{type(error).__name__}: {_first_line(error)} (all of it in run.log)", 1)
+            return _failed(run, error)
         finally:
-            _stop_spark()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: nothing interrupts the clearing up
+            if not _interrupts:
+                _stop_spark()
+            if not keeps:
+                _forget(path)
         seconds = round(time.monotonic() - started, 1)
-        _rundir.finish(path, "succeeded", seconds=seconds)
-        run.say(f"done in {seconds:,.0f} s: {path}")
+        if keeps:
+            _rundir.finish(path, "succeeded", seconds=seconds)
+            run.say(f"done in {seconds:,.0f} s: {path}")
     return 0
 
 
 def exit_with(code: int) -> None:
     """Ends the process with that code."""
     sys.stdout.flush()
+    if _interrupts:
+        os._exit(code)  # the JVM awaits the end of a call that was broken off: nothing must talk to it any more
     sys.exit(code)
 
 
-def _failed(run: Run, error: str, code: int) -> int:
-    phase = run.recorder.current
-    _log.error(f"howdah: {error}")
-    _rundir.finish(run.path, "failed", error=error, phase=phase, seconds=round(time.monotonic() - run.started, 1))
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    """Ends the body, wherever it is; noted, because what it ends may turn the exception into another."""
+    _interrupts.append(number)
+    for handler in _log.handlers:  # what Python and Py4J say of broken calls is for run.log, not for the screen
+        if isinstance(handler, logging.FileHandler) and handler.stream:
+            os.dup2(handler.stream.fileno(), 2)
+    raise KeyboardInterrupt
+
+
+def _failed(run: Run, error: BaseException) -> int:
+    """Says why on the screen and in run.json; the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _interrupts:
+        text, code = "stopped by the user", 130
+    elif isinstance(error, UserError):
+        text, code = str(error), 2
+    else:
+        more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
+        text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
+    _log.error(f"howdah: {text}")
+    seconds = round(time.monotonic() - run.started, 1)
+    _rundir.finish(run.path, "failed", error=text, phase=run.recorder.current, seconds=seconds)
     return code
 
 
 def _output(arguments: Arguments) -> Path:
     """The run directory: as the launcher made it, or made here where spark-submit was called by hand."""
+    if not arguments.leaves_directory:
+        return Path(tempfile.mkdtemp(prefix="howdah-"))
     given = arguments.options.output
     path = Path(given) if given else Path("runs") / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     path = path.resolve()
     if not (path / "resources").is_dir():
         _rundir.create(path)
     return path
+
+
+def _forget(path: Path) -> None:
+    """Ends the log and removes the temporary directory of a job that leaves nothing."""
+    for handler in [one for one in _log.handlers if isinstance(one, logging.FileHandler)]:
+        handler.close()
+        _log.removeHandler(handler)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _log_to(path: Path) -> None:
@@ -179,7 +220,7 @@ def _stop_spark() -> None:
             _log.debug(f"stopping Spark: {error}")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     """What went wrong in one line: of an error on an executor the line that its Python or Java ended with."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]

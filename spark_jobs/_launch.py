@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import difflib
 import hashlib
 import os
 import shutil
-import signal
-import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any
-
-import psutil
 
 from recsys.errors import UserError
 from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
 from spark_jobs._java import find_java, install_java
+from spark_jobs._supervise import run_to_end
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("recsys", "monitor", "spark_jobs")
-_STOP_SECONDS = 20  # what a job gets to write down that it was stopped
+_PLACES = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
+# what makes one executor of one core for each training worker
+_EXECUTORS = {
+    "standalone": "spark.cores.max",
+    "yarn": "spark.executor.instances",
+    "kubernetes": "spark.executor.instances",
+}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -42,9 +43,15 @@ def main(argv: Sequence[str]) -> int:
             return 0
         job, rest = _job(list(argv))
         arguments = parse_arguments(job, rest)
-        environment = _environment(_java())
+        environment = _environment(arguments, _java() if arguments.needs_spark else None)
+        properties = _properties(arguments)
         run = _run_directory(arguments)
-        return _run(_command(arguments, run), environment, arguments, run)
+        scratch = _scratch(run)
+        environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
+        try:
+            return _run(_command(arguments, properties, run, scratch), environment, arguments, run)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     except UserError as error:
         return fail(error)
     except KeyboardInterrupt:
@@ -93,13 +100,18 @@ def _java() -> Path:
         return install_java(folder)
 
 
-def _environment(java: Path) -> dict[str, str]:
+def _environment(arguments: Arguments, java: Path | None) -> dict[str, str]:
+    """The environment of the job: with Java for Spark, or for Python alone."""
+    if java is None:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}
     python = str(ROOT / ".venv" / "bin" / "python")
     environment = {**os.environ, "JAVA_HOME": str(java), "SPARK_HOME": _spark_home()}
     environment.pop("PYTHONPATH", None)  # the job and its workers have what --py-files ships, as on any cluster
     environment.setdefault("PYSPARK_PYTHON", python)
     environment.setdefault("PYSPARK_DRIVER_PYTHON", python)
-    environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if arguments.master.startswith("local"):
+        environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # elsewhere executors must reach the driver
+    environment["SPARK_LAUNCHER_OPTS"] = "-XX:-UsePerfData"  # nothing in /tmp/hsperfdata_USER
     return environment
 
 
@@ -126,13 +138,20 @@ def _run_directory(arguments: Arguments) -> Path | None:
     return given
 
 
-def _command(arguments: Arguments, run: Path | None) -> list[str]:
-    options = arguments.options
-    properties = Path(options.spark_conf).resolve() if options.spark_conf else _properties(arguments.master)
-    if not properties.is_file():
-        raise UserError(f"--spark-conf {options.spark_conf}: no such file")
-    scratch = run / "tmp" if run else ROOT / ".venv" / "cache" / "tmp"
-    scratch.mkdir(parents=True, exist_ok=True)
+def _scratch(run: Path | None) -> Path:
+    """A folder for what the job needs only while it runs; removed at its end."""
+    folder = run or ROOT / ".venv" / "cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    if run is None:
+        return Path(tempfile.mkdtemp(prefix="tmp-", dir=folder))
+    (folder / "tmp").mkdir()
+    return folder / "tmp"
+
+
+def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: Path) -> list[str]:
+    script = str(ROOT / "spark_jobs" / f"{arguments.job}.py")
+    if not arguments.needs_spark:
+        return [sys.executable, script, *_job_options(arguments, run)]
     command = [
         str(Path(_spark_home()) / "bin" / "spark-submit"),
         "--master", arguments.master,
@@ -141,29 +160,49 @@ def _command(arguments: Arguments, run: Path | None) -> list[str]:
         "--py-files", str(_pack()),
         "--conf", f"spark.local.dir={scratch}",
         "--conf", f"spark.sql.warehouse.dir={scratch}/warehouse",
-        "--driver-java-options", f"-Djava.io.tmpdir={scratch} -XX:-UsePerfData",
+        "--driver-java-options", f"{_quoted(f'-Djava.io.tmpdir={scratch}')} -XX:-UsePerfData",
     ]  # fmt: skip
+    if not arguments.options.spark_conf and (key := _EXECUTORS.get(_place(arguments.master))):
+        command += ["--conf", f"{key}={arguments.config.training.workers}"]
     for key, value in arguments.config.spark.items():
         command += ["--conf", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
-    command += [*arguments.spark_options, str(ROOT / "spark_jobs" / f"{arguments.job}.py")]
+    return [*command, *arguments.spark_options, script, *_job_options(arguments, run)]
+
+
+def _quoted(option: str) -> str:
+    """One option of the JVM as Spark's splitting of an option string takes it, blanks and all."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _job_options(arguments: Arguments, run: Path | None) -> list[str]:
+    """What the job itself gets: its settings as resolved here, and paths that do not depend on where it runs."""
+    options = arguments.options
     if arguments.job == "recommend":
         given = {"--model": options.model, "--user": options.user, "--ratings": options.ratings, "--top": options.top}
     else:
         given = {"--profile": options.profile, "--resolved": arguments_module.resolved(arguments)}
     given |= {"--prepared": getattr(options, "prepared", None), "--output": run}
+    texts = []
     for name, value in given.items():
         if value is not None:
             path = name in ("--model", "--prepared") and Path(str(value)).exists()
-            command.append(f"{name}={Path(str(value)).resolve() if path else value}")
-    return command
+            texts.append(f"{name}={Path(str(value)).resolve() if path else value}")
+    return texts
 
 
-def _properties(master: str) -> Path:
-    """The file of conf/spark that fits the master."""
-    place = next((place for start, place in {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}.items()
-                  if master.startswith(start)), "local")  # fmt: skip
-    path = ROOT / "conf" / "spark" / f"{place}.conf"
-    return path if path.is_file() else ROOT / "conf" / "spark" / "local.conf"
+def _properties(arguments: Arguments) -> Path:
+    """The file of Spark properties: the one given, or the one of conf/spark that fits the master."""
+    if arguments.options.spark_conf:
+        path = Path(arguments.options.spark_conf).resolve()
+        if not path.is_file():
+            raise UserError(f"--spark-conf {arguments.options.spark_conf}: no such file")
+        return path
+    return ROOT / "conf" / "spark" / f"{_place(arguments.master)}.conf"
+
+
+def _place(master: str) -> str:
+    return next((place for start, place in _PLACES.items() if master.startswith(start)), "local")
 
 
 def _pack() -> Path:
@@ -185,83 +224,19 @@ def _pack() -> Path:
 
 
 def _run(command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None) -> int:
-    """Starts spark-submit, waits, passes signals on in an order that lets the job end well, leaves no orphan."""
-    log = (run or ROOT / ".venv" / "cache") / "spark.log"
-    _adopt_orphans()
-    stopped: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stopped.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
-    with log.open("wb") as errors:
-        # a process group of its own: Ctrl-C reaches this process alone, which then stops the job before the JVM
-        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=_prepare)
-    code = None
-    while code is None:
-        try:
-            code = child.wait(0.2)
-        except subprocess.TimeoutExpired:
-            if stopped:
-                print("howdah: stopping ... (once more: at once)", file=sys.stderr, flush=True)
-                code = _stop(child, f"{arguments.job}.py", stopped)
-    _kill(psutil.Process().children(recursive=True))
-    if stopped:
-        code = 128 + stopped[0]
-    elif code < 0:
-        code = 128 - code
+    """Runs the command to its end and returns the job's exit code; a run directory says how it ended."""
+    # without Spark there is no noise to be kept from the screen
+    log = (run or ROOT / ".venv" / "cache") / "spark.log" if arguments.needs_spark else None
+    artifacts = Path.cwd() / "artifacts"
+    foreign = artifacts.exists() and not list(artifacts.glob("spark-*"))  # not another job's either
+    code, stopped = run_to_end(command, environment, f"{arguments.job}.py", log)
+    if not foreign:
+        # Spark 4.0 makes it where it is called from and leaves it, with empty folders where the JVM was killed
+        for folder in (*sorted(artifacts.glob("spark-*/**/"), reverse=True), artifacts):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
     if run is not None:
-        shutil.rmtree(run / "tmp", ignore_errors=True)
-        with contextlib.suppress(OSError):  # Spark 4.0 makes it where it is called from, and leaves it empty
-            (Path.cwd() / "artifacts").rmdir()
-        _rundir.finish_if_killed(run, code, stopped[0] if stopped else None)
-    if code not in (0, 2) and not stopped:
+        _rundir.finish_if_killed(run, code, stopped)
+    if code not in (0, 2) and not stopped and log:
         print(f"howdah: the job failed (exit code {code}); Spark's own log: {log}", file=sys.stderr)
     return code
-
-
-def _stop(child: subprocess.Popen[bytes], script: str, stopped: list[int]) -> int:
-    """First the driver's Python, which writes down that it was stopped, then the JVM, then whatever is left."""
-    family = psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []
-    for process in family:
-        try:
-            if process.name().startswith("python") and any(part.endswith(script) for part in process.cmdline()):
-                process.send_signal(signal.SIGINT)
-        except psutil.Error:
-            continue
-    end = time.monotonic() + _STOP_SECONDS
-    while child.poll() is None and time.monotonic() < end and len(stopped) < 2:
-        time.sleep(0.1)
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(5)
-        except subprocess.TimeoutExpired:
-            child.kill()
-    _kill(family)
-    return child.wait()
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
-    psutil.wait_procs(processes, timeout=5)
-
-
-def _adopt_orphans() -> None:
-    """Makes this process the parent of orphans below it (Linux), so that they can be found and ended."""
-    _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
-
-
-def _prepare() -> None:
-    os.setpgid(0, 0)
-    _prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: the JVM does not outlive this process
-
-
-def _prctl(option: int, value: Any) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, int(value), 0, 0, 0)

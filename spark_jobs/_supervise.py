@@ -1,0 +1,99 @@
+"""Looks after one process and all below it: passes signals on in an order that lets it end well, leaves no orphan."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+_STOP_SECONDS = 20  # what a job gets to write down that it was stopped
+
+
+def run_to_end(
+    command: list[str], environment: dict[str, str], script: str, log: Path | None
+) -> tuple[int, int | None]:
+    """Runs a command whose work is done by Python's `script`, below it or it itself; its errors go to `log`.
+
+    Returns the exit code (128 + the signal where there was one) and the signal that this process was stopped by.
+    """
+    _adopt_orphans()
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    with log.open("wb") if log else contextlib.nullcontext() as errors:
+        # a process group of its own: Ctrl-C reaches this process alone, which then stops the job before the JVM
+        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=_prepare)
+    code = None
+    while code is None:
+        try:
+            code = child.wait(0.2)
+        except subprocess.TimeoutExpired:
+            if stopped:
+                print("howdah: stopping ... (once more: at once)", file=sys.stderr, flush=True)
+                code = _stop(child, script, stopped)
+    _kill(psutil.Process().children(recursive=True))
+    if stopped and code != 0:
+        return 128 + stopped[0], stopped[0]
+    return (code if code >= 0 else 128 - code), None
+
+
+def _stop(child: subprocess.Popen[bytes], script: str, stopped: list[int]) -> int:
+    """First the script's Python, which writes down that it was stopped, then the JVM, then whatever is left."""
+    family = psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []
+    end = time.monotonic() + _STOP_SECONDS
+    while child.poll() is None and time.monotonic() < end and len(stopped) < 2:
+        # again and again: a signal that comes in a destructor or a callback gets lost there
+        for process in [psutil.Process(child.pid), *family]:
+            _interrupt(process, script)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(1)
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    _kill(family)
+    return child.wait()
+
+
+def _interrupt(process: psutil.Process, script: str) -> None:
+    with contextlib.suppress(psutil.Error):
+        if process.name().startswith("python") and any(part.endswith(script) for part in process.cmdline()):
+            process.send_signal(signal.SIGINT)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.Error:
+            continue
+    psutil.wait_procs(processes, timeout=5)
+
+
+def _adopt_orphans() -> None:
+    """Makes this process the parent of orphans below it (Linux), so that they can be found and ended."""
+    _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+
+
+def _prepare() -> None:
+    os.setpgid(0, 0)
+    _prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: the JVM does not outlive this process
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, int(value), 0, 0, 0)
