@@ -1,0 +1,50 @@
+"""One trained run and one prepared data set for all of these tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from launching import ROOT, TINY, succeed
+
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+from fake_java import copy_checkout
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run of train: from a checkout and a directory with blanks in their names, its home being empty."""
+
+    path: Path
+    checkout: Path
+    cwd: Path
+    settings: Path
+    ended: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("settings") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Trained:
+    place = tmp_path_factory.mktemp("some place")
+    checkout = copy_checkout(place / "check out")
+    cwd = place / "current directory"
+    cwd.mkdir()
+    ended = succeed("train", "--config", settings, "--output", "the run", cwd=cwd, root=checkout)
+    return Trained(cwd / "the run", checkout, cwd, settings, ended)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
+    """What the job prepare leaves of the same data."""
+    cwd = tmp_path_factory.mktemp("preparing")
+    succeed("prepare", "--config", settings, "--output", "prepared", cwd=cwd)
+    return cwd / "prepared"

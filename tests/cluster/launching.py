@@ -1,0 +1,141 @@
+"""Jobs started as a user starts them: by spark-submit.sh, from some directory, with real processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIMIT_SECONDS = 300  # of a hung job, not of a slow one
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time of jobs as short as these
+
+TINY = """
+[data]
+dataset = "synthetic"
+scale = 0.002
+
+[model]
+loss = "masked_mse"
+hidden = [24]
+
+[training]
+workers = 2
+epochs = 2
+batch_size = 16
+"""
+
+
+def environment(home: Path) -> dict[str, str]:
+    """This process' environment with another home, so that what is left there is seen."""
+    home.mkdir(parents=True, exist_ok=True)
+    left_out = ("PYTHONPATH", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "KERAS_HOME", "MPLCONFIGDIR")
+    kept = {key: value for key, value in os.environ.items() if key not in left_out}
+    return {**kept, "HOME": str(home), "JDK_JAVA_OPTIONS": QUICK_JAVA}
+
+
+def launch(*arguments: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs ./spark-submit.sh to its end."""
+    return subprocess.run(
+        [str(word) for word in (root / "spark-submit.sh", *arguments)],
+        cwd=cwd, env=environment(cwd.parent / f"{cwd.name} home"), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS,
+    )  # fmt: skip
+
+
+def succeed(*arguments: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs ./spark-submit.sh, which must succeed."""
+    ended = launch(*arguments, cwd=cwd, root=root)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+class Started:
+    """A job under way."""
+
+    def __init__(self, *arguments: str | Path, cwd: Path, run: Path, options: Sequence[str] = ()) -> None:
+        self.path = run
+        words = [ROOT / "spark-submit.sh", *arguments, "--output", run, *options]
+        self.launcher = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=cwd, env=environment(cwd.parent / "home"), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Waits until something has happened; an error where the job ends before."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while not reached():
+            assert self.launcher.poll() is None, f"ended too early: {self.end()}"
+            assert time.monotonic() < end, "has not happened"
+            time.sleep(0.02)
+
+    def wait_for_phase(self, name: str) -> None:
+        """Waits until that phase has begun."""
+        self.wait_until(lambda: any(one["name"] == name for one in phases(self.path)))
+
+    def wait_for_epoch(self) -> None:
+        """Waits until an epoch is finished and its model kept."""
+        self.wait_until(lambda: len(history(self.path)) > 0 and (self.path / "model" / "model.keras").exists())
+
+    def processes(self, pick: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+        """The processes below the launcher that are picked."""
+        below = psutil.Process(self.launcher.pid).children(recursive=True)
+        return [process for process in below if pick(process)]
+
+    def end(self) -> str:
+        """Waits for the end; what the job said."""
+        return self.launcher.communicate(timeout=LIMIT_SECONDS)[0]
+
+    def left_over(self) -> list[str]:
+        """Processes that bear this run's mark in their environment, wherever they hang."""
+        mark = f"{self.path}/tmp"
+        return [text for text in (_told_by(process, mark) for process in psutil.process_iter()) if text]
+
+    def kill(self) -> None:
+        """Ends everything, after a test that failed."""
+        for process in [*self.processes(lambda _: True), self.launcher] if self.launcher.poll() is None else []:
+            process.kill()
+
+
+def is_java(process: psutil.Process) -> bool:
+    """Whether it is the job's JVM."""
+    return process.name() == "java"
+
+
+def is_driver(process: psutil.Process) -> bool:
+    """Whether it is the Python that runs the job's own file."""
+    return process.name().startswith("python") and any("spark_jobs/train.py" in part for part in process.cmdline())
+
+
+def _told_by(process: psutil.Process, mark: str) -> str:
+    try:
+        return " ".join(process.cmdline())[:200] if process.environ().get("TMPDIR") == mark else ""
+    except psutil.Error:
+        return ""
+
+
+def phases(run: Path) -> list[dict[str, Any]]:
+    """The records of phases.jsonl, without one that is being written."""
+    path = run / "resources" / "phases.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def history(run: Path) -> list[dict[str, str]]:
+    """The rows of history.csv."""
+    path = run / "history.csv"
+    with path.open(newline="") if path.exists() else open(os.devnull) as file:
+        return list(csv.DictReader(file))
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

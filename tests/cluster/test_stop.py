@@ -1,0 +1,116 @@
+"""Jobs that are stopped or killed: what they leave says so, and nothing of them runs on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from launching import Started, history, is_driver, is_java, phases, read_json
+from scipy.sparse import csr_matrix
+
+from recsys import load_recommender
+
+Start = Callable[..., Started]
+
+
+@pytest.fixture
+def start(tmp_path: Path, settings: Path) -> Iterator[Start]:
+    jobs = []
+
+    def begin(*arguments: str | Path) -> Started:
+        (tmp_path / "here").mkdir()
+        jobs.append(Started("train", "--config", settings, *arguments, cwd=tmp_path / "here", run=tmp_path / "run"))
+        return jobs[-1]
+
+    yield begin
+    for job in jobs:
+        job.kill()
+
+
+def interrupt(job: Started) -> str:
+    """Ctrl-C, as it reaches the launcher; what the job said."""
+    assert len(job.left_over()) >= 2  # the JVM and the driver: this test can see what it looks for
+    job.launcher.send_signal(signal.SIGINT)
+    return job.end()
+
+
+def check_that_it_failed(job: Started, phase: str, code: int, error: str) -> None:
+    """Exit code, run.json, phases.jsonl, and no process of the job anywhere."""
+    assert job.launcher.returncode == code
+    told = read_json(job.path / "run.json")
+    assert (told["status"], told["phase"]) == ("failed", phase)
+    assert error in told["error"]
+    begun = [one["name"] for one in phases(job.path) if one["event"] == "start"]
+    done = [one["name"] for one in phases(job.path) if one["event"] == "end" and one["status"] == "done"]
+    assert begun[-1] == phase and done == begun[:-1]
+    assert job.left_over() == []
+    assert not (job.path / "tmp").exists()
+    assert list((job.path.parent / "here").iterdir()) == []
+
+
+def check_model(run: Path, epochs: list[int]) -> None:
+    """Whole rows of finished epochs, and the best epoch's model, which can be used."""
+    assert [int(row["epoch"]) for row in history(run)] == epochs
+    assert all(float(row["validation_loss"]) > 0 and row["workers"] == "2" for row in history(run))
+    recommender = load_recommender(run)
+    scores = recommender.score(csr_matrix(([4.0], ([0], [3])), shape=(1, len(recommender.items))))
+    assert np.isfinite(scores).all() and scores.std() > 0
+    assert len(recommender.recommend({recommender.items[3].item(): 4.0}, 5)) == 5
+
+
+def test_interrupted_while_the_data_is_joined(start):
+    job = start()
+    job.wait_for_phase("data_integration")
+    said = interrupt(job)
+    check_that_it_failed(job, "data_integration", 130, "stopped by the user")
+    assert "howdah: stopped by the user" in said and "Traceback" not in said
+    assert not (job.path / "history.csv").exists() and not (job.path / "model").exists()
+
+
+def test_interrupted_while_training(start, prepared):
+    job = start("--prepared", prepared, "--set", "training.epochs=500")
+    job.wait_for_epoch()
+    said = interrupt(job)
+    check_that_it_failed(job, "model_training", 130, "stopped by the user")
+    assert "Traceback" not in said
+    check_model(job.path, list(range(1, len(history(job.path)) + 1)))
+    assert not (job.path / "metrics.json").exists()
+
+
+def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
+    """And up to there a run on prepared data is the same as one from files."""
+    job = start("--prepared", prepared, "--set", "training.epochs=1")
+    job.wait_for_phase("model_evaluation")
+    interrupt(job)
+    check_that_it_failed(job, "model_evaluation", 130, "stopped by the user")
+    check_model(job.path, [1])
+    assert [one["name"] for one in phases(job.path) if one["event"] == "start"] == [
+        "data_loading", "model_training", "model_evaluation",
+    ]  # fmt: skip
+    for name in ("statistics.json", "model/items.parquet", "model/preprocessing.json"):
+        assert (job.path / name).read_bytes() == (trained.path / name).read_bytes(), name
+
+
+def test_the_drivers_python_is_killed(start):
+    job = start()
+    job.wait_for_phase("ratings_transformation")
+    (driver,) = job.processes(is_driver)
+    driver.kill()
+    said = job.end()
+    told = read_json(job.path / "run.json")
+    check_that_it_failed(job, told["phase"], 137, "killed (exit code 137)")
+    assert told["phase"] in ("ratings_transformation", "movies_transformation")
+    assert f"Spark's own log: {job.path / 'spark.log'}" in said
+
+
+def test_the_jvm_is_killed(start, prepared):
+    job = start("--prepared", prepared, "--set", "training.epochs=500")
+    job.wait_for_epoch()
+    (jvm,) = job.processes(is_java)
+    jvm.kill()
+    job.end()
+    check_that_it_failed(job, "model_training", 137, "")
+    check_model(job.path, list(range(1, len(history(job.path)) + 1)))
