@@ -8,6 +8,8 @@ TIMESTAMP = "timestamp"
 TITLE = "title"
 YEAR = "year"
 
+CODE = "code"  # of a movie: its place among all known movies, sorted by id
+
 # blocks: many users' rating arrays as one CSR matrix (rows: users, columns: movie indices)
 USERS = "users"
 USER_HASHES = "user_hashes"

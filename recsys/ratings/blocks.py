@@ -8,17 +8,18 @@ NumPy array, so that a worker reads it without touching a single number: `user_h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from scipy.sparse import csr_matrix
 
-from recsys.columns import INDICES, INDPTR, RATING, RATINGS, USER, USER_HASHES, USERS
-from recsys.ratings.movies import CODE
+from recsys.columns import INDICES, INDPTR, RATINGS, USER_HASHES, USERS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 ROWS = "rows"
 
@@ -40,6 +41,8 @@ class Block:
 
     def matrix(self, movies: int) -> csr_matrix:
         """Users x movies, sharing memory with the block."""
+        from scipy.sparse import csr_matrix  # here, as the data phases' workers need none of it
+
         return csr_matrix((self.ratings, self.indices, self.indptr), shape=(self.rows, movies), copy=False)
 
     def take(self, rows: np.ndarray) -> Block:
@@ -65,55 +68,62 @@ def block_from_row(row: Mapping[str, Any] | Any) -> Block:
     )
 
 
-def build_blocks(ratings: DataFrame, index_of_code: np.ndarray, block_users: int) -> DataFrame:
-    """Ratings (user, code, rating), each user sorted in one partition, as rows of blocks of at most `block_users`.
+def build_blocks(gathered: DataFrame, index_of_code: np.ndarray, block_users: int) -> DataFrame:
+    """Blocks whose indices are movie codes, one a partition, as blocks of at most `block_users` with movie indices.
 
-    `index_of_code` (int32, one a known movie) gives the movie index of a code.
+    `index_of_code` (int32, one a known movie) gives the movie index of a code, and keeps their order.
     """
-    index = ratings.sparkSession.sparkContext.broadcast(index_of_code)
+    index = gathered.sparkSession.sparkContext.broadcast(index_of_code)
 
-    def to_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return blocks_of_batches(batches, index.value, block_users)
+    def to_blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            kind = batch.schema.field(USERS).type.value_type
+            for block in blocks_of_batch(batch):
+                for piece in cut(block, index.value, block_users):
+                    yield stored(piece, kind)
 
-    user_type = ratings.schema[USER].dataType.simpleString()
+    return gathered.mapInArrow(to_blocks, gathered.schema)
+
+
+def block_schema(user_type: str) -> str:
+    """The columns of stored blocks."""
     binary = ", ".join(f"{name} binary" for name in (USER_HASHES, INDPTR, INDICES, RATINGS))
-    return ratings.mapInArrow(to_blocks, f"{USERS} array<{user_type}>, {ROWS} int, {binary}")
+    return f"{USERS} array<{user_type}>, {ROWS} int, {binary}"
 
 
-def blocks_of_batches(
-    batches: Iterator[pa.RecordBatch], index_of_code: np.ndarray, block_users: int
-) -> Iterator[pa.RecordBatch]:
-    """Stored blocks of the ratings of one partition, sorted by user and code."""
-    whole = [batch for batch in batches if batch.num_rows]
-    if not whole:
-        return
-    table = pa.Table.from_batches(whole)
-    runs = table[USER].combine_chunks().dictionary_encode()
-    user_rank = runs.indices.to_numpy(zero_copy_only=False)
-    starts = np.flatnonzero(np.append(True, user_rank[1:] != user_rank[:-1]))
-    indptr = np.append(starts, len(user_rank)).astype(np.int64)
-    indices = index_of_code[table[CODE].to_numpy()]
-    ratings = table[RATING].to_numpy().astype(np.float32, copy=False)
-    users = runs.dictionary.to_numpy(zero_copy_only=False)
-    hashes = hash_users(users)
-    for first in range(0, len(users), block_users):
-        last = min(first + block_users, len(users))
-        entries = slice(indptr[first], indptr[last])
-        yield stored(
-            Block(
-                users[first:last],
-                hashes[first:last],
-                (indptr[first : last + 1] - indptr[first]).astype(np.int32),
-                indices[entries],
-                ratings[entries],
-            )
+def blocks_of_batch(batch: pa.RecordBatch) -> Iterator[Block]:
+    """The blocks of a record batch, sharing memory with it."""
+    for place in range(batch.num_rows):
+        users = batch[USERS][place].values.to_numpy(zero_copy_only=False)
+        raw = {name: batch[name][place].as_buffer() for name in (USER_HASHES, INDPTR, INDICES, RATINGS)}
+        yield Block(
+            users,
+            np.frombuffer(raw[USER_HASHES], "<u8"),
+            np.frombuffer(raw[INDPTR], "<i4"),
+            np.frombuffer(raw[INDICES], "<i4"),
+            np.frombuffer(raw[RATINGS], "<f4"),
         )
 
 
-def stored(block: Block) -> pa.RecordBatch:
+def cut(block: Block, index_of_code: np.ndarray, block_users: int) -> Iterator[Block]:
+    """A block of movie codes as blocks of at most `block_users` with movie indices."""
+    indices = index_of_code[block.indices]
+    for first in range(0, block.rows, block_users):
+        last = min(first + block_users, block.rows)
+        entries = slice(block.indptr[first], block.indptr[last])
+        yield Block(
+            block.users[first:last],
+            block.hashes[first:last],
+            (block.indptr[first : last + 1] - block.indptr[first]).astype(np.int32),
+            indices[entries],
+            block.ratings[entries],
+        )
+
+
+def stored(block: Block, user_type: pa.DataType | None = None) -> pa.RecordBatch:
     """One block as a record batch of one row."""
     columns: dict[str, Any] = {
-        USERS: pa.array([block.users.tolist()]),
+        USERS: pa.array([block.users.tolist()], pa.list_(user_type) if user_type else None),
         ROWS: pa.array([block.rows], pa.int32()),
         USER_HASHES: pa.array([block.hashes.astype("<u8").tobytes()]),
         INDPTR: pa.array([block.indptr.astype("<i4").tobytes()]),

@@ -2,87 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, Observation
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.ratings.movies import CODE, Movies
+from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
+from recsys.ratings.blocks import ROWS, Block, block_schema, hash_users, stored
+from recsys.ratings.chunks import OFF, TABLE, Batches, Scale, pack, unpack
 from recsys.ratings.read import FILE, POSITION
+
+if TYPE_CHECKING:
+    from recsys.ratings.movies import Movies  # what executors import stays small
 
 JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
 UNIQUE, BELOW_POSITIVE = "unique", "below_positive"
-SELECTED = "selected"  # of a movie: whether the year filter lets it through
+_LEFT_OUT = (OFF, JOINED, UNKNOWN, OUTSIDE_YEARS)
+_SPILLABLE = StorageLevel.MEMORY_AND_DISK
+_TARGET = "target"  # what a piece is partitioned by
 
 
-def movie_table(ratings: DataFrame, movies: Movies) -> DataFrame:
-    """The known movies (movie, code, selected), ids of the same type as in the ratings."""
-    codes = np.arange(len(movies.ids), dtype=np.int32)
-    table = pd.DataFrame({MOVIE: movies.ids, CODE: codes, SELECTED: movies.selected})
-    schema = f"{MOVIE} {ratings.schema[MOVIE].dataType.simpleString()}, {CODE} int, {SELECTED} boolean"
-    return ratings.sparkSession.createDataFrame(table, schema)
+@dataclass(frozen=True)
+class Gathered:
+    """The users of each partition as a block, kept, and what was left out on the way."""
 
+    blocks: DataFrame
+    counts: dict[str, int]  # OFF, JOINED, UNKNOWN, OUTSIDE_YEARS, UNIQUE, BELOW_POSITIVE
+    kept: DataFrame
 
-def select_ratings(ratings: DataFrame, movies: Movies, observation: Observation) -> DataFrame:
-    """Good ratings of selected movies (user, code, rating, timestamp, position, file); what is left out is observed."""
-    joined = ratings.join(F.broadcast(movie_table(ratings, movies)), MOVIE, "left")
-    known, selected = F.col(CODE).isNotNull(), F.coalesce(F.col(SELECTED), F.lit(False))
-    joined = joined.observe(
-        observation,
-        F.count(F.lit(1)).alias(JOINED),
-        F.count_if(~known).alias(UNKNOWN),
-        F.count_if(known & ~selected).alias(OUTSIDE_YEARS),
-    )
-    return joined.where(selected).select(USER, CODE, RATING, TIMESTAMP, POSITION, FILE)
+    def release(self) -> None:
+        """Frees what was kept."""
+        self.kept.unpersist()
 
 
 def gather_users(
-    selected: DataFrame, partitions: int, positive_from: float | None, observation: Observation
-) -> DataFrame:
-    """(user, code, rating): each user in one partition, sorted by user and code, duplicates removed.
+    chunks: DataFrame,
+    scale: Scale,
+    movies: Movies,
+    user_type: DataType,
+    partitions: int,
+    positive_from: float | None,
+) -> Gathered:
+    """Chunks of ratings as one block for each partition of users, with movie codes for indices.
 
-    Only then go the ratings below `positive_from`, observed: a like that was taken back later is none.
+    Ratings off the scale are left out, then those of movies that are unknown or not selected, then of a user-movie
+    pair all but the latest; only then go those below `positive_from`: a like that was taken back later is none.
     """
-    user_type = selected.schema[USER].dataType.simpleString()
-    spread = selected.repartition(partitions, USER)
-    unique = spread.mapInArrow(unique_ratings, f"{USER} {user_type}, {CODE} int, {RATING} float")
+    spark = chunks.sparkSession
+    known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
+    targets = _targets(spark, partitions)
     # ratings are floats: 3.3 as a double is more than 3.3 as a float
-    positive = F.col(RATING) >= F.lit(positive_from).cast("float") if positive_from is not None else F.lit(True)
-    counts = [F.count(F.lit(1)).alias(UNIQUE), F.count_if(~positive).alias(BELOW_POSITIVE)]
-    return unique.observe(observation, *counts).where(positive)
+    lowest = None if positive_from is None else np.float32(positive_from)
+    users = pa.string() if user_type == StringType() else pa.int64()
+
+    def select(batches: Batches) -> Batches:
+        ids, selected = known.value
+        for batch in batches:
+            for data in batch[TABLE]:
+                table = unpack(data) if data.is_valid else None
+                yield _with_counts(*(_select(table, ids, selected, targets, scale) if table else ([], {})), targets)
+
+    def gather(batches: Batches) -> Batches:
+        tables, counts = [], Counter(dict.fromkeys(_LEFT_OUT, 0))
+        for batch in batches:
+            tables += [unpack(data) for data in batch[TABLE] if data.is_valid]
+            counts.update({name: pc.sum(batch[name]).as_py() for name in _LEFT_OUT})
+        if tables or counts:
+            yield gather_ratings(pa.concat_tables(tables) if tables else None, lowest, users, counts)
+
+    counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
+    # every chunk leaves a piece, be it only its counts: of an empty shuffle Spark would not run what comes before
+    pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
+    counts = [*_LEFT_OUT, UNIQUE, BELOW_POSITIVE]
+    schema = ", ".join(f"{name} bigint" for name in counts) + f", {block_schema(user_type.simpleString())}"
+    kept = pieces.repartition(partitions, _TARGET).mapInArrow(gather, schema).persist(_SPILLABLE)
+    sums = kept.agg(*[F.sum(name) for name in counts]).first()
+    found = {name: int(value or 0) for name, value in zip(counts, sums or [0] * len(counts), strict=True)}
+    return Gathered(kept.where(F.col(ROWS) > 0).drop(*counts), found, kept)
 
 
-def unique_ratings(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The ratings of one partition sorted by user and code; of a pair that comes twice the latest counts.
+def _targets(spark: SparkSession, partitions: int) -> np.ndarray:
+    """For each partition a number that Spark's hash partitioning sends there."""
+    found = np.full(partitions, -1, np.int32)
+    start, step = 0, 16 * partitions + 64
+    while (found < 0).any():
+        number = F.col("id").cast("int")
+        tried = spark.range(start, start + step, numPartitions=1)
+        for one, target in tried.select(number, F.pmod(F.hash(number), F.lit(partitions))).collect():
+            found[target] = one
+        start += step
+    return found
+
+
+def _select(
+    table: pa.Table, ids: pa.Array, selected: np.ndarray, targets: np.ndarray, scale: Scale
+) -> tuple[list[tuple[int, bytes]], dict[str, int]]:
+    """The ratings of selected movies of a chunk, a piece for each target partition of users, and what was left out.
+
+    `ids` are the known movies in the order of their codes; users go to targets by their hash.
+    """
+    good = scale.keep(table)
+    found = pc.index_in(good[MOVIE], value_set=ids.cast(good.schema.field(MOVIE).type))
+    codes = found.fill_null(-1).to_numpy().astype(np.int32)
+    known = codes >= 0
+    wanted = known & selected[codes] if len(selected) else known
+    counts = {
+        OFF: table.num_rows - good.num_rows,
+        JOINED: len(codes),
+        UNKNOWN: int((~known).sum()),
+        OUTSIDE_YEARS: int((known & ~wanted).sum()),
+    }
+    if not wanted.any():
+        return [], counts
+    columns = {name: good[name] for name in good.column_names if name != MOVIE}
+    chosen = pa.table({**columns, CODE: pa.array(codes)}).filter(pa.array(wanted))
+    target = _target_of(chosen[USER], len(targets))
+    chosen = chosen.take(pa.array(np.argsort(target, kind="stable")))
+    ends = np.cumsum(np.bincount(target, minlength=len(targets)))
+    places = enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
+    pieces = [(int(targets[n]), pack(chosen.slice(start, end - start))) for n, (start, end) in places if end > start]
+    return pieces, counts
+
+
+def _with_counts(pieces: list[tuple[int, bytes]], counts: dict[str, int], targets: np.ndarray) -> pa.RecordBatch:
+    """Pieces as rows; the first one, a piece without ratings, has the counts."""
+    rows = [(int(targets[0]), None), *pieces]
+    columns = {_TARGET: pa.array([target for target, _ in rows], pa.int32())}
+    for name in _LEFT_OUT:
+        columns[name] = pa.array([counts.get(name, 0)] + [0] * len(pieces), pa.int64())
+    columns[TABLE] = pa.array([data for _, data in rows], pa.binary())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
+    """The target of each user, by hash; of names each is hashed only once."""
+    if pa.types.is_integer(users.type):
+        return (hash_users(users.to_numpy()) % np.uint64(targets)).astype(np.int64)
+    encoded = users.combine_chunks().dictionary_encode()
+    hashes = hash_users(encoded.dictionary.to_numpy(zero_copy_only=False))
+    return (hashes % np.uint64(targets)).astype(np.int64)[encoded.indices.to_numpy()]
+
+
+def gather_ratings(
+    table: pa.Table | None, lowest: np.float32 | None, user_type: pa.DataType, counts: Mapping[str, int]
+) -> pa.RecordBatch:
+    """All ratings of the users of one partition as one block with movie codes, beside the counts, how many pairs there
+    were and how many of them are below `lowest`."""
+    if table is None:
+        columns = {USER: user_type, CODE: pa.int32(), RATING: pa.float32(), POSITION: pa.int64()}
+        table = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
+    users, rows, codes, ratings = unique_ratings(table)
+    pairs = len(codes)
+    if lowest is not None:
+        liked = ratings >= lowest
+        rows, codes, ratings = rows[liked], codes[liked], ratings[liked]
+    lengths = np.bincount(rows, minlength=len(users))
+    left = np.flatnonzero(lengths)
+    indptr = np.append(0, np.cumsum(lengths[left])).astype(np.int32)
+    ids = users[left]
+    block = stored(Block(ids, hash_users(ids), indptr, codes, ratings), user_type)
+    told = {**counts, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
+    counted = {name: pa.array([value], pa.int64()) for name, value in told.items()}
+    return pa.RecordBatch.from_pydict({**counted, **dict(zip(block.schema.names, block.columns, strict=True))})
+
+
+def unique_ratings(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The users of one partition in ascending order, and their ratings sorted by user and movie code: the user's place
+    (int64), the code (int32) and the rating (float32); of a pair that comes twice the latest counts.
 
     The latest is the one with the highest timestamp (none counts as the lowest), then the last row of the input.
     """
-    filled = [batch for batch in batches if batch.num_rows]
-    if not filled:
-        return
-    table = pa.Table.from_batches(filled)
-    users, user_ranks = _ranks(table[USER])
+    users, places = _ranks(table[USER])
     codes = table[CODE].to_numpy().astype(np.int64)
-    keys = user_ranks * (int(codes.max()) + 1) + codes
+    keys = places * (int(codes.max(initial=0)) + 1) + codes
     order = np.argsort(keys, kind="stable")
     sorted_keys = keys[order]
-    last = np.append(sorted_keys[1:] != sorted_keys[:-1], True)
+    last = np.append(sorted_keys[1:] != sorted_keys[:-1], True)[: len(order)]
     if not last.all():
         # only where pairs come twice do time and place matter
-        times = table[TIMESTAMP].fill_null(np.iinfo(np.int64).min).to_numpy()
-        _, file_ranks = _ranks(table[FILE])
-        order = np.lexsort((table[POSITION].to_numpy(), file_ranks, times, keys))
+        by = [table[POSITION].to_numpy()]
+        if FILE in table.column_names:
+            by.append(_ranks(_plain(table[FILE]))[1])
+        if TIMESTAMP in table.column_names:
+            by.append(table[TIMESTAMP].fill_null(np.iinfo(np.int64).min).to_numpy())
+        order = np.lexsort((*by, keys))
     order = order[last]
     ratings = table[RATING].to_numpy()[order]
-    yield pa.RecordBatch.from_arrays(
-        [users.take(pa.array(user_ranks[order])), pa.array(codes[order].astype(np.int32)), pa.array(ratings)],
-        names=[USER, CODE, RATING],
-    )
+    return users.to_numpy(zero_copy_only=False), places[order], codes[order].astype(np.int32), ratings
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _ranks(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:

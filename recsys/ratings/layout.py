@@ -31,6 +31,7 @@ class TextLayout:
     encoding: str
     header: str | None  # the header line, or None where the file has none
     positions: Mapping[str, int]  # our column name -> 0-based position
+    fields: int = 0  # how many the first line has
 
     @property
     def width(self) -> int:
@@ -70,7 +71,7 @@ def tell_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
     has_header = hints.header if hints.header is not None else _is_header(first, hints, required)
     find = _positions_by_name if has_header else _positions_by_order
     positions = find(first, hints, file)
-    return TextLayout(separator, quoted, encoding, lines[0] if has_header else None, positions)
+    return TextLayout(separator, quoted, encoding, lines[0] if has_header else None, positions, len(first))
 
 
 def split_line(line: str, separator: str, quoted: bool) -> list[str]:

@@ -6,21 +6,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType
+from pyspark.sql.types import DataType, StringType
 
-from recsys.columns import MOVIE, TITLE, YEAR
+from recsys.columns import CODE, MOVIE, TITLE, YEAR
+from recsys.ratings.chunks import Scale, map_chunks
 from recsys.ratings.layout import UNDECODABLE
 from recsys.ratings.read import DUPLICATE, FILE, HEADER, POSITION, REASON, REPEATED_HEADER
 
-CODE = "code"  # of a movie: its place among all known movies, sorted by id
 NO_YEAR = -1
+SELECTED = "selected"  # of a movie: whether the year filter lets it through
 
 
 @dataclass(frozen=True)
 class Movies:
-    """All known movies, sorted by id; `code` is the place in these arrays."""
+    """All known movies, sorted by id; a movie's code is its place in these arrays."""
 
     ids: np.ndarray  # int64 or str objects, ascending, each once
     titles: np.ndarray  # str objects
@@ -64,9 +67,22 @@ def collect_movies(frame: DataFrame, headers: int, year_from: int | None, year_t
     )
 
 
-def movies_of_ratings(ratings: DataFrame) -> Movies:
-    """The movies that ratings name, where there is no file of movies: no titles but their ids, no years."""
-    ids = ratings.select(MOVIE).distinct().toPandas()[MOVIE].sort_values(kind="stable")
+def movie_table(ratings: DataFrame, movies: Movies) -> DataFrame:
+    """The known movies (movie, code, selected), ids of the same type as in the ratings."""
+    codes = np.arange(len(movies.ids), dtype=np.int32)
+    table = pd.DataFrame({MOVIE: movies.ids, CODE: codes, SELECTED: movies.selected})
+    schema = f"{MOVIE} {ratings.schema[MOVIE].dataType.simpleString()}, {CODE} int, {SELECTED} boolean"
+    return ratings.sparkSession.createDataFrame(table, schema)
+
+
+def movies_of_ratings(chunks: DataFrame, scale: Scale, movie_type: DataType) -> Movies:
+    """The movies that chunks of ratings name, where there is no file of movies: no titles but their ids, no years."""
+
+    def distinct(table: pa.Table) -> pa.Table:
+        return pa.table({MOVIE: pc.unique(scale.keep(table)[MOVIE])})
+
+    found = map_chunks(chunks, distinct, f"{MOVIE} {movie_type.simpleString()}").distinct()
+    ids = found.toPandas()[MOVIE].sort_values(kind="stable")
     return Movies(
         ids=_ids(ids),
         titles=np.array([f"movie {one}" for one in ids], object),

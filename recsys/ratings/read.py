@@ -6,13 +6,26 @@ raises), and what does not parse is told from what is missing.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DateType, DoubleType, FloatType, NumericType, StringType, TimestampNTZType
+from pyspark.sql.types import (
+    DataType,
+    DateType,
+    DoubleType,
+    FloatType,
+    LongType,
+    NumericType,
+    StringType,
+    TimestampNTZType,
+)
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER, YEAR
 from recsys.ratings.layout import UNDECODABLE
-from recsys.ratings.sources import Source
+
+if TYPE_CHECKING:
+    from recsys.ratings.sources import Source  # what executors import stays small
 
 POSITION = "position"  # of a row: grows from row to row within a file
 FILE = "file"  # of a row; constant where there is only one
@@ -25,7 +38,7 @@ OFF_SCALE = "off_scale"
 REPEATED_HEADER = "repeated_header"
 UNKNOWN_MOVIE = "unknown_movie"
 DUPLICATE = "duplicate"
-_FILES_NUMBERED = 64  # with more of them looking each name up costs more than keeping it
+FILES_NUMBERED = 64  # with more of them looking each name up costs more than keeping it
 HEADER = "header"  # not a reason to reject: the first row of a file may be one
 
 # the reasons that one row alone can tell, in the order in which they are looked for
@@ -50,11 +63,21 @@ def read_rows(spark: SparkSession, source: Source, keep_line: bool = False) -> D
     The header lines are still there, with reason `header`; blank lines are no rows. With `keep_line` the row's text
     is kept beside its fields.
     """
-    numbered = not keep_line and 1 < len(source.names) <= _FILES_NUMBERED
     frame = read_lines(spark, source, name_files=source.files > 1 or keep_line)
-    if numbered:
-        # a number sorts as its name does, and costs a fraction of it in cache and shuffle
-        frame = frame.withColumn(FILE, F.array_position(F.lit(list(source.names)), F.col(FILE)).cast("int"))
+    if source.files > 1 and not keep_line:
+        frame = number_files(frame, source)
+    return parse_fields(frame, source, keep_line)
+
+
+def number_files(frame: DataFrame, source: Source) -> DataFrame:
+    """The same rows, their file told by its number: it sorts as its name does, and costs a fraction of it."""
+    if len(source.names) > FILES_NUMBERED:
+        return frame
+    return frame.withColumn(FILE, F.array_position(F.lit(list(source.names)), F.col(FILE)).cast("int"))
+
+
+def parse_fields(frame: DataFrame, source: Source, keep_line: bool = False) -> DataFrame:
+    """The fields of rows (position, file and value, of Parquet its columns), as `read_rows` gives them."""
     if source.layout is None:
         fields = {name: F.col(f"`{column}`") for name, column in source.columns.items()}
         line = F.to_json(F.struct(*[column.alias(name) for name, column in fields.items()]))
@@ -97,6 +120,11 @@ def parse_ratings(rows: DataFrame, integer_users: bool, integer_movies: bool) ->
     return rows.select(
         user.alias(USER), movie.alias(MOVIE), rating.alias(RATING), time.alias(TIMESTAMP), reason.alias(REASON), *kept
     )
+
+
+def id_type(integer: bool) -> DataType:
+    """The type of users or movies."""
+    return LongType() if integer else StringType()
 
 
 def check_scale(ratings: DataFrame, low: float, high: float, step: float | None) -> DataFrame:

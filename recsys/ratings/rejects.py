@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, TIMESTAMP, USER
 from recsys.errors import DataError
-from recsys.ratings.integrate import SELECTED
+from recsys.ratings.movies import SELECTED
 from recsys.ratings.read import (
     DUPLICATE,
     FILE,

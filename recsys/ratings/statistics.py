@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recsys.columns import RATING, USER
-from recsys.ratings.movies import CODE
+from recsys.columns import CODE, RATING
+from recsys.ratings.blocks import blocks_of_batch
 
+_COUNT = "count"
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
@@ -45,10 +48,28 @@ class Statistics:
         }
 
 
-def count_ratings(ratings: DataFrame, known_movies: int) -> Statistics:
-    """The statistics of (user, code, rating); what comes to the driver grows with movies, never with ratings."""
-    per_user = ratings.groupBy(USER).count().groupBy("count").agg(F.count(F.lit(1)).alias("users")).collect()
-    per_cell = ratings.groupBy(CODE, RATING).count().collect()
+def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:
+    """The statistics of blocks of movie codes; what comes to the driver grows with movies, never with ratings."""
+
+    def partial(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for block in blocks_of_batch(batch):
+                values, kinds = np.unique(block.ratings, return_inverse=True)
+                cells = np.bincount(block.indices.astype(np.int64) * len(values) + kinds)
+                found = np.flatnonzero(cells)
+                lengths, users = np.unique(np.diff(block.indptr), return_counts=True)
+                columns = {
+                    CODE: pa.array(np.append(found // len(values), np.full(len(lengths), -1)).astype(np.int32)),
+                    RATING: pa.array(np.append(values[found % len(values)], lengths).astype(np.float64)),
+                    _COUNT: pa.array(np.append(cells[found], users)),
+                }
+                yield pa.RecordBatch.from_pydict(columns)
+
+    # one job for both: how often each movie got each rating, and (code -1) how many users have so many ratings
+    counted = gathered.mapInArrow(partial, f"{CODE} int, {RATING} double, {_COUNT} bigint")
+    rows = counted.groupBy(CODE, RATING).agg(F.sum(_COUNT)).collect()
+    per_user = [(int(length), users) for code, length, users in rows if code < 0]
+    per_cell = [row for row in rows if row[0] >= 0]
     movie_counts = np.zeros(known_movies, np.int64)
     rating_counts: dict[float, int] = {}
     for code, rating, count in per_cell:

@@ -19,7 +19,7 @@ from recsys.columns import MOVIE_ID, USERS
 from recsys.config import Config, DataConfig
 from recsys.errors import ConfigError, DataError, UserError
 from recsys.ratings.blocks import ROWS, block_from_row
-from recsys.ratings.prepare import Prepared
+from recsys.ratings.pipeline import Prepared
 from recsys.settings import as_tree, build_config
 
 FORMAT_VERSION = 1

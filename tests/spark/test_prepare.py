@@ -106,8 +106,7 @@ def test_profiling_changes_nothing(spark, data, prepared):
 
 @pytest.mark.parametrize("partitions", [1, 9])
 def test_the_number_of_partitions_changes_nothing(spark, data, prepared, examples, monkeypatch, partitions):
-    # by its name the package gives the function `prepare`, not the module
-    monkeypatch.setattr(sys.modules["recsys.ratings.prepare"], "_partitions", lambda *_: partitions)
+    monkeypatch.setattr(sys.modules["recsys.ratings.pipeline"], "_partitions", lambda *_: partitions)
     before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
     try:

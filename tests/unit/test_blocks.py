@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +16,41 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from small_ratings import RATINGS, USERS, block_of
 
-from recsys.columns import RATING, TIMESTAMP, USER
-from recsys.ratings.blocks import Block, block_from_row, blocks_of_batches, hash_users, stored
-from recsys.ratings.integrate import unique_ratings
-from recsys.ratings.movies import CODE
+from recsys.columns import CODE, RATING, TIMESTAMP, USER
+from recsys.ratings.blocks import Block, block_from_row, blocks_of_batch, cut, hash_users, stored
+from recsys.ratings.chunks import pack, unpack
+from recsys.ratings.integrate import gather_ratings, unique_ratings
 from recsys.ratings.parts import concatenate, regroup
 from recsys.ratings.read import FILE, POSITION
 
 Rated = tuple[Any, int, float]
+Raw = tuple[Any, int, float, int | None, int, str]  # user, code, rating, timestamp, position, file
+RAW_SCHEMA = {
+    CODE: pa.int32(), RATING: pa.float32(), TIMESTAMP: pa.int64(), POSITION: pa.int64(), FILE: pa.string()
+}  # fmt: skip
 
 
-def batches(rows: list[Rated], sizes: int = 3) -> Iterator[pa.RecordBatch]:
-    """Rows (user, code, rating) a few at a time, as Spark hands them over."""
+def table_of(rows: list[Raw], sizes: int = 4) -> pa.Table:
+    """The rows as a partition gets them: in pieces, each packed and unpacked."""
     kind = pa.string() if rows and isinstance(rows[0][0], str) else pa.int64()
-    schema = pa.schema([(USER, kind), (CODE, pa.int32()), (RATING, pa.float32())])
+    schema = pa.schema([(USER, kind), *RAW_SCHEMA.items()])
+    pieces = []
     for start in range(0, max(len(rows), 1), sizes):
-        columns = list(zip(*rows[start : start + sizes], strict=True)) or [[], [], []]
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
-        )
+        columns = list(zip(*rows[start : start + sizes], strict=True)) or [[]] * len(schema)
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+        pieces.append(unpack(pack(pa.Table.from_arrays(arrays, schema=schema))))
+    return pa.concat_tables(pieces)
 
 
 def build(rows: list[Rated], index_of_code: list[int], block_users: int) -> list[Block]:
-    records = blocks_of_batches(batches(rows), np.array(index_of_code, np.int32), block_users)
-    return [block_from_row(row) for record in records for row in record.to_pylist()]
+    """Rows (user, code, rating), sorted, as blocks, by way of the one block of a partition."""
+    raw: list[Raw] = [(*row, None, place, "") for place, row in enumerate(rows)]
+    kind = pa.string() if rows and isinstance(rows[0][0], str) else pa.int64()
+    found: list[Block] = []
+    for block in blocks_of_batch(gather_ratings(table_of(raw), None, kind, {})):
+        for piece in cut(block, np.array(index_of_code, np.int32), block_users):
+            found += [block_from_row(row) for row in stored(piece).to_pylist()]
+    return found
 
 
 def entries(block: Block, movies: int) -> dict[tuple[Any, int], float]:
@@ -76,7 +86,7 @@ def test_blocks_hold_at_most_so_many_users() -> None:
 def test_string_ids() -> None:
     rows = [(f"u{user}", code, rating) for user, code, rating in ROWS]
     blocks = build(rows, INDEX_OF_CODE, 4)
-    assert [block.users.tolist() for block in blocks] == [["u3", "u7", "u20", "u21"], ["u90"]]
+    assert [block.users.tolist() for block in blocks] == [["u20", "u21", "u3", "u7"], ["u90"]]
     assert entries(blocks[0], 5)[("u7", 2)] == 4.0
 
 
@@ -138,27 +148,9 @@ def test_hashes_are_the_same_in_every_process() -> None:
     assert len({*numbers.tolist(), *texts.tolist()}) == 5
 
 
-RAW_SCHEMA = {
-    CODE: pa.int32(), RATING: pa.float32(), TIMESTAMP: pa.int64(), POSITION: pa.int64(), FILE: pa.string()
-}  # fmt: skip
-Raw = tuple[Any, int, float, int | None, int, str]  # user, code, rating, timestamp, position, file
-
-
 def unique(rows: list[Raw], sizes: int = 4) -> list[Rated]:
-    kind = pa.string() if rows and isinstance(rows[0][0], str) else pa.int64()
-    schema = pa.schema([(USER, kind), *RAW_SCHEMA.items()])
-    given = [
-        pa.RecordBatch.from_arrays(
-            [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*rows[start : start + sizes], strict=True), schema, strict=True)
-            ],
-            schema=schema,
-        )
-        for start in range(0, len(rows), sizes)
-    ]
-    found = [tuple(row.values()) for batch in unique_ratings(iter(given)) for row in batch.to_pylist()]
-    return [(user, code, rating) for user, code, rating in found]
+    users, places, codes, ratings = unique_ratings(table_of(rows, sizes))
+    return list(zip(users[places].tolist(), codes.tolist(), ratings.tolist(), strict=True))
 
 
 def test_ratings_come_sorted_by_user_and_code() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,19 @@ from recsys.columns import INDEX, MOVIE, MOVIE_ID, POPULARITY, TITLE, USER, YEAR
 from recsys.config import DataConfig
 from recsys.errors import DataError
 from recsys.ratings.blocks import build_blocks
+from recsys.ratings.chunks import (
+    HEADERS,
+    ODD,
+    OFF,
+    ROWS,
+    TABLE,
+    PlainForm,
+    Scale,
+    chunks_of_rows,
+    count_off,
+    odd_rows,
+    read_chunks,
+)
 from recsys.ratings.integrate import (
     BELOW_POSITIVE,
     JOINED,
@@ -24,18 +39,18 @@ from recsys.ratings.integrate import (
     UNIQUE,
     UNKNOWN,
     gather_users,
-    movie_table,
-    select_ratings,
 )
-from recsys.ratings.movies import NO_YEAR, Movies, collect_movies, movies_of_ratings
+from recsys.ratings.movies import NO_YEAR, Movies, collect_movies, movie_table, movies_of_ratings
 from recsys.ratings.read import (
     DUPLICATE,
     HEADER,
+    OFF_SCALE,
     REASON,
     REPEATED_HEADER,
     ROW_REASONS,
     UNKNOWN_MOVIE,
     check_scale,
+    id_type,
     parse_movies,
     parse_ratings,
     read_rows,
@@ -46,6 +61,7 @@ from recsys.ratings.statistics import Statistics, count_ratings
 
 Phase = Callable[[str], AbstractContextManager[Any]]
 
+_ALL = "all"
 _SPILLABLE = StorageLevel.MEMORY_AND_DISK
 
 
@@ -71,14 +87,22 @@ class _Counts:
     """What is observed of the rows while they pass."""
 
     def __init__(self) -> None:
+        self.plain: dict[str, int] = {}  # lines in the plain form, and headers
         self.rows = Observation("rows")
-        self.selection = Observation("selection")
-        self.unique = Observation("unique")
+        self.observed: list[Observation] = []
 
     def observe_rows(self, parsed: DataFrame) -> DataFrame:
         reasons = [*ROW_REASONS, HEADER]
         counts = [F.count_if(F.col(REASON) == reason).alias(reason) for reason in reasons]
-        return parsed.observe(self.rows, F.count(F.lit(1)).alias("all"), *counts)
+        self.observed.append(self.rows)
+        return parsed.observe(self.rows, F.count(F.lit(1)).alias(_ALL), *counts)
+
+    def of_rows(self) -> Counter[str]:
+        """All rows that were read, the headers among them, and those of each reason that a row alone can tell."""
+        total = Counter(self.plain)
+        for one in self.observed:
+            total.update(one.get)
+        return total
 
 
 def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phase, profile: bool) -> Prepared:
@@ -95,15 +119,16 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         return aside.add("ratings", sources.ratings, rows, reasons, rows_read, movie_table(rows, movies))
 
     with phase("data_loading"):
-        loaded = parse_ratings(read_rows(spark, sources.ratings), integer_users, integer_movies)
-        loaded = _materialise(loaded, profile)
+        loaded = _Loaded.of(spark, sources.ratings, integer_users, integer_movies, counts, profile)
         raw_movies = read_rows(spark, sources.movies) if sources.movies else None
 
     with phase("ratings_transformation"):
-        checked = check_scale(loaded, sources.rating_min, sources.rating_max, sources.rating_step)
-        good = counts.observe_rows(checked).where(F.col(REASON).isNull()).drop(REASON)
+        scale = Scale(sources.rating_min, sources.rating_max, sources.rating_step)
+        good = loaded.good_chunks(scale, counts)
         if profile:
-            good.count()  # all of it is done here once; a second copy of the rows would cost more than doing it again
+            count_off(
+                good, scale
+            )  # all of it is done here once; a second copy of the rows would cost more than doing it again
 
     with phase("movies_transformation"):
         if raw_movies is not None and sources.movies is not None:
@@ -111,18 +136,17 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
             movies = collect_movies(parsed_movies, sources.movies.headers, data.year_from, data.year_to)
             bad_movies = _check_movies(spark, sources.movies, movies, data, integer_movies, aside)
         else:
-            movies, bad_movies = movies_of_ratings(good), {}
+            movies, bad_movies = movies_of_ratings(good, scale, id_type(integer_movies)), {}
 
     with phase("data_integration"):
-        selected = select_ratings(good, movies, counts.selection)
-        gathered = gather_users(selected, _partitions(spark, sources), data.positive_from, counts.unique)
-        gathered = gathered.persist(_SPILLABLE)
-        gathered.count()  # used twice: statistics and arrays
-        _release(loaded, profile)
+        partitions = _partitions(spark, sources)
+        users = id_type(integer_users)
+        gathered = gather_users(good, scale, movies, users, partitions, data.positive_from)
+        loaded.release()
 
     with phase("statistical_analysis"):
-        statistics = count_ratings(gathered, len(movies.ids))
-        told = _tell(sources.ratings, statistics, counts, reject)
+        statistics = count_ratings(gathered.blocks, len(movies.ids))
+        told = _tell(sources.ratings, statistics, counts.of_rows(), gathered.counts, reject)
         told["movies_file"] = _tell_movies(movies, bad_movies, sources.movies is not None)
         told["best_reachable_rmse"] = sources.best_rmse
         if not statistics.ratings:
@@ -132,26 +156,61 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         rated = np.flatnonzero(statistics.movie_counts)
         index_of_code = np.full(len(movies.ids), -1, np.int32)
         index_of_code[rated] = np.arange(len(rated), dtype=np.int32)
-        blocks = build_blocks(gathered, index_of_code, data.block_users).persist(_SPILLABLE)
+        blocks = build_blocks(gathered.blocks, index_of_code, data.block_users).persist(_SPILLABLE)
         blocks.count()  # used in every epoch
-        gathered.unpersist()
+        gathered.release()
 
     items = _items(movies, rated, statistics)
     return Prepared(blocks, items, told, sources.rating_min, sources.rating_max, data.positive_from, aside.rows)
 
 
-def _materialise(frame: DataFrame, profile: bool) -> DataFrame:
-    """With profiling the frame computed and kept, so that its cost falls into this phase."""
-    if not profile:
-        return frame
-    frame = frame.persist(_SPILLABLE)
-    frame.count()
-    return frame
+@dataclass(frozen=True)
+class _Loaded:
+    """The ratings as they were read: lines in the plain form as chunks, all others as typed rows."""
 
+    chunks: DataFrame | None
+    rows: DataFrame | None
+    many_files: bool
 
-def _release(frame: DataFrame, profile: bool) -> None:
-    if profile:
-        frame.unpersist()
+    @staticmethod
+    def of(
+        spark: SparkSession,
+        source: Source,
+        integer_users: bool,
+        integer_movies: bool,
+        counts: _Counts,
+        profile: bool,
+    ) -> _Loaded:
+        """Plain lines are parsed here, as it must be known whether there are others; else only with `profile`."""
+        many = source.files > 1
+        form = PlainForm.of(source.layout, integer_users and integer_movies)
+        if form is None:
+            rows = parse_ratings(read_rows(spark, source), integer_users, integer_movies)
+            if profile:
+                rows = rows.persist(_SPILLABLE)
+                rows.count()
+            return _Loaded(None, rows, many)
+        chunks = read_chunks(spark, source, form).persist(_SPILLABLE)
+        sums = [F.coalesce(F.sum(one), F.lit(0)) for one in (ROWS, HEADERS, F.greatest(F.size(ODD), F.lit(0)))]
+        plain, headers, odd = chunks.agg(*sums).first() or (0, 0, 0)
+        counts.plain.update({_ALL: plain + headers, HEADER: headers})
+        others = parse_ratings(odd_rows(chunks, source), integer_users, integer_movies) if odd else None
+        return _Loaded(chunks, others, many)
+
+    def good_chunks(self, scale: Scale, counts: _Counts) -> DataFrame:
+        """Ratings as chunks, without those rejected ones that are not just off the scale."""
+        parts = [] if self.chunks is None else [self.chunks.select(TABLE)]
+        if self.rows is not None:
+            rows = check_scale(self.rows, scale.low, scale.high, scale.step)
+            rows = counts.observe_rows(rows).where(F.col(REASON).isNull())
+            parts.append(chunks_of_rows(rows, self.many_files))
+        return reduce(DataFrame.union, parts)
+
+    def release(self) -> None:
+        """Frees what was kept."""
+        for frame in (self.chunks, self.rows):
+            if frame is not None:
+                frame.unpersist()
 
 
 def _partitions(spark: SparkSession, sources: Sources) -> int:
@@ -184,23 +243,24 @@ def _check_movies(
 def _tell(
     ratings: Source,
     statistics: Statistics,
-    counts: _Counts,
+    rows: Mapping[str, int],
+    left_out: Mapping[str, int],
     reject: Callable[[dict[str, int], int], dict[str, Any]],
 ) -> dict[str, Any]:
     """What statistics.json says of the ratings; `reject` sets rows aside and refuses too many."""
-    rows, selection, unique = counts.rows.get, counts.selection.get, counts.unique.get
     headers = min(rows[HEADER], ratings.headers)
-    rejects = {reason: rows[reason] for reason in ROW_REASONS}
+    rejects = {reason: rows.get(reason, 0) for reason in ROW_REASONS}
+    rejects[OFF_SCALE] += left_out[OFF]
     rejects[REPEATED_HEADER] = rows[HEADER] - headers
-    rejects[UNKNOWN_MOVIE] = selection[UNKNOWN]
-    rejects[DUPLICATE] = selection[JOINED] - selection[UNKNOWN] - selection[OUTSIDE_YEARS] - unique[UNIQUE]
-    rows_read = rows["all"] - headers
+    rejects[UNKNOWN_MOVIE] = left_out[UNKNOWN]
+    rejects[DUPLICATE] = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS] - left_out[UNIQUE]
+    rows_read = rows[_ALL] - headers
     return {
         **statistics.summary(),
         "rows_read": rows_read,
         "rows_rejected": sum(rejects.values()),
         "rejected": reject(rejects, rows_read),
-        "not_selected": {OUTSIDE_YEARS: selection[OUTSIDE_YEARS], BELOW_POSITIVE: unique[BELOW_POSITIVE]},
+        "not_selected": {OUTSIDE_YEARS: left_out[OUTSIDE_YEARS], BELOW_POSITIVE: left_out[BELOW_POSITIVE]},
     }
 
 

@@ -1,0 +1,142 @@
+"""Chunks: plain lines parsed a batch at once, all others handed back with their place; no line is lost."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
+from recsys.ratings.chunks import HEADERS, ODD, ROWS, TABLE, PlainForm, Scale, pack, parse_lines, unpack
+from recsys.ratings.layout import TextLayout
+from recsys.ratings.read import FILE, POSITION
+
+HEADER = "userId,movieId,rating,timestamp"
+ORDER = {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}
+NUMBERED = 7
+
+
+def form_of(separator: str = ",", positions: dict[str, int] = ORDER, fields: int = 4) -> PlainForm:
+    form = PlainForm.of(TextLayout(separator, False, "UTF-8", HEADER, positions, fields), integer_ids=True)
+    assert form is not None
+    return form
+
+
+def parse(lines: list[str], form: PlainForm, header: str | None = HEADER, size: int = 3, part: int = 0):
+    """The plain rows with their place, the places and texts of the others, and the number of headers."""
+    pieces = [lines[start : start + size] for start in range(0, len(lines), size)]
+    batches = [pa.RecordBatch.from_pydict({"value": pa.array(piece, pa.string())}) for piece in pieces]
+    rows, odd, headers = [], [], 0
+    for chunk in parse_lines(batches, form, header, part, NUMBERED):
+        (told,) = chunk.to_pylist()
+        headers += told[HEADERS]
+        table = unpack(told[TABLE]).to_pylist() if told[TABLE] else []
+        assert told[ROWS] == len(table)
+        assert all(row[FILE] == NUMBERED for row in table)
+        rows += [(row[POSITION], row[USER], row[MOVIE], row[RATING], row.get(TIMESTAMP)) for row in table]
+        odd += [(line[POSITION], line["value"]) for line in told[ODD] or []]
+        assert all(line[FILE] == NUMBERED for line in told[ODD] or [])
+    return rows, odd, headers
+
+
+def test_plain_lines_are_parsed_and_the_others_handed_back_with_their_place() -> None:
+    lines = [
+        HEADER,
+        "1,10,4.0,100",
+        "",
+        "2,20,3.5,-5",
+        "x,1,3,1",
+        "3,30,5,",
+        '4,"40",1,1',
+        HEADER,
+        "5,50,0.5,9",
+        "6,60",
+    ]
+    rows, odd, headers = parse(lines, form_of(), part=2)
+    start = 2 << 33
+    assert rows == [(start + 1, 1, 10, 4.0, 100), (start + 3, 2, 20, 3.5, -5), (start + 8, 5, 50, 0.5, 9)]
+    assert odd == [(start + place, lines[place]) for place in (4, 5, 6, 9)]
+    assert headers == 2
+
+
+@pytest.mark.parametrize(
+    ("separator", "line"),
+    [("::", "1::10::4.5::100"), ("\t", "1\t10\t4.5\t100"), ("|", "1|10|4.5|100"), ("-", "1-10-4.5-100")],
+)
+def test_separators(separator: str, line: str) -> None:
+    assert parse([line], form_of(separator), None) == ([(0, 1, 10, 4.5, 100)], [], 0)
+
+
+def test_columns_in_another_order_and_no_timestamp() -> None:
+    form = form_of(positions={RATING: 0, MOVIE: 2, USER: 4}, fields=5)
+    assert parse(["4.5,note,10,,1", "3,,20,x,2"], form) == ([(0, 1, 10, 4.5, None), (1, 2, 20, 3.0, None)], [], 0)
+
+
+@pytest.mark.parametrize(
+    "line", ["1e3,1,1,1", "1.5,1,1,1", "0x10,1,1,1", "9223372036854775808,1,1,1", "1,1,NaN,1", "1,1,1,1,1", "1-2,1,1,1",
+             " 1,1,1,1", "1,1,,1", "1,1,--1,1", "1,1,1.2.3,1", "-,1,1,1", "1,1,1"],
+)  # fmt: skip
+def test_what_is_not_plain_is_for_the_other_parser(line: str) -> None:
+    assert parse(["7,8,1.5,2", line], form_of()) == ([(0, 7, 8, 1.5, 2)], [(1, line)], 0)
+
+
+def test_layouts_whose_lines_are_never_plain() -> None:
+    layout = TextLayout(",", True, "ISO-8859-1", None, ORDER, 4)
+    assert PlainForm.of(layout, True) is None
+    assert PlainForm.of(None, True) is None
+    assert PlainForm.of(TextLayout(",", True, "UTF-8", None, ORDER, 4), False) is None
+
+
+def test_a_header_of_digits_is_a_header() -> None:
+    assert parse(["1,2,3,4", "5,6,1.0,8"], form_of(), header="1,2,3,4") == ([(1, 5, 6, 1.0, 8)], [], 1)
+
+
+number = st.integers(-(10**19), 10**19).map(str) | st.sampled_from(
+    ["", ".5", "5.", "007", "-", "1e3", "é", '"1"', " 2"]
+)
+line = st.lists(number, min_size=1, max_size=5).map(",".join) | st.just(HEADER) | st.just("")
+plain = st.tuples(st.integers(0, 10**18 - 1), st.integers(0, 99), st.sampled_from([0.5, 3.0]), st.integers(-9, 10**9))
+
+
+@settings(max_examples=150, deadline=None)
+@given(lines=st.lists(line | plain.map(lambda row: ",".join(map(str, row))), max_size=30), size=st.integers(1, 12))
+def test_every_line_comes_out_once_and_right(lines: list[str], size: int) -> None:
+    rows, odd, headers = parse(lines, form_of(), size=size)
+    assert headers == lines.count(HEADER)
+    assert len(rows) + len(odd) + headers == sum(one != "" for one in lines)
+    assert all(lines[place] == text for place, text in odd)
+    for place, user, movie, rating, time in rows:
+        fields = lines[place].split(",")
+        assert [user, movie, time] == [int(fields[0]), int(fields[1]), int(fields[3])]
+        assert rating == pytest.approx(float(fields[2]), rel=1e-6)
+    canonical = re.compile(r"\d{1,18},\d{1,18},\d{1,9}(\.\d{1,9})?,-?\d{1,18}")
+    assert {place for place, one in enumerate(lines) if canonical.fullmatch(one)} <= {row[0] for row in rows}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(-3, 3), st.none() | st.integers(-(2**63), 2**63 - 1)),
+        max_size=9,
+    )
+)
+def test_packing_loses_nothing(rows: list[tuple[int, int, int | None]]) -> None:
+    table = pa.table(
+        {
+            USER: pa.array([row[0] for row in rows], pa.int64()),
+            MOVIE: pa.array([str(row[1]) for row in rows], pa.string()),
+            TIMESTAMP: pa.array([row[2] for row in rows], pa.int64()),
+            POSITION: pa.array([abs(row[0]) >> 1 for row in rows], pa.int64()),
+        }
+    )
+    assert unpack(pack(table)).equals(table)
+
+
+@pytest.mark.parametrize(("low", "step", "kept"), [(0.7, None, [0.7, 1.5, 3.0]), (0.5, 0.5, [0.5, 1.5, 3.0])])
+def test_the_scale(low: float, step: float | None, kept: list[float]) -> None:
+    ratings = pa.array([0.5, 0.7, 0.6, 1.5, 3.0, 3.1, float("nan"), float("inf")], pa.float32())
+    found = Scale(low, 3.0, step).keep(pa.table({RATING: ratings}))[RATING].to_pylist()
+    assert found == pytest.approx(kept)
