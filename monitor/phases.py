@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ class Recorder:
     """Appends the phases of one run to `directory`/phases.jsonl, a line at each start and a line at each end.
 
     A start line has event, name, start (UTC, ISO 8601) and pid; an end line has event, name, start, end,
-    wall_seconds (of the monotonic clock) and status ("done" or "failed"). A phase whose end is missing was killed.
+    wall_seconds (of the monotonic clock) and status ("done" or "failed"). Both have mono (the monotonic clock,
+    seconds, as in samples.jsonl) and host. A phase whose end is missing was killed.
     """
 
     def __init__(self, directory: str | Path, listener: Listener | None = None) -> None:
@@ -31,20 +33,21 @@ class Recorder:
     def phase(self, name: str) -> Iterator[None]:
         """Brackets one phase; an exception is recorded and goes on."""
         start, clock = _now(), time.monotonic()
-        self._append({"event": "start", "name": name, "start": start, "pid": os.getpid()})
+        self._append({"event": "start", "name": name, "start": start, "pid": os.getpid()}, clock)
         around, self.current = self.current, name
         status = "failed"
         try:
             yield
             status = "done"
         finally:
-            seconds = round(time.monotonic() - clock, 6)
-            end = {"event": "end", "name": name, "start": start, "end": _now(), "wall_seconds": seconds}
-            self._append({**end, "status": status})
+            now = time.monotonic()
+            end = {"event": "end", "name": name, "start": start, "end": _now(), "wall_seconds": round(now - clock, 6)}
+            self._append({**end, "status": status}, now)
             if status == "done":
                 self.current = around
 
-    def _append(self, record: dict[str, Any]) -> None:
+    def _append(self, record: dict[str, Any], mono: float) -> None:
+        record |= {"mono": round(mono, 6), "host": platform.node()}
         # one write of one line: whoever reads along, or after a crash, sees whole lines
         with self.path.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -31,12 +32,14 @@ def test_a_phase_leaves_a_line_at_its_start_and_one_at_its_end(tmp_path: Path) -
     again, end = lines(tmp_path)
     assert again == start
     assert (start["event"], start["name"], start["pid"]) == ("start", "data_loading", os.getpid())
-    assert set(end) == {"event", "name", "start", "end", "wall_seconds", "status"}
+    assert set(end) == {"event", "name", "start", "end", "wall_seconds", "status", "mono", "host"}
     assert (end["event"], end["name"], end["start"], end["status"]) == ("end", "data_loading", start["start"], "done")
     began, ended = (datetime.fromisoformat(end[key]) for key in ("start", "end"))
     assert began.tzinfo == ended.tzinfo == timezone.utc
     assert timedelta(0) <= ended - began
     assert end["wall_seconds"] >= 0
+    assert end["mono"] - start["mono"] == pytest.approx(end["wall_seconds"], abs=2e-6)
+    assert start["host"] == end["host"] == platform.node()
 
 
 def test_a_failed_phase_is_recorded_and_its_error_goes_on(tmp_path: Path) -> None:
