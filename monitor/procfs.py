@@ -73,9 +73,9 @@ def parse_stat(text: bytes) -> Stat:
 
 def parse_io(text: bytes) -> tuple[int, int]:
     """Bytes read from and written to disks, of /proc/PID/io; like the kernel's, with those of reaped children."""
-    numbers = {name: int(value) for name, _, value in (line.partition(b": ") for line in text.splitlines())}
+    part = text.split()
     # what was written into the page cache and deleted before it reached a disk was never written
-    return numbers[b"read_bytes"], max(0, numbers[b"write_bytes"] - numbers.get(b"cancelled_write_bytes", 0))
+    return int(part[9]), max(0, int(part[11]) - int(part[13]))
 
 
 def parse_switches(text: bytes) -> int:
