@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from monitor.curves import Memory, Rate, memory_at, memory_curve, rate_curve
 from monitor.intervals import Interval, common_seconds, holds, merged, seconds_of, share
 from monitor.timeline import DONE, FAILED, UNFINISHED, HostSeries, Span, Timeline
-from monitor.usage import Memory, Rate, memory_at, memory_curve, rate_curve
 
 TOTAL = "total"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitor.cost import PhaseCost
+from monitor.curves import memory_curve
 from monitor.figures import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
 from monitor.intervals import merged, seconds_of
 from monitor.laziness import laziness
 from monitor.quality import quality
 from monitor.runfiles import RunFiles
 from monitor.timeline import HostSeries
-from monitor.usage import memory_curve
 
 NEAR_LIMIT = 0.8  # of the limit: memory that a reader should be warned of
 

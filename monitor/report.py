@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,17 +28,16 @@ def make_report(run: str | Path, ended: Mapping[str, Any] | None = None) -> Path
     return _write(read_run(run, ended))
 
 
-def report_command(argv: Sequence[str]) -> int:
-    """`python -m monitor report RUN`: makes the report, prints where it is and the phase table; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m monitor report", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("run", help="the directory of a run: what a job, watch or monitor.record wrote")
-    arguments = parser.parse_args(argv)
+def report_command(run: str | Path) -> int:
+    """`python -m monitor report RUN`: makes the report, prints the phase table and where the page is; exit code 0.
+
+    MonitorError as of `make_report`, and where the report cannot be written.
+    """
+    files = read_run(run)
     try:
-        files = read_run(arguments.run)
         path = _write(files)
-    except (MonitorError, PermissionError) as error:
-        print(f"monitor: {error}", file=sys.stderr)
-        return 2
+    except OSError as error:
+        raise MonitorError(f"{run}: the report cannot be written there: {error.strerror or error}") from None
     print(costs_screen(files.costs))
     print(path)
     return 0

@@ -85,7 +85,7 @@ def build_timeline(
     The axis is the driver's monotonic clock, which no change of the wall clock disturbs; wall clocks only tie hosts,
     and phases of older runs, to it.
     """
-    phases = [one for one in phases if one.get("event") in ("start", "end") and "name" in one]
+    phases = [one for one in phases if isinstance(one, Mapping) and one.get("event") in ("start", "end")]
     told = {str(one.get("host")): one for one in (hosts or {}).get("hosts", [])}
     files = [one for one in samples if one.samples]
     known = {one.begin.host for one in files if one.begin}
@@ -166,7 +166,8 @@ def _spans(marks: Sequence[float], phases: Sequence[Mapping[str, Any]], last: fl
     """Brackets in the order of their starts; an end closes the latest open bracket of its name."""
     spans: list[Span] = []
     going: list[int] = []
-    for mark, record in zip(marks, phases, strict=True):
+    # a phase that was recorded when it was over stands in the file behind those within it
+    for mark, record in sorted(zip(marks, phases, strict=True), key=lambda pair: pair[0]):
         name = str(record["name"])
         if record["event"] == "start":
             within = spans[going[-1]].name if going else None

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cost import PhaseCost
+from monitor.curves import memory_curve, rate_curve
 from monitor.figures import gigabytes, percent, seconds
 from monitor.plots import canvas
 from monitor.timeline import Span, Timeline
-from monitor.usage import memory_curve, rate_curve
 
 _STEPS = 300  # more make a green area of a busy curve
 

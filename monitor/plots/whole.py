@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from monitor.curves import memory_curve, rate_curve
 from monitor.figures import counted, gigabytes, percent, seconds
 from monitor.plots import bands, canvas
 from monitor.timeline import HostSeries, Timeline
-from monitor.usage import memory_curve, rate_curve
 
 _NEAR = 0.5  # of the limit: from there on it is drawn
 _WIDE = 11.0
