@@ -143,6 +143,16 @@ def test_missed_and_late_samples(tmp_path: Path) -> None:
     assert "1 sample of 3 came over half an interval late, at worst by 1.50 s" in about(sentences, "late")
 
 
+def test_other_work_on_the_machine(tmp_path: Path) -> None:
+    def busy(percents: tuple[float, float]) -> Samples:
+        machines = (replace(one, machine=sample(0, 0, {}, percents=percents).machine) for one in steady().samples)
+        return of_host(machines)
+
+    sentences = warnings(write_run(tmp_path / "busy", ALL, [busy((100.0, 60.0))]))
+    assert "80 % of its CPU was used, 50 % by this run" in about(sentences, "Other work")
+    assert warnings(write_run(tmp_path / "idle", ALL, [busy((60.0, 60.0))])) == []
+
+
 def test_sampling_that_began_late(tmp_path: Path) -> None:
     late = replace(steady(), samples=steady().samples[3:])
     sentences = warnings(write_run(tmp_path / "run", [*phase("load", 0, 1), *phase("train", 1, 10)], [late]))
