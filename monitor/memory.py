@@ -9,8 +9,8 @@ from typing import NamedTuple
 from monitor.ledger import Key
 from monitor.procfs import PAGE_BYTES, Memory, Stat
 
-BUDGET_SHARE = 0.003  # of one core: a 6 GB JVM costs 35 ms a look
-_BURST_SECONDS = 0.1  # what may be spent at once, at the start or after quiet times
+BUDGET_SHARE = 0.002  # of one core: a 6 GB JVM costs 35 ms a look
+_BURST_SECONDS = 0.04  # what may be spent at once, at the start or after quiet times
 _WORTH_SHARE = 0.02  # a process that shares nothing is looked at again when its RSS changed by this
 _TWIN_SHARE = 0.005  # a fork has less RSS than its parent, as pages of files are not copied; a vfork has all
 
