@@ -52,7 +52,7 @@ class HostSeries:
     clock_error_seconds: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timeline:
     """A run from 0 to `end` seconds; `zero_wall` is 0 in epoch seconds of the driver's wall clock."""
 
