@@ -169,6 +169,7 @@ def test_a_process_that_vanishes_spoils_nothing(watched: Watched, monkeypatch: p
     found = watched.look()
     assert found.vanished == 1
     assert found.roles["driver"].processes == 2
+    assert found.roles["driver"].pss_bytes == 200 * PAGE  # of 102 as it was known
     assert found.roles["driver"].cpu_seconds == 5 / TICKS_PER_SECOND
 
 
@@ -306,6 +307,22 @@ def test_a_child_reaped_between_the_look_at_its_parent_and_at_itself() -> None:
 def test_a_counter_that_goes_back_counts_nothing() -> None:
     looks = walk({P: (10, 5)}, {P: (8, 4)}, {P: (9, 6)}, parents={P: None})
     assert [total(one) for one in looks] == [15, 0, 3]
+
+
+def test_what_ended_while_it_was_read_has_no_memory(watched: Watched) -> None:
+    watched.fake.set(101, parent=ROOT)
+    (watched.fake.root / "101" / "smaps_rollup").write_text("")
+    found = watched.look()
+    assert (found.roles["driver"].pss_bytes, found.vanished) == (100 * PAGE, 1)
+
+
+def test_memory_that_may_not_be_read_counts_with_its_rss(watched: Watched) -> None:
+    def refuse(pid: int) -> Memory:
+        raise PermissionError(pid)
+
+    stat = Processes(watched.fake.root).stat(ROOT)
+    assert stat is not None
+    assert MemoryReader(refuse).measure({stat.key: stat}, 0.0) == {stat.key: Memory(*(100 * PAGE,) * 3)}
 
 
 class Kernel:

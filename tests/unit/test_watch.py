@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def is_alive(pid: int) -> bool:
     return stat is not None and not stat.ended
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("short", (2, 40)), ("long", (2,)), ("orphan", (1.5,))])
+@pytest.mark.parametrize(("name", "arguments"), [("short", (1.5, 40)), ("long", (1.5,)), ("orphan", (1.5,))])
 def test_cpu_seconds_of_burners(name: str, arguments: tuple[float, ...], tmp_path: Path) -> None:
     found, truth = burner(tmp_path, name, *arguments)
     assert truth["cpu_seconds"] > 0.9 * arguments[0]
@@ -58,7 +59,7 @@ def test_cpu_seconds_of_burners(name: str, arguments: tuple[float, ...], tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("shared", (200, 4, 1.5)), ("private", (60, 4, 1.5)), ("copied", (150, 2))]
+    ("name", "arguments"), [("shared", (200, 4, 0.8)), ("private", (60, 4, 0.8)), ("copied", (120, 1.4))]
 )
 def test_peak_memory_of_burners(name: str, arguments: tuple[float, ...], tmp_path: Path) -> None:
     found, truth = burner(tmp_path, name, *arguments)
@@ -149,6 +150,44 @@ def test_signals_are_passed_on_and_nothing_is_left(number: signal.Signals, tmp_p
     assert read_phases(run / "resources")[-1]["status"] == "failed"
 
 
+def test_ctrl_c_in_a_terminal_comes_once(tmp_path: Path) -> None:
+    code = (
+        "import signal, time\n"
+        "times = []\n"
+        "signal.signal(signal.SIGINT, lambda number, frame: times.append(number))\n"
+        "print('ready', flush=True)\n"
+        "while not times: time.sleep(0.02)\n"
+        "time.sleep(0.5)\n"
+        "print('interrupted', len(times), 'times', flush=True)\n"
+    )
+    words = ["-m", "monitor", "watch", "--output", str(tmp_path / "run"), "--", sys.executable, "-c", code]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, *words])
+    said = b""
+    while b"ready" not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, b"\x03")
+    while b"times" not in said:
+        said += os.read(terminal, 1000)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    assert b"interrupted 1 times" in said
+    end = read_samples(tmp_path / "run" / "resources").end
+    assert end is not None and end.why == "asked"  # and the sidecar heard nothing of it
+
+
+def test_what_cannot_be_run_leaves_no_sidecar(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_bytes(b"\x7fELF nonsense")
+    script.chmod(0o755)
+    done = watch(tmp_path / "run", str(script))
+    assert (done.returncode, done.stdout) == (126, "")
+    assert done.stderr == f"monitor: {script}: Exec format error\n"
+    assert read_samples(tmp_path / "run" / "resources").end is not None
+
+
 def test_a_command_killed_by_a_signal(tmp_path: Path) -> None:
     assert watch(tmp_path / "run", "sh", "-c", "kill -KILL $$").returncode == 128 + 9
 
@@ -162,7 +201,7 @@ def test_kill_9_in_the_middle_of_a_phase(tmp_path: Path) -> None:
     )
     watched = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
     assert watched.stdout is not None and watched.stdout.readline() == b"ready\n"
-    time.sleep(1.5)
+    time.sleep(1)
     killed = time.monotonic()
     watched.kill()
     watched.wait()
