@@ -49,6 +49,7 @@ _SESSION = {
     "spark.executorEnv.CUDA_VISIBLE_DEVICES": "",
     "spark.executorEnv.KERAS_HOME": os.devnull + "/keras",  # Keras leaves no settings behind
 }
+_SAMPLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,17 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     _log_to(path / "run.log")
     signal.signal(signal.SIGINT, _interrupt)
     keeps = arguments.leaves_directory
-    with monitor.record(path / "resources", _phase_teller(arguments)) as recorder:
+    interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
+    with monitor.record(path, _phase_teller(arguments), interval=interval) as recorder:
         run = Run(arguments, arguments.config, path, recorder, started)
         try:
             if job != "recommend":  # it has the settings of the model
                 run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
                 write_config(run.config, path / "config.toml")
-            body(run)
+            try:
+                body(run)
+            finally:
+                recorder.stop_sampling()
         except (Exception, KeyboardInterrupt) as error:
             _log.debug("".join(traceback.format_exception(error)))
             return _failed(run, error)
@@ -120,7 +125,7 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
                 _forget(path)
         seconds = round(time.monotonic() - started, 1)
         if keeps:
-            _rundir.finish(path, "succeeded", seconds=seconds)
+            _finish(run, "succeeded", seconds=seconds)
             run.say(f"done in {seconds:,.0f} s: {path}")
     return 0
 
@@ -154,8 +159,29 @@ def _failed(run: Run, error: BaseException) -> int:
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
     seconds = round(time.monotonic() - run.started, 1)
-    _rundir.finish(run.path, "failed", error=text, phase=run.recorder.current, seconds=seconds)
+    _finish(run, "failed", error=text, phase=run.recorder.current, seconds=seconds)
     return code
+
+
+def _finish(run: Run, status: str, **more: Any) -> None:
+    """The report, then run.json; the other way round where a user waits for the job to stop."""
+    if _interrupts:
+        _rundir.finish(run.path, status, **more)
+    _report(run, {"status": status, **more})
+    if not _interrupts:
+        _rundir.finish(run.path, status, **more)
+
+
+def _report(run: Run, ended: dict[str, Any]) -> None:
+    """Draws the report of a run that was sampled; what hinders that is logged, and the run is as good without."""
+    samples = run.path / "resources" / "samples.jsonl"
+    if not run.arguments.leaves_directory or not samples.exists() or not samples.stat().st_size:
+        return
+    try:
+        run.say(f"report: {monitor.make_report(run.path, ended)}")
+    except Exception as error:
+        _log.debug("".join(traceback.format_exception(error)))
+        _log.warning(f"the report could not be made: {type(error).__name__}: {_first_line(error)}")
 
 
 def _output(arguments: Arguments) -> Path:

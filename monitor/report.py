@@ -1,0 +1,109 @@
+"""The report of a run: phases.csv, phases.md, pictures, and index.html, which holds all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monitor.errors import MonitorError
+from monitor.figures import UNKNOWN, counted
+from monitor.findings import Finding, findings
+from monitor.page import page
+from monitor.plots import Picture, plot_cores, plot_hosts, plot_losses, plot_memory, plot_phase, plot_run
+from monitor.runfiles import RunFiles, read_run
+from monitor.tables import costs_csv, costs_markdown, costs_screen
+
+REPORT = "report"
+_MOST_HOSTS, _MOST_PHASES = 8, 24  # that have a picture of their own
+
+
+def make_report(run: str | Path, ended: Mapping[str, Any] | None = None) -> Path:
+    """Writes report/ into a run directory and returns the path of its index.html.
+
+    `ended` stands for run.json where that is still to be written. MonitorError where `run` is not a run, or one of
+    which neither phase nor sample is known.
+    """
+    return _write(read_run(run, ended))
+
+
+def report_command(run: str | Path) -> int:
+    """`python -m monitor report RUN`: makes the report, prints the phase table and where the page is; exit code 0.
+
+    MonitorError as of `make_report`, and where the report cannot be written.
+    """
+    files = read_run(run)
+    try:
+        path = _write(files)
+    except OSError as error:
+        raise MonitorError(f"{run}: the report cannot be written there: {error.strerror or error}") from None
+    print(costs_screen(files.costs))
+    print(path)
+    return 0
+
+
+def _write(run: RunFiles) -> Path:
+    folder = run.path / REPORT
+    folder.mkdir(exist_ok=True)
+    found = findings(run)
+    _text(folder / "phases.csv", costs_csv(run.costs))
+    _text(folder / "phases.md", _markdown(run, found))
+    whole, phases = _pictures(run, folder)
+    index = folder / "index.html"
+    _text(index, page(run, found, whole, phases, _losses(run)))
+    return index
+
+
+def _pictures(run: RunFiles, folder: Path) -> tuple[list[Picture], dict[str, Picture]]:
+    for old in (*folder.glob("phase-*.png"), *folder.glob("cores*.png")):  # of a report made earlier
+        old.unlink()
+    timeline = run.timeline
+    if not timeline.hosts:
+        return [], {}
+    whole = [plot_run(timeline, folder / "run.png"), plot_memory(timeline, folder / "memory.png")]
+    drawn = [plot_hosts(timeline, folder / "hosts.png")]
+    for number, host in enumerate(timeline.hosts[:_MOST_HOSTS]):
+        drawn.append(plot_cores(timeline, host, folder / (f"cores-{number}.png" if number else "cores.png")))
+    phases = {}
+    longest = sorted(run.costs.phases, key=lambda row: -row.wall_seconds)[:_MOST_PHASES]
+    for number, row in enumerate(run.costs.phases, 1):
+        if row not in longest:
+            continue
+        safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", row.phase)[:60]
+        picture = plot_phase(timeline, row, folder / f"phase-{number:02d}-{safe}.png")
+        if picture:
+            phases[row.phase] = picture
+    return [*whole, *[one for one in drawn if one]], phases
+
+
+def _losses(run: RunFiles) -> Picture | None:
+    path = plot_losses(run.path) if run.history else None
+    if path is None:
+        return None
+    last = [_rounded(run.history[-1].get(name)) for name in ("train_loss", "validation_loss")]
+    text = f"Training and validation loss over {counted(len(run.history), 'epoch')}; after the last one"
+    return Picture(path, "Losses", f"{text} {last[0]} and {last[1]}.")
+
+
+def _rounded(text: str | None) -> str:
+    try:
+        return f"{float(text or 'nan'):.6g}"
+    except ValueError:
+        return UNKNOWN
+
+
+def _markdown(run: RunFiles, found: Sequence[Finding]) -> str:
+    notes = "".join(f"- {'**Mind:** ' if one.warning else ''}{_one_line(one.text)}\n" for one in found)
+    return f"# {_one_line(run.name)}\n\n{costs_markdown(run.costs)}\n{notes}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
