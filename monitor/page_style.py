@@ -51,14 +51,14 @@ figcaption { color: var(--soft); font-size: .9rem; max-width: 48rem; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: .5rem 1.5rem; }
 .pair figure { margin: .4rem 0; min-width: 0; }
 pre { background: var(--pale); border: 1px solid var(--line); padding: .7rem; margin: 0; font-size: .85rem;
-  overflow-wrap: normal; }
+  overflow-wrap: normal; width: max-content; min-width: 100%; }
 @media (max-width: 45rem) {
   body { padding: .7rem; }
   .wide img { max-width: none; width: 44rem; }
   tbody th { max-width: 9rem; }
 }
 @media print {
-  @page { margin: 12mm; }
+  @page { size: A4 landscape; margin: 12mm; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   nav { display: none; }
   .scroll { overflow: visible; }
@@ -66,7 +66,8 @@ pre { background: var(--pale); border: 1px solid var(--line); padding: .7rem; ma
   th, td { padding: 1pt 2pt; max-width: none; overflow-wrap: anywhere; }
   .number { white-space: normal; }
   tbody th { position: static; }
-  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  caption span { max-width: none; position: static; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; width: auto; }
   h2, h3, caption { break-after: avoid; }
   figure, tr, .findings li, dl.figures div { break-inside: avoid; }
   .wide img { width: 100%; }

@@ -25,6 +25,7 @@ def quality(run: RunFiles) -> list[str]:
         sentences.append(
             f"No data came from {'the hosts' if many else 'the host'} {which}: what ran there is in no figure."
         )
+    sentences += [f"The monitor met with a problem: {problem}." for problem in timeline.problems]
     driver = timeline.driver
     if timeline.hosts and driver is None:
         sentences.append("The driver's host has no samples: the figures are of the executors' hosts alone.")

@@ -106,6 +106,7 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
     with monitor.record(path, _phase_teller(arguments), interval=interval) as recorder:
         run = Run(arguments, arguments.config, path, recorder, started)
+        code, ended = 0, {"status": "succeeded"}
         try:
             if job != "recommend":  # it has the settings of the model
                 run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
@@ -116,18 +117,19 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
                 recorder.stop_sampling()
         except (Exception, KeyboardInterrupt) as error:
             _log.debug("".join(traceback.format_exception(error)))
-            return _failed(run, error)
+            code, ended = _failed(run, error)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: nothing interrupts the clearing up
             if not _interrupts:
                 _stop_spark()
             if not keeps:
                 _forget(path)
-        seconds = round(time.monotonic() - started, 1)
-        if keeps:
-            _finish(run, "succeeded", seconds=seconds)
+        seconds = round(time.monotonic() - run.started, 1)
+    if keeps:
+        _finish(run, {**ended, "seconds": seconds})
+        if code == 0:
             run.say(f"done in {seconds:,.0f} s: {path}")
-    return 0
+    return code
 
 
 def exit_with(code: int) -> None:
@@ -147,8 +149,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _failed(run: Run, error: BaseException) -> int:
-    """Says why on the screen and in run.json; the exit code."""
+def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
+    """Says why on the screen; the exit code, and what run.json is to say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _interrupts:
         text, code = "stopped by the user", 130
@@ -158,18 +160,16 @@ def _failed(run: Run, error: BaseException) -> int:
         more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
-    seconds = round(time.monotonic() - run.started, 1)
-    _finish(run, "failed", error=text, phase=run.recorder.current, seconds=seconds)
-    return code
+    return code, {"status": "failed", "error": text, "phase": run.recorder.current}
 
 
-def _finish(run: Run, status: str, **more: Any) -> None:
+def _finish(run: Run, ended: dict[str, Any]) -> None:
     """The report, then run.json; the other way round where a user waits for the job to stop."""
     if _interrupts:
-        _rundir.finish(run.path, status, **more)
-    _report(run, {"status": status, **more})
+        _rundir.finish(run.path, **ended)
+    _report(run, ended)
     if not _interrupts:
-        _rundir.finish(run.path, status, **more)
+        _rundir.finish(run.path, **ended)
 
 
 def _report(run: Run, ended: dict[str, Any]) -> None:

@@ -125,7 +125,8 @@ def test_the_laziness_check(tmp_path: Path) -> None:
 
 
 def test_jobs_in_their_phases_are_no_finding(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", ALL, [steady()], jobs=[job("load", 1), job("train", 5)])
+    own = {**job(None, 20), "job_group": "monitor"}
+    run = write_run(tmp_path / "run", ALL, [steady()], jobs=[job("load", 1), job("train", 5), own])
     assert not any("Spark" in text for text in told(run))
 
 
@@ -169,10 +170,11 @@ def test_a_monitor_that_was_killed_before_the_run_ended(tmp_path: Path) -> None:
 def test_hosts_without_data_and_uncertain_clocks(tmp_path: Path) -> None:
     far = of_host([sample(at, at and 2, {"worker": role(1.0, 10)}, host="far") for at in (0, 2, 4)], "far")
     entry = {"host": "far", "clock_offset_seconds": 0.0, "clock_error_seconds": 3.0}
-    hosts = {"hosts": [{"host": HOST}, entry, {"host": "silent"}], "without_data": ["lost"]}
+    hosts = {"hosts": [{"host": HOST}, entry, {"host": "silent"}], "without_data": ["lost"], "problems": ["no answer"]}
     sentences = warnings(write_run(tmp_path / "run", ALL, [steady(), far], hosts_json=hosts))
     assert "lost and silent" in about(sentences, "No data came from")
     assert "clock of far is known to 3.00 s only" in about(sentences, "clock")
+    assert about(sentences, "no answer") == "The monitor met with a problem: no answer."
 
 
 def test_executors_alone_are_no_driver(tmp_path: Path) -> None:
