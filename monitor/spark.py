@@ -14,11 +14,19 @@ from typing import Any
 from monitor.eventlog import read_events
 from monitor.phases import read_phases
 from monitor.sparkrest import read_rest
-from monitor.sparkwork import SparkJob, SparkStage, SparkWork, join_to_phases, read_spark_work, write_spark_work
+from monitor.sparkwork import (
+    SparkJob,
+    SparkStage,
+    SparkWork,
+    join_to_phases,
+    read_spark_work,
+    without_own_jobs,
+    write_spark_work,
+)
 
 __all__ = [
     "EVENT_LOG", "SparkJob", "SparkStage", "SparkWork", "collect_event_log", "join_to_phases", "read_event_log",
-    "read_rest", "read_spark_work", "work_of", "write_spark_work",
+    "read_rest", "read_spark_work", "without_own_jobs", "work_of", "write_spark_work",
 ]  # fmt: skip
 
 EVENT_LOG = "eventlog"  # the folder in `resources` that a run's event log is written to
@@ -27,7 +35,8 @@ _NOT_FAILED = ("Success", "TaskKilled", "TaskCommitDenied")  # as Spark's own pa
 
 def collect_event_log(resources: str | Path, log: str | Path | None = None) -> SparkWork:
     """Reads an event log (default: the one in `resources`/eventlog), joins it to phases.jsonl, writes both files."""
-    work = join_to_phases(read_event_log(log or Path(resources) / EVENT_LOG), read_phases(resources))
+    found = without_own_jobs(read_event_log(log or Path(resources) / EVENT_LOG))
+    work = join_to_phases(found, read_phases(resources))
     write_spark_work(resources, work)
     return work
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from monitor.records import JOBS, STAGES
 
+MONITOR_GROUP = "monitor"  # the job group of the monitor's own Spark jobs
+
 
 @dataclass(frozen=True)
 class SparkStage:
@@ -88,6 +90,13 @@ def join_to_phases(work: SparkWork, phases: Sequence[Mapping[str, Any]]) -> Spar
             of_stage.setdefault(stage, job.phase)
     stages = tuple(dataclasses.replace(one, phase=of_stage.get(one.stage)) for one in work.stages)
     return SparkWork(jobs, stages)
+
+
+def without_own_jobs(work: SparkWork) -> SparkWork:
+    """The work without what the monitor itself asked of Spark, which is nobody's phase."""
+    own = {stage for job in work.jobs if job.job_group == MONITOR_GROUP for stage in job.stages}
+    jobs = tuple(job for job in work.jobs if job.job_group != MONITOR_GROUP)
+    return SparkWork(jobs, tuple(stage for stage in work.stages if stage.stage not in own))
 
 
 def write_spark_work(resources: str | Path, work: SparkWork) -> None:
