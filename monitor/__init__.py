@@ -1,6 +1,20 @@
 """What the phases of a run cost. Knows processes and phases; imports neither recsys nor pyspark nor tensorflow."""
 
+from monitor.errors import MonitorError
 from monitor.phases import Recorder, phase, read_phases, record, unfinished_phase
 from monitor.plots import plot_losses
+from monitor.records import read_samples
+from monitor.watch import Sidecar, start_sidecar
 
-__all__ = ["Recorder", "phase", "plot_losses", "read_phases", "record", "unfinished_phase"]
+__all__ = [
+    "MonitorError",
+    "Recorder",
+    "Sidecar",
+    "phase",
+    "plot_losses",
+    "read_phases",
+    "read_samples",
+    "record",
+    "start_sidecar",
+    "unfinished_phase",
+]

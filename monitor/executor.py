@@ -10,7 +10,6 @@ import fcntl
 import itertools
 import json
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SAMPLES, LOCK, ROOTS, STATE, ERRORS = "samples.jsonl", "lock", "roots", "sidecar.json", "errors"
+from monitor.machine import boot_id, host
+from monitor.records import SAMPLES
+
+LOCK, ROOTS, STATE, ERRORS = "lock", "roots", "sidecar.json", "errors"
 _PART_BYTES = 4 << 20  # of samples in one answer; a sample has about 1 KB
 _STOP_SECONDS = 5.0
 _TASK_SECONDS = 0.05  # that a task takes at least, so that a quick executor does not do all of them
@@ -72,14 +74,14 @@ def visit(request: Request) -> Report:
     root, executor = 0, None
     try:
         root, executor, above = find_executor(os.getpid())
-        if (platform.node(), boot_id()) == request.driver[:2] and request.driver[2] in above:
+        if (host(), boot_id()) == request.driver[:2] and request.driver[2] in above:
             told["with_driver"] = True
         else:
             told |= _serve(request, root)
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
     return Report(
-        platform.node(),
+        host(),
         boot_id(),
         executor,
         begun,
@@ -129,13 +131,6 @@ def read_part(path: Path, offset: int, limit: int = _PART_BYTES) -> tuple[bytes,
         data = file.read(limit)
         end = data.rfind(b"\n") + 1
         return data[:end], bool(end) and len(data) == limit
-
-
-def boot_id() -> str:
-    """Tells this boot of this machine from any other."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return ""
 
 
 def _serve(request: Request, root: int) -> dict[str, object]:

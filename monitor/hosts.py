@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import time
 import uuid
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.clock import Exchange, estimate_offset
-from monitor.executor import Report, Request, boot_id, task
+from monitor.executor import Report, Request, task
 from monitor.hostsfile import read_hosts, refresh_hosts, write_hosts
+from monitor.machine import boot_id, host
 from monitor.records import read_samples
 from monitor.sparkwork import MONITOR_GROUP
 
@@ -62,7 +62,7 @@ class ExecutorWatch:
         self._request = Request(
             application=re.sub(r"[^\w.-]", "-", self._context.applicationId),
             interval_seconds=interval,
-            driver=(platform.node(), boot_id(), begin.root_pid if begin else os.getpid()),
+            driver=(host(), boot_id(), begin.root_pid if begin else os.getpid()),
         )
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._offsets: dict[str, int] = {}  # bytes that have come, by stream

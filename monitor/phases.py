@@ -8,9 +8,13 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+
+from monitor.errors import MonitorError
+from monitor.sampler import INTERVAL_SECONDS
+from monitor.watch import RUN_VARIABLE, Sidecar, start_sidecar
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -27,7 +31,17 @@ class Recorder:
         self.path = Path(directory) / "phases.jsonl"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._listener = listener
+        self._sidecar: Sidecar | None = None
         self.current: str | None = None
+
+    def start_sampling(self, interval: float) -> None:
+        """Starts a sidecar beside phases.jsonl, every `interval` seconds; a warning where that does not succeed."""
+        self._sidecar = start_sidecar(self.path.parent, interval=interval)
+
+    def stop_sampling(self) -> None:
+        """Lets the sidecar, if there is one, take a last sample and end. May be repeated."""
+        if self._sidecar is not None:
+            self._sidecar.stop()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -46,6 +60,13 @@ class Recorder:
             if status == "done":
                 self.current = around
 
+    def add_phase(self, name: str, started: datetime, mono: float, seconds: float, status: str) -> None:
+        """Records a phase that is over: its start as a time and on the monotonic clock, and how long it took."""
+        start = _text(started)
+        self._append({"event": "start", "name": name, "start": start, "pid": os.getpid()}, mono)
+        end = {"event": "end", "name": name, "start": start, "end": _text(started + timedelta(seconds=seconds))}
+        self._append({**end, "wall_seconds": round(seconds, 6), "status": status}, mono + seconds)
+
     def _append(self, record: dict[str, Any], mono: float) -> None:
         record |= {"mono": round(mono, 6), "host": platform.node()}
         # one write of one line: whoever reads along, or after a crash, sees whole lines
@@ -60,14 +81,28 @@ _current: Recorder | None = None
 
 
 @contextmanager
-def record(directory: str | Path, listener: Listener | None = None) -> Iterator[Recorder]:
-    """A recorder for `directory`, which `monitor.phase` uses while the context lasts."""
+def record(
+    directory: str | Path | None = None, listener: Listener | None = None, *, interval: float | None = INTERVAL_SECONDS
+) -> Iterator[Recorder]:
+    """Records a run into `directory`/resources: its phases, which `monitor.phase` uses too while the context lasts,
+    and what its processes and the machine do, by a sidecar every `interval` seconds (None: phases alone).
+
+    Without `directory` it joins the run that `python -m monitor watch` records this command in, and its samples;
+    MonitorError where there is none. `listener` hears every record of a phase.
+    """
     global _current
-    before, _current = _current, Recorder(directory, listener)
+    watched = os.environ.get(RUN_VARIABLE)
+    if directory is None and not watched:
+        raise MonitorError('record() without a directory is for commands below "monitor watch": name a directory')
+    recorder = Recorder(Path(directory) / "resources" if directory is not None else str(watched), listener)
+    if directory is not None and interval is not None:
+        recorder.start_sampling(interval)
+    before, _current = _current, recorder
     try:
-        yield _current
+        yield recorder
     finally:
         _current = before
+        recorder.stop_sampling()
 
 
 @contextmanager
@@ -110,4 +145,8 @@ def unfinished_phase(directory: str | Path) -> str | None:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return _text(datetime.now(timezone.utc))
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

@@ -50,6 +50,7 @@ _SESSION = {
     "spark.executorEnv.CUDA_VISIBLE_DEVICES": "",
     "spark.executorEnv.KERAS_HOME": os.devnull + "/keras",  # Keras leaves no settings behind
 }
+_SAMPLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -106,14 +107,18 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     _log_to(path / "run.log")
     signal.signal(signal.SIGINT, _interrupt)
     keeps = arguments.leaves_directory
-    profile = Profile(path / "resources", arguments.profile and job != "recommend")
-    with monitor.record(path / "resources", _phase_teller(arguments, profile)) as recorder:
+    interval = _SAMPLE_SECONDS if keeps and arguments.profile else None
+    profile = Profile(path / "resources", interval if job != "recommend" else None)
+    with monitor.record(path, _phase_teller(arguments, profile), interval=interval) as recorder:
         run = Run(arguments, arguments.config, path, recorder, profile, started)
         try:
             if job != "recommend":  # it has the settings of the model
                 run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
                 write_config(run.config, path / "config.toml")
-            body(run)
+            try:
+                body(run)
+            finally:
+                recorder.stop_sampling()
         except (Exception, KeyboardInterrupt) as error:
             _log.debug("".join(traceback.format_exception(error)))
             return _failed(run, error)

@@ -26,10 +26,10 @@ _log = logging.getLogger("howdah")
 
 
 class Profile:
-    """One run's; it does nothing where the run is not profiled, and never makes a job fail."""
+    """One run's; it never makes a job fail. Without an interval the run is not profiled, and it does nothing."""
 
-    def __init__(self, resources: Path, on: bool, interval: float = 0.5) -> None:
-        self._resources, self._on, self._interval = resources, on, interval
+    def __init__(self, resources: Path, interval_seconds: float | None) -> None:
+        self._resources, self._interval = resources, interval_seconds
         self._context: Any = None
         self._watch: ExecutorWatch | None = None
         self._log: tuple[Path, str] | None = None
@@ -38,7 +38,7 @@ class Profile:
 
     def settings(self, given: Mapping[str, str]) -> dict[str, str]:
         """Spark properties: an event log in the run directory, unless the user has said whether there is one."""
-        if not self._on or "spark.eventLog.enabled" in given:
+        if self._interval is None or "spark.eventLog.enabled" in given:
             return {}
         folder = self._resources.resolve() / EVENT_LOG
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class Profile:
 
     def begin(self, spark: Any) -> None:
         """A session has begun: phases become its jobs' groups, its executors are watched."""
-        if self._on:
+        if self._interval is not None:
             self._context = spark.sparkContext
             self._log = _log_of(self._context)
             if not str(self._context.master).startswith("local["):
@@ -79,12 +79,12 @@ class Profile:
 
     def gather(self) -> None:
         """The session has ended."""
-        if self._on:
+        if self._interval is not None:
             found = sorted(self._log[0].glob(f"*{self._log[1]}*")) if self._log else []
             gather(self._resources, found[0] if found else None)
 
     def _watch_executors(self, spark: Any) -> None:
-        self._watch = watch_executors(spark, self._resources, self._interval)
+        self._watch = watch_executors(spark, self._resources, self._interval or 0.5)
 
     def _ask(self) -> None:
         found = without_own_jobs(read_rest(self._context.uiWebUrl, self._context.applicationId))

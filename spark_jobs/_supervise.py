@@ -15,6 +15,7 @@ from types import FrameType
 import psutil
 
 _STOP_SECONDS = 20  # what a job gets to write down that it was stopped
+_MONITOR_SECONDS = 1.0
 
 
 def run_to_end(
@@ -43,7 +44,7 @@ def run_to_end(
             if stopped:
                 print("howdah: stopping ... (once more: at once)", file=sys.stderr, flush=True)
                 code = _stop(child, script, stopped)
-    _kill(psutil.Process().children(recursive=True))
+    _end_rest(psutil.Process().children(recursive=True))
     if stopped and code != 0:
         return 128 + stopped[0], stopped[0]
     return (code if code >= 0 else 128 - code), None
@@ -65,7 +66,7 @@ def _stop(child: subprocess.Popen[bytes], script: str, stopped: list[int]) -> in
             child.wait(5)
         except subprocess.TimeoutExpired:
             child.kill()
-    _kill(family)
+    _end_rest(family)
     return child.wait()
 
 
@@ -73,6 +74,21 @@ def _interrupt(process: psutil.Process, script: str) -> None:
     with contextlib.suppress(psutil.Error):
         if process.name().startswith("python") and any(part.endswith(script) for part in process.cmdline()):
             process.send_signal(signal.SIGINT)
+
+
+def _end_rest(processes: list[psutil.Process]) -> None:
+    """Kills them, but first lets a monitor see that the job has ended and write down the last of it."""
+    monitors = [process for process in processes if _is_monitor(process)]
+    _kill([process for process in processes if process not in monitors])
+    _, left = psutil.wait_procs(monitors, timeout=_MONITOR_SECONDS)
+    _kill(left)
+
+
+def _is_monitor(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[1:4] == ["-m", "monitor", "watch"]
+    except psutil.Error:
+        return False
 
 
 def _kill(processes: list[psutil.Process]) -> None:

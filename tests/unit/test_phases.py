@@ -82,9 +82,9 @@ def test_a_phase_within_a_phase(tmp_path: Path) -> None:
 
 def test_who_listens_hears_every_record(tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
-    with monitor.record(tmp_path, heard.append), monitor.phase("data_loading"):
+    with monitor.record(tmp_path, heard.append, interval=None), monitor.phase("data_loading"):
         assert [one["event"] for one in heard] == ["start"]
-    assert heard == lines(tmp_path)
+    assert heard == lines(tmp_path / "resources")
 
 
 def test_without_a_recorder_a_phase_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,17 +95,22 @@ def test_without_a_recorder_a_phase_does_nothing(tmp_path: Path, monkeypatch: py
 
 
 def test_a_recorder_within_a_recorder_gives_way_when_it_is_done(tmp_path: Path) -> None:
-    with monitor.record(tmp_path / "one"):
+    with monitor.record(tmp_path / "one", interval=None):
         with monitor.phase("first"):
             pass
-        with pytest.raises(ZeroDivisionError), monitor.record(tmp_path / "other"), monitor.phase("second"):
+        with pytest.raises(ZeroDivisionError), monitor.record(tmp_path / "two", interval=None), monitor.phase("second"):
             1 / 0  # noqa: B018
         with monitor.phase("third"):
             pass
     with monitor.phase("fourth"):
         pass
-    assert [line["name"] for line in read_phases(tmp_path / "one")] == ["first", "first", "third", "third"]
-    assert [line["name"] for line in read_phases(tmp_path / "other")] == ["second", "second"]
+    assert [line["name"] for line in read_phases(tmp_path / "one" / "resources")] == [
+        "first",
+        "first",
+        "third",
+        "third",
+    ]
+    assert [line["name"] for line in read_phases(tmp_path / "two" / "resources")] == ["second", "second"]
 
 
 def start(name: str) -> dict[str, str]:
@@ -157,12 +162,12 @@ def test_every_cut_of_the_file_can_be_read(tmp_path: Path) -> None:
 def test_a_killed_process_leaves_the_phase_that_it_was_in(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys, monitor\n"
-        "with monitor.record(sys.argv[1]), monitor.phase('model_training'):\n"
+        "with monitor.record(sys.argv[1], interval=None), monitor.phase('model_training'):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, timeout=60)
     assert done.returncode == -9
-    assert unfinished_phase(tmp_path) == "model_training"
+    assert unfinished_phase(tmp_path / "resources") == "model_training"
 
 
 def test_monitor_brings_nothing_heavy_and_nothing_of_ours() -> None:

@@ -1,0 +1,70 @@
+"""The command line: python -m monitor watch ..."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from monitor.errors import MonitorError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise MonitorError(f"{message} (python -m monitor --help tells more)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one sub-command and returns its exit code; 2 for anything that the user must mend."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # what stands behind -- is a command with options of its own
+    place = words.index("--") if "--" in words else len(words)
+    try:
+        options = _parser().parse_args(words[:place])
+        options.command = words[place + 1 :]
+        return int(options.run(options))
+    except MonitorError as error:
+        print(f"monitor: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m monitor", description="What every phase of a run costs.")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+    _add_watch(commands)
+    return parser
+
+
+def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    watch = commands.add_parser(
+        "watch",
+        help="run a command and sample all of its processes",
+        usage="%(prog)s --output RUN [--interval SECONDS] -- COMMAND ...",
+        description="Runs a command and samples it into RUN/resources; the exit code is the command's.",
+    )
+    watch.add_argument("--output", type=Path, metavar="RUN", help="the run's directory, a new one")
+    watch.add_argument("--interval", type=float, default=0.5, metavar="SECONDS", help="0.05 to 60; default: 0.5")
+    # how a sidecar is started, by monitor.watch
+    watch.add_argument("--resources", type=Path, help=argparse.SUPPRESS)
+    watch.add_argument("--root", type=int, help=argparse.SUPPRESS)
+    watch.add_argument("--file", default="samples.jsonl", help=argparse.SUPPRESS)
+    watch.set_defaults(run=_watch)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if options.resources is not None and options.root is not None:
+        from monitor.sampler import sample_until_end
+
+        sample_until_end(options.resources, options.root, options.interval, file_name=options.file)
+        return 0
+    if options.output is None:
+        raise MonitorError("--output is missing: name the run's directory")
+    from monitor.command import watch_command
+
+    return watch_command(options.output, options.command, options.interval)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
