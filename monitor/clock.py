@@ -37,4 +37,4 @@ def estimate_offset(exchanges: Sequence[Exchange]) -> tuple[float, float]:
     high = min(exchange.bounds[1] for exchange in exchanges)
     if low > high:
         low, high = min((exchange.bounds for exchange in exchanges), key=lambda bounds: bounds[1] - bounds[0])
-    return (low + high) / 2, (high - low) / 2
+    return (low + high) / 2, max(0.0, high - low) / 2

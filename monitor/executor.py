@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -139,11 +140,12 @@ def _serve(request: Request, root: int) -> dict[str, object]:
         shutil.rmtree(folder, ignore_errors=True)
         return {}
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user")
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(f"{folder} is another user's")
     (folder / ROOTS).mkdir(exist_ok=True)
     (folder / ROOTS / str(root)).touch()
-    if not request.stop and not is_locked(folder / LOCK):
+    if not request.stop:
         _start(folder, request.interval_seconds)
     try:
         os.close(os.open(folder / f"asked-{request.ask}", os.O_CREAT | os.O_EXCL))
@@ -155,13 +157,16 @@ def _serve(request: Request, root: int) -> dict[str, object]:
 
 
 def _start(folder: Path, interval_seconds: float) -> None:
-    """Starts a sidecar; of two that start at once the second one finds the lock taken and ends."""
+    """Starts a sidecar if none lives: it inherits the lock, so there is never a second one, and frees it by ending."""
     place = str(Path(__file__).absolute().parent.parent)  # a folder, or the archive that --py-files brought
-    with (folder / ERRORS).open("ab") as errors:
+    lock_path, errors_path = folder / LOCK, folder / ERRORS
+    # a lock that is taken: a sidecar lives
+    with suppress(BlockingIOError), lock_path.open("wb") as lock, errors_path.open("ab") as errors:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         subprocess.Popen(
-            [sys.executable, "-m", "monitor.hostwatch", str(folder), str(interval_seconds)],
+            [sys.executable, "-W", "ignore", "-m", "monitor.hostwatch", str(folder), str(interval_seconds)],
             env={**os.environ, "PYTHONPATH": place, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, pass_fds=[lock.fileno()],
             cwd=folder,  # not the executor's, which Spark removes
             start_new_session=True,  # pyspark.daemon kills its own process group
         )  # fmt: skip
@@ -189,10 +194,10 @@ def _samples(folder: Path, request: Request) -> dict[str, object]:
 def _ancestors(pid: int) -> Iterator[int]:
     while pid > 1:
         try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
+            text = Path(f"/proc/{pid}/stat").read_bytes()
         except OSError:
             return
-        pid = int(stat[stat.rindex(b")") + 2 :].split()[1])
+        pid = int(text[text.rindex(b")") + 2 :].split()[1])
         yield pid
 
 

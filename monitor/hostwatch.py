@@ -1,14 +1,14 @@
 """The sidecar of one machine's executors: `python -m monitor.hostwatch FOLDER SECONDS`, started by monitor.executor.
 
 Each file of FOLDER/roots is named for the process id of an executor; more may come at any time. All of them are one
-process tree in samples.jsonl. It ends when it is told to, or when no executor has lived for ten seconds, and then
-removes FOLDER: with the last executor went the way by which its samples travel.
+process tree in samples.jsonl. Who starts it has locked FOLDER/lock for it. It ends when it is told to, or when no
+executor has lived for five seconds, and then removes FOLDER: with the last executor went the way by which its samples
+travel.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -22,7 +22,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from monitor.cgroup import find_group
-from monitor.executor import LOCK, ROOTS, STATE
+from monitor.executor import ROOTS, STATE
 from monitor.machine import Machine, boot_id, cores, host, memory_total_bytes
 from monitor.memory import MemoryReader
 from monitor.procfs import TICKS_PER_SECOND, Processes
@@ -31,8 +31,7 @@ from monitor.sampler import Clock, LineFile, Schedule, checked_interval
 from monitor.tree import Tree
 from monitor.usage import TreeMeter
 
-LINGER_SECONDS = 10.0  # Spark may replace an executor that died
-_LOCK_SECONDS = 2.0
+LINGER_SECONDS = 5.0  # Spark may replace an executor that died
 _LOOKS_AFTER_END = 4  # at what an executor leaves behind
 
 
@@ -113,16 +112,13 @@ def merged(looks: Iterable[dict[str, RoleUsage]]) -> dict[str, RoleUsage]:
 
 
 def watch_folder(folder: Path, interval_seconds: float, clock: Clock) -> None:
-    """Samples until the end; returns at once where another sidecar has the folder."""
-    with (folder / LOCK).open("wb") as lock, clock:
-        if not _locked(lock.fileno()):
-            return
+    """Samples until the end."""
+    with clock:
         sampler = HostSampler(lambda: _roots(folder), interval_seconds, clock)
-        state = {"pid": os.getpid(), "stream": uuid.uuid4().hex}
-        temporary = folder / f".{STATE}"
         (folder / SAMPLES).unlink(missing_ok=True)  # of a sidecar that was killed
         file = LineFile(folder / SAMPLES)
-        temporary.write_text(json.dumps(state), encoding="utf-8")
+        temporary = folder / f".{STATE}"
+        temporary.write_text(json.dumps({"pid": os.getpid(), "stream": uuid.uuid4().hex}), encoding="utf-8")
         temporary.replace(folder / STATE)
         why = _loop(sampler, file.write, clock)
         file.close()
@@ -147,19 +143,6 @@ def _loop(sampler: HostSampler, write: Callable[[bytes], None], clock: Clock) ->
             why = "asked" if told == signal.SIGTERM else "signal"
     write(to_line(sampler.end(why)))
     return why
-
-
-def _locked(descriptor: int) -> bool:
-    """Takes the lock; tries again, as whoever asks whether it is taken holds it for a moment."""
-    end = time.monotonic() + _LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except OSError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.05)
 
 
 def _roots(folder: Path) -> list[int]:
