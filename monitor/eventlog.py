@@ -49,6 +49,21 @@ def find_event_log(path: str | Path) -> Path:
     return found[0]
 
 
+def repack(log: Path) -> None:
+    """Writes a log of zstd frames, one for each of Spark's flushes, as one frame: a quarter of the size.
+
+    What was cut off at its end is gone afterwards. Logs of other kinds stay as they are.
+    """
+    if not log.is_file() or not _start(log).startswith(_ZSTD):
+        return
+    arrow = _arrow(log)
+    temporary = log.with_name(f".{log.name}")
+    with arrow.OSFile(str(temporary), "wb") as raw, arrow.CompressedOutputStream(raw, "zstd") as packed:
+        for chunk in _zstd(log):
+            packed.write(chunk)
+    temporary.replace(log)
+
+
 def _files(log: Path) -> list[Path]:
     """The files of a log in order; of a compacted one only what the compaction has not replaced."""
     if log.is_file():
@@ -71,9 +86,8 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 def _chunks(file: Path) -> Iterator[bytes]:
     """The decompressed content; the codec is told by the first bytes, whatever the file is called."""
+    start = _start(file)
     with file.open("rb") as raw:
-        start = raw.read(8)
-        raw.seek(0)
         if start.startswith(_ZSTD):
             yield from _zstd(file)
         elif start.startswith(_LZ4):
@@ -87,6 +101,11 @@ def _chunks(file: Path) -> Iterator[bytes]:
         else:
             while chunk := raw.read(_CHUNK_BYTES):
                 yield chunk
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as raw:
+        return raw.read(8)
 
 
 def _zstd(file: Path) -> Iterator[bytes]:

@@ -28,7 +28,6 @@ from monitor.records import SAMPLES
 LOCK, ROOTS, STATE, ERRORS = "lock", "roots", "sidecar.json", "errors"
 _PART_BYTES = 4 << 20  # of samples in one answer; a sample has about 1 KB
 _STOP_SECONDS = 5.0
-_TASK_SECONDS = 0.05  # that a task takes at least, so that a quick executor does not do all of them
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Request:
     driver: tuple[str, str, int]  # host, boot and the root of what its own sidecar watches
     offsets: dict[str, int] = field(default_factory=dict)  # bytes had already, by stream
     ask: str = ""
+    hold_seconds: float = 0.0  # that a task takes at least, so that a quick executor does not do all of them
     stop: bool = False
     remove: bool = False
 
@@ -64,7 +64,7 @@ class Report:
 def task(request: Request, _rows: Iterator[object]) -> Iterator[Report]:
     """The body of a Spark task."""
     yield visit(request)
-    time.sleep(_TASK_SECONDS)
+    time.sleep(request.hold_seconds)
 
 
 def visit(request: Request) -> Report:

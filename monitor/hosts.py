@@ -21,7 +21,8 @@ from monitor.sparkwork import MONITOR_GROUP
 __all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
 
 _ROUNDS = 4  # of tasks, until every executor was met: Spark cannot be told where a task shall run
-_CLOCK_TRIES = 3
+_HOLD_SECONDS = 0.05
+_CLOCK_TRIES = 5
 _JOB_SECONDS = 60.0  # that the monitor waits for one of its own jobs
 
 
@@ -74,8 +75,8 @@ class ExecutorWatch:
     def start(self) -> None:
         """Starts the sidecars and compares clocks."""
         self._visit(self._request)
-        for _ in range(_CLOCK_TRIES):  # with workers that are warm: quick, and so exact
-            self._round(self._request)
+        for _ in range(_CLOCK_TRIES):  # with workers that are warm, and one task a core: quick, and so exact
+            self._round(self._request, 1)
         self._write()
 
     def collect(self) -> None:
@@ -93,19 +94,19 @@ class ExecutorWatch:
         """Sends tasks until every executor was met and every sample is here, a few times at most."""
         met: set[str] = set()
         for _ in range(_ROUNDS):
-            reports = self._round(request)
+            reports = self._round(replace(request, hold_seconds=_HOLD_SECONDS), 2)
             met |= {report.executor for report in reports if report.executor}
             more = any(report.more for report in reports)
             if not more and (not met or not set(self._executors()) - met):
                 break
         self._met |= met
 
-    def _round(self, request: Request) -> list[Report]:
+    def _round(self, request: Request, tasks_per_core: int) -> list[Report]:
         """One job with tasks enough for every executor to get some."""
         if self._broken:
             return []
         cores = sum(cores for _, cores in self._executors().values())
-        tasks = 2 * max(cores, self._context.defaultParallelism)
+        tasks = tasks_per_core * max(cores, self._context.defaultParallelism)
         asked = replace(request, ask=uuid.uuid4().hex, offsets=dict(self._offsets))
         try:
             sent, reports, answered = _run(self._context, asked, tasks)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from monitor.eventlog import find_event_log, repack
 from monitor.hosts import ExecutorWatch, refresh_hosts, watch_executors
 from monitor.phases import read_phases
 from monitor.records import SAMPLES, STAGES
@@ -114,9 +115,11 @@ def gather(resources: Path, log: Path | None = None) -> None:
     The log is the one of the run directory, if not named. Never raises.
     """
     try:
-        log = log or resources / EVENT_LOG
-        if log.exists() and not (resources / STAGES).exists():
-            collect_event_log(resources, log)
+        ours = resources / EVENT_LOG
+        if (log or ours).exists() and not (resources / STAGES).exists():
+            collect_event_log(resources, log or ours)
+            if ours.exists():
+                repack(find_event_log(ours))
         if list(resources.glob(f"{Path(SAMPLES).stem}*")):
             refresh_hosts(resources)
     except Exception as error:

@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 
 from monitor.errors import MonitorError
-from monitor.eventlog import find_event_log, read_events
+from monitor.eventlog import find_event_log, read_events, repack
 
 EVENTS = [{"Event": "SparkListenerTaskEnd", "Stage ID": number, "text": "word " * 40} for number in range(30)]
 LINES = [json.dumps(event).encode() + b"\n" for event in EVENTS]
@@ -121,3 +121,17 @@ def test_what_cannot_be_decompressed_says_what_to_do(tmp_path: Path, monkeypatch
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MonitorError, match="pip install pyarrow"):
         list(read_events(tmp_path / "app.zstd"))
+
+
+def test_a_log_is_packed_into_less_and_others_are_left_alone(tmp_path: Path) -> None:
+    log = tmp_path / "app.zstd"
+    log.write_bytes(zstd(LINES)[:-5])
+    before, size = list(read_events(log)), log.stat().st_size
+    repack(log)
+    assert list(read_events(log)) == before and len(before) >= 28
+    assert log.stat().st_size < size
+    (tmp_path / "plain").write_bytes(plain(LINES))
+    for other in (tmp_path / "plain", rolling(tmp_path)):
+        repack(other)
+    assert (tmp_path / "plain").read_bytes() == plain(LINES)
+    assert [path.name for path in tmp_path.glob(".*")] == []
