@@ -26,7 +26,7 @@ from monitor.machine import boot_id, host
 from monitor.records import SAMPLES
 
 LOCK, ROOTS, STATE, ERRORS = "lock", "roots", "sidecar.json", "errors"
-_PART_BYTES = 4 << 20  # of samples in one answer; a sample has about 1 KB
+_PART_BYTES = 2 << 20  # of samples in one answer; a sample has about 1 KB
 _STOP_SECONDS = 5.0
 
 

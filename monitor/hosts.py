@@ -91,12 +91,15 @@ class ExecutorWatch:
         self._broken = True
 
     def _visit(self, request: Request) -> None:
-        """Sends tasks until every executor was met and every sample is here, a few times at most."""
+        """Sends tasks until every executor was met, a few times at most, and every sample is here."""
         met: set[str] = set()
-        for _ in range(_ROUNDS):
+        rounds, more = 0, True
+        while rounds < _ROUNDS or more:
+            had = sum(self._offsets.values())
             reports = self._round(replace(request, hold_seconds=_HOLD_SECONDS), 2)
+            rounds += 1
             met |= {report.executor for report in reports if report.executor}
-            more = any(report.more for report in reports)
+            more = any(report.more for report in reports) and sum(self._offsets.values()) > had
             if not more and (not met or not set(self._executors()) - met):
                 break
         self._met |= met

@@ -102,15 +102,15 @@ class Machines:
 
 
 def test_samples_of_every_machine_land_in_a_file_of_their_own(tmp_path: Path) -> None:
-    machines = Machines(one=lines("one", 2), two=lines("two", 3, missed=1))
+    machines = Machines(one=lines("one", 2), two=lines("two", 6, missed=1))  # in more parts than there are rounds
     spark = FakeSpark(machines, {"0": "192.0.2.1", "1": "192.0.2.2"})
     watch = watch_executors(spark, tmp_path, 0.25)
     assert spark.groups == {"monitor"}
-    assert spark.tasks == [12] * 3 + [6] * 5  # two for each of six cores; for the clocks, one
+    assert spark.tasks == [12] * 7 + [6] * 5  # two for each of six cores; for the clocks, one
     machines.content["one"] += lines("one", 1)[1:]
     watch.collect()
     watch.stop()
-    for host, samples in (("one", 3), ("two", 3)):
+    for host, samples in (("one", 3), ("two", 6)):
         found = read_samples(tmp_path / f"samples-{host}.jsonl")
         assert found.begin is not None and found.begin.host == host
         assert len(found.samples) == samples
@@ -118,7 +118,7 @@ def test_samples_of_every_machine_land_in_a_file_of_their_own(tmp_path: Path) ->
     assert (told["without_data"], told["problems"]) == ([], [])
     assert [(one["host"], one["role"], one["samples"], one["missed"]) for one in told["hosts"]] == [
         ("one", "executor", 3, 0),
-        ("two", "executor", 3, 3),
+        ("two", "executor", 6, 6),
     ]
     assert told["hosts"][0]["clock_error_seconds"] >= 0 and told["hosts"][0]["clock_offset_seconds"] < 0
     assert [(one.stop, one.remove) for one in spark.asked[-2:]] == [(True, False), (False, True)]
