@@ -33,7 +33,8 @@ for number in range(count // 2 - 1):
                 held[place] ^= 1
             sum(range(20_000))
             time.sleep(0.05)
-code = "import time\\nheld = bytearray(b'x' * (%d << 20))\\nwhile True: sum(range(20_000)); time.sleep(0.05)" % megabytes
+code = "import time\\nheld = bytearray(b'x' * (%d << 20))\\nwhile True: sum(range(20_000)); time.sleep(0.05)"
+code %= megabytes
 for number in range(count - count // 2):
     if os.fork() == 0:
         os.execv(sys.executable, [sys.executable, "-c", code])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,8 @@ def _watch(options: argparse.Namespace) -> int:
     if options.resources is not None and options.root is not None:
         from monitor.sampler import sample_until_end
 
+        gc.freeze()
+        gc.disable()  # there are no cycles, and looking for them costs as much as a sample
         sample_until_end(options.resources, options.root, options.interval, file_name=options.file)
         return 0
     if options.output is None:

@@ -26,7 +26,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell's
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _BY_KERNEL = 128  # si_code of a signal from the terminal, which the command got as well
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_LEFT_SECONDS = 2.0
+_LEFT_SECONDS = 1.0
 
 
 def watch_command(output: str | Path, command: Sequence[str], interval: float = INTERVAL_SECONDS) -> int:

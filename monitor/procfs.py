@@ -73,9 +73,9 @@ def parse_stat(text: bytes) -> Stat:
 
 def parse_io(text: bytes) -> tuple[int, int]:
     """Bytes read from and written to disks, of /proc/PID/io; like the kernel's, with those of reaped children."""
-    numbers = {name: int(value) for name, _, value in (line.partition(b": ") for line in text.splitlines())}
+    part = text.split()
     # what was written into the page cache and deleted before it reached a disk was never written
-    return numbers[b"read_bytes"], max(0, numbers[b"write_bytes"] - numbers.get(b"cancelled_write_bytes", 0))
+    return int(part[9]), max(0, int(part[11]) - int(part[13]))
 
 
 def parse_switches(text: bytes) -> int:
@@ -102,7 +102,7 @@ def _bytes(rest: bytes) -> int:
 
 
 class Processes:
-    """Reads /proc. Every method returns None for a process that went away; what may not be read is None as well."""
+    """Reads /proc. Methods return None for a process that went away, and mostly for what may not be read."""
 
     def __init__(self, root: Path = PROC) -> None:
         self.root = root
@@ -138,23 +138,28 @@ class Processes:
         return text.decode(errors="replace").rstrip("\0").split("\0") if text else []
 
     def memory(self, pid: int) -> Memory | None:
-        """Its memory; costs the kernel a walk over all its pages (some 6 ms a GB)."""
-        text = read_file(f"{self._base}{pid}/smaps_rollup")
+        """Its memory; costs the kernel a walk over all its pages (some 6 ms a GB). PermissionError if not ours."""
+        text = read_file(f"{self._base}{pid}/smaps_rollup", refusable=True)
         return parse_rollup(text) if text else None
 
 
-def read_file(path: str, *, whole: bool = False) -> bytes | None:
-    """A file's text, None where there is none to be had; without `whole` one read: a record of /proc fits in it."""
+def read_file(path: str, *, whole: bool = False, refusable: bool = False) -> bytes | None:
+    """A file's text, None where there is none to be had; without `whole` one read: a record of /proc fits in it.
+
+    PermissionError only if `refusable`.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        try:
+            text = os.read(descriptor, 8192)
+            while whole and (more := os.read(descriptor, 65536)):
+                text += more
+            return text
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        if refusable:
+            raise
         return None
-    try:
-        text = os.read(descriptor, 8192)
-        while whole and (more := os.read(descriptor, 65536)):
-            text += more
-        return text
-    except OSError:  # ESRCH: it ended between the two calls
+    except OSError:  # also ESRCH: it ended between opening and reading
         return None
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -126,8 +125,8 @@ class Samples:
 
 def to_line(record: Begin | Sample | End) -> bytes:
     """The record as one line of samples.jsonl, with its end of line."""
-    entry = {"event": type(record).__name__.lower(), **dataclasses.asdict(record)}
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    entry = {"event": type(record).__name__.lower(), **vars(record)}
+    return json.dumps(entry, separators=(",", ":"), default=vars).encode() + b"\n"
 
 
 def read_samples(path: str | Path) -> Samples:

@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from monitor.ledger import Count, Key, Ledger, Spent
 from monitor.memory import MemoryReader
-from monitor.procfs import TICKS_PER_SECOND, Memory, Processes
+from monitor.procfs import TICKS_PER_SECOND, Memory, Processes, Stat
 from monitor.records import ROLES, RoleUsage
 from monitor.roles import Member
 from monitor.tree import Tree
 
 _NO_MEMORY = Memory(0, 0, 0)
 _COUNTED = ("cpu_ticks", "major_faults", "read_bytes", "write_bytes", "context_switches")
+
+
+class _Read(NamedTuple):
+    """What was last read of one process, and what its counters were then."""
+
+    at: tuple[int, int, int, int]
+    io: tuple[int, int]
+    switches: int
+
+
+_NOTHING_READ = _Read((-1, -1, -1, -1), (0, 0), 0)
 
 
 @dataclass(frozen=True)
@@ -38,8 +50,7 @@ class TreeMeter:
         self._processes = processes
         self._memory = memory
         self._ledgers = {name: Ledger(apart=not name.endswith("_bytes")) for name in _COUNTED}
-        self._io: dict[Key, tuple[int, int]] = {}
-        self._switches: dict[Key, int] = {}
+        self._read: dict[Key, _Read] = {}
         self._roles: list[dict[Key, str]] = []  # of the last looks, for what comes in after a process' end
         self._first = True
 
@@ -67,7 +78,7 @@ class TreeMeter:
                 sums["other" if role == "sidecar" else role][name] += amount
         self._first = False
         used = {role: _usage(part) for role, part in sums.items() if any(part.values())}
-        return TreeUsage(used, self.tree.vanished)
+        return TreeUsage(used, self.tree.vanished + (len(self._memory.gone) if self._memory else 0))
 
     def _measure(self, members: Mapping[Key, Member], now: float) -> dict[Key, Memory]:
         if self._memory is not None:
@@ -77,21 +88,29 @@ class TreeMeter:
 
     def _spend(self, members: Mapping[Key, Member]) -> dict[str, Spent]:
         """New counts by name."""
-        # what cannot be read (a zombie's, another user's) stands as it was
-        self._io = {key: self._processes.io(key[0]) or self._io.get(key, (0, 0)) for key in members}
-        switches = {key: self._processes.switches(key[0]) for key in members}
-        self._switches = {key: self._switches.get(key, 0) if now is None else now for key, now in switches.items()}
+        self._read = {key: self._read_more(key, member.stat) for key, member in members.items()}
         stats = {key: member.stat for key, member in members.items()}
+        read = self._read.items()
         now = {
             "cpu_ticks": {key: Count(one.cpu_ticks, one.reaped_cpu_ticks) for key, one in stats.items()},
             "major_faults": {key: Count(one.major_faults, one.reaped_major_faults) for key, one in stats.items()},
-            "read_bytes": {key: Count(0, self._io[key][0]) for key in stats},
-            "write_bytes": {key: Count(0, self._io[key][1]) for key in stats},
-            "context_switches": {key: Count(one, 0) for key, one in self._switches.items()},
+            "read_bytes": {key: Count(0, one.io[0]) for key, one in read},
+            "write_bytes": {key: Count(0, one.io[1]) for key, one in read},
+            "context_switches": {key: Count(one.switches, 0) for key, one in read},
         }
         parents = {key: member.parent.stat.key if member.parent else None for key, member in members.items()}
         spent = {name: self._ledgers[name].advance(counts, parents) for name, counts in now.items()}
         return {} if self._first else spent
+
+    def _read_more(self, key: Key, stat: Stat) -> _Read:
+        """Bytes and switches. Who used no time and touched no page since is not read again."""
+        at = (stat.cpu_ticks, stat.reaped_cpu_ticks, stat.minor_faults, stat.major_faults)
+        known = self._read.get(key, _NOTHING_READ)
+        if known.at == at:
+            return known
+        # what cannot be read (a zombie's, another user's) stands as it was
+        switches = self._processes.switches(key[0])
+        return _Read(at, self._processes.io(key[0]) or known.io, known.switches if switches is None else switches)
 
     def _role(self, key: Key) -> str:
         return next((roles[key] for roles in self._roles if key in roles), "other")

@@ -107,8 +107,8 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     _log_to(path / "run.log")
     signal.signal(signal.SIGINT, _interrupt)
     keeps = arguments.leaves_directory
-    interval = _SAMPLE_SECONDS if keeps and arguments.profile else None
-    profile = Profile(path / "resources", interval if job != "recommend" else None)
+    interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
+    profile = Profile(path / "resources", interval)
     with monitor.record(path, _phase_teller(arguments, profile), interval=interval) as recorder:
         run = Run(arguments, arguments.config, path, recorder, profile, started)
         try:
