@@ -50,7 +50,11 @@ def watch_command(output: str | Path, command: Sequence[str], interval: float = 
     sidecar = start_sidecar(resources, os.getpid(), interval)
     recorder = Recorder(resources)
     started, began = datetime.now(timezone.utc), time.monotonic()
-    code = _run(command, {**os.environ, RUN_VARIABLE: str(resources)})
+    try:
+        code = _run(command, {**os.environ, RUN_VARIABLE: str(resources)})
+    except OSError as error:
+        print(f"monitor: {command[0]}: {error.strerror}", file=sys.stderr)
+        code = NOT_EXECUTABLE
     seconds = time.monotonic() - began
     if not (resources / PHASES).exists():
         recorder.add_phase("command", started, began, seconds, "failed" if code else "done")

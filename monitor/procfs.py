@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
+Parsed = TypeVar("Parsed")
 
 
 class Stat(NamedTuple):
@@ -120,17 +122,17 @@ class Processes:
     def stat(self, pid: int | str) -> Stat | None:
         """The process' counters."""
         text = read_file(f"{self._base}{pid}/stat")
-        return parse_stat(text) if text else None
+        return _parsed(parse_stat, text)
 
     def io(self, pid: int) -> tuple[int, int] | None:
         """Bytes read from and written to disks."""
         text = read_file(f"{self._base}{pid}/io")
-        return parse_io(text) if text else None
+        return _parsed(parse_io, text)
 
     def switches(self, pid: int) -> int | None:
         """Context switches of its main thread."""
         text = read_file(f"{self._base}{pid}/schedstat")
-        return parse_switches(text) if text else None
+        return _parsed(parse_switches, text)
 
     def command(self, pid: int) -> list[str]:
         """Its command line; empty for a zombie and for a kernel thread."""
@@ -140,7 +142,15 @@ class Processes:
     def memory(self, pid: int) -> Memory | None:
         """Its memory; costs the kernel a walk over all its pages (some 6 ms a GB). PermissionError if not ours."""
         text = read_file(f"{self._base}{pid}/smaps_rollup", refusable=True)
-        return parse_rollup(text) if text else None
+        return _parsed(parse_rollup, text)
+
+
+def _parsed(parse: Callable[[bytes], Parsed], text: bytes | None) -> Parsed | None:
+    """None also for what another kernel may write in another form: one odd file must not spoil a sample."""
+    try:
+        return parse(text) if text else None
+    except (ValueError, IndexError):
+        return None
 
 
 def read_file(path: str, *, whole: bool = False, refusable: bool = False) -> bytes | None:

@@ -50,6 +50,14 @@ def test_a_process_that_is_not_there(tmp_path: Path) -> None:
     assert processes.command(9) == []
 
 
+def test_a_file_in_an_unknown_form_spoils_nothing(tmp_path: Path) -> None:
+    fake = FakeProc(tmp_path)
+    for name in ("stat", "io", "schedstat"):
+        fake.write(f"7/{name}", "strange\n")
+    processes = Processes(fake.root)
+    assert processes.stat(7) is processes.io(7) is processes.switches(7) is None
+
+
 def test_this_very_process() -> None:
     processes = Processes()
     stat = processes.stat(os.getpid())

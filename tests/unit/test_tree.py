@@ -82,6 +82,19 @@ def test_a_new_process_is_found_whatever_the_last_pid_says(watched: Watched) -> 
     assert 305 in watched.pids()
 
 
+def test_a_child_listed_before_its_parent_was_is_found_at_the_next_look(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.look()
+    watched.fake.set(101, parent=ROOT)
+    watched.fake.set(102, parent=101)
+    with monkeypatch.context() as patched:
+        listed = Processes(watched.fake.root).pids() - {"101"}
+        patched.setattr(Processes, "pids", lambda self: listed)
+        assert watched.pids() == {ROOT, SIDECAR}
+    assert watched.pids() == {ROOT, SIDECAR, 101, 102}
+
+
 def test_roles_as_spark_submit_makes_them(watched: Watched) -> None:
     watched.fake.set(ROOT, **JAVA)
     watched.fake.set(101, parent=ROOT, command=["python3", "/job/train.py"])

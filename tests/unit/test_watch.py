@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -147,6 +148,44 @@ def test_signals_are_passed_on_and_nothing_is_left(number: signal.Signals, tmp_p
     found = read_samples(run / "resources")
     assert found.begin is not None and not is_alive(found.begin.pid)
     assert read_phases(run / "resources")[-1]["status"] == "failed"
+
+
+def test_ctrl_c_in_a_terminal_comes_once(tmp_path: Path) -> None:
+    code = (
+        "import signal, time\n"
+        "times = []\n"
+        "signal.signal(signal.SIGINT, lambda number, frame: times.append(number))\n"
+        "print('ready', flush=True)\n"
+        "while not times: time.sleep(0.02)\n"
+        "time.sleep(0.5)\n"
+        "print('interrupted', len(times), 'times', flush=True)\n"
+    )
+    words = ["-m", "monitor", "watch", "--output", str(tmp_path / "run"), "--", sys.executable, "-c", code]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(sys.executable, [sys.executable, *words])
+    said = b""
+    while b"ready" not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, b"\x03")
+    while b"times" not in said:
+        said += os.read(terminal, 1000)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    assert b"interrupted 1 times" in said
+    end = read_samples(tmp_path / "run" / "resources").end
+    assert end is not None and end.why == "asked"  # and the sidecar heard nothing of it
+
+
+def test_what_cannot_be_run_leaves_no_sidecar(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_bytes(b"\x7fELF nonsense")
+    script.chmod(0o755)
+    done = watch(tmp_path / "run", str(script))
+    assert (done.returncode, done.stdout) == (126, "")
+    assert done.stderr == f"monitor: {script}: Exec format error\n"
+    assert read_samples(tmp_path / "run" / "resources").end is not None
 
 
 def test_a_command_killed_by_a_signal(tmp_path: Path) -> None:
