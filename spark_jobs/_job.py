@@ -26,6 +26,7 @@ from recsys.errors import UserError
 from recsys.settings import write_config
 from spark_jobs import _rundir
 from spark_jobs._arguments import Arguments, fail, parse_arguments
+from spark_jobs._profile import Profile
 
 PHASES = (
     "data_loading",
@@ -60,6 +61,7 @@ class Run:
     config: Config
     path: Path
     recorder: monitor.Recorder
+    profile: Profile
     started: float
 
     def phase(self, name: str) -> AbstractContextManager[None]:
@@ -77,14 +79,16 @@ class Run:
     def session(self) -> SparkSession:
         """The Spark session; its properties and the machine are noted in environment.json."""
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
-        for key, value in _SESSION.items():
+        given = dict(_submitted())
+        for key, value in {**_SESSION, **self.profile.settings(given)}.items():
             builder = builder.config(key, value)
-        if "spark.master" not in dict(_submitted()):
+        if "spark.master" not in given:
             builder = builder.master(self.arguments.master)
         spark = builder.getOrCreate()
         # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
         signal.signal(signal.SIGINT, _interrupt)
         self.write_json("environment.json", _rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())))
+        self.profile.begin(spark)
         return spark
 
 
@@ -104,8 +108,9 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     signal.signal(signal.SIGINT, _interrupt)
     keeps = arguments.leaves_directory
     interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
-    with monitor.record(path, _phase_teller(arguments), interval=interval) as recorder:
-        run = Run(arguments, arguments.config, path, recorder, started)
+    profile = Profile(path / "resources", interval)
+    with monitor.record(path, _phase_teller(arguments, profile), interval=interval) as recorder:
+        run = Run(arguments, arguments.config, path, recorder, profile, started)
         code, ended = 0, {"status": "succeeded"}
         try:
             if job != "recommend":  # it has the settings of the model
@@ -121,7 +126,9 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: nothing interrupts the clearing up
             if not _interrupts:
+                profile.end()
                 _stop_spark()
+            profile.gather()
             if not keeps:
                 _forget(path)
         seconds = round(time.monotonic() - run.started, 1)
@@ -216,10 +223,11 @@ def _log_to(path: Path) -> None:
     _log.propagate = False
 
 
-def _phase_teller(arguments: Arguments) -> Callable[[dict[str, Any]], None]:
+def _phase_teller(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
     phases = PHASES[:6] if arguments.job == "prepare" else PHASES
 
     def tell(record: dict[str, Any]) -> None:
+        profile.hear(record)
         name = record["name"]
         number = f"[{phases.index(name) + 1}/{len(phases)}] " if name in phases else ""
         if record["event"] == "start":
