@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import statistics
 
 import psutil
 from launching import QUICK_JAVA, Started, phases, read_json
@@ -41,7 +42,8 @@ def test_executors_are_watched_and_their_samples_come_back(cluster, settings, tm
     samples = read_samples(resources / f"samples-{platform.node()}.jsonl")
     assert samples.end is not None and samples.end.why == "asked"
     assert samples.end.samples == len(samples.samples) == machine["samples"]
-    assert max(one.roles["jvm"].processes for one in samples.samples if "jvm" in one.roles) == 2
+    # both executors in one tree; for a moment there are more, when one forks to start Python
+    assert statistics.mode(one.roles["jvm"].processes for one in samples.samples if "jvm" in one.roles) == 2
     assert max(one.roles["worker"].processes for one in samples.samples if "worker" in one.roles) >= 2
     assert all(one.roles["sidecar"].processes == 1 for one in samples.samples)
     began, ended = (record["mono"] for record in (phases(job.path)[0], phases(job.path)[-1]))
