@@ -85,9 +85,11 @@ def test_a_new_process_is_found_whatever_the_last_pid_says(watched: Watched) -> 
 def test_a_child_listed_before_its_parent_was_is_found_at_the_next_look(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    watched.fake.write("loadavg", "0 0 0 1/2 100\n")
     watched.look()
     watched.fake.set(101, parent=ROOT)
     watched.fake.set(102, parent=101)
+    watched.fake.write("loadavg", "0 0 0 1/2 102\n")
     with monkeypatch.context() as patched:
         listed = Processes(watched.fake.root).pids() - {"101"}
         patched.setattr(Processes, "pids", lambda self: listed)
