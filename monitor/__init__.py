@@ -11,23 +11,32 @@ from monitor.records import read_samples
 from monitor.watch import Sidecar, start_sidecar
 
 if TYPE_CHECKING:
+    from monitor.compare import make_comparison
     from monitor.hosts import ExecutorWatch, watch_executors
-    from monitor.plots import plot_losses
+    from monitor.jobgraph import JobGraph, read_job_graphs
+    from monitor.plots import plot_job, plot_losses
     from monitor.report import make_report
+    from monitor.runfiles import RunFiles, read_run
     from monitor.spark import SparkWork, collect_event_log, read_event_log
 
 __all__ = [
     "ExecutorWatch",
+    "JobGraph",
     "MonitorError",
     "Recorder",
+    "RunFiles",
     "Sidecar",
     "SparkWork",
     "collect_event_log",
+    "make_comparison",
     "make_report",
     "phase",
+    "plot_job",
     "plot_losses",
     "read_event_log",
+    "read_job_graphs",
     "read_phases",
+    "read_run",
     "read_samples",
     "record",
     "start_sidecar",
@@ -37,11 +46,17 @@ __all__ = [
 
 _LATE = {
     "ExecutorWatch": "monitor.hosts",
+    "JobGraph": "monitor.jobgraph",
+    "RunFiles": "monitor.runfiles",
     "SparkWork": "monitor.spark",
     "collect_event_log": "monitor.spark",
+    "make_comparison": "monitor.compare",
     "make_report": "monitor.report",
+    "plot_job": "monitor.plots",
     "plot_losses": "monitor.plots",
     "read_event_log": "monitor.spark",
+    "read_job_graphs": "monitor.jobgraph",
+    "read_run": "monitor.runfiles",
     "watch_executors": "monitor.hosts",
 }
 
