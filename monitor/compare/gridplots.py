@@ -71,7 +71,7 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
         axes.grid(alpha=0.25)
         if not any(run.figures.get(name) is not None for run in runs):
             axes.text(0.5, 0.5, "unknown", transform=axes.transAxes, ha="center", color="#6b6b6b")
-    canvas.legend_below(figure, panels, 3)
+    canvas.legend_below(figure, panels)
     return figure
 
 

@@ -132,6 +132,9 @@ def test_other_settings_do_not_mix_with_finished_runs(calls, undrawn, tmp_path, 
     # a price changes no run
     calls()
     assert main(["--workers", "1", "--set", "cost.core_hour=9", "--output", out]) == 0
+    # nor does another place for the whole
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert main(["--workers", "1", "--output", str(tmp_path / "moved")]) == 0
     assert calls() == []
 
 
