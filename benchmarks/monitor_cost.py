@@ -1,6 +1,6 @@
 """What the monitor itself costs: 30 processes that do a little, sampled for some seconds.
 
-    .venv/bin/python benchmarks/monitor_cost.py [--processes 30] [--seconds 20] [--interval 0.5] [--megabytes 40]
+    .venv/bin/python benchmarks/monitor_cost.py [--processes 30] [--seconds 60] [--interval 0.5] [--megabytes 40]
 
 Prints the sidecar's share of one core and its milliseconds of CPU a sample, as it measured itself and as the kernel
 counted it. Half of the processes are forks that share memory and write into it, half were started anew.
@@ -47,7 +47,7 @@ def main() -> None:
     """Runs the tree and prints one table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=30)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--interval", type=float, default=0.5)
     parser.add_argument("--megabytes", type=int, default=40, help="what each process holds")
     options = parser.parse_args()

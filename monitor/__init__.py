@@ -11,28 +11,43 @@ from monitor.records import read_samples
 from monitor.watch import Sidecar, start_sidecar
 
 if TYPE_CHECKING:
+    from monitor.hosts import ExecutorWatch, watch_executors
     from monitor.plots import plot_losses
     from monitor.report import make_report
+    from monitor.spark import SparkWork, collect_event_log, read_event_log
 
 __all__ = [
+    "ExecutorWatch",
     "MonitorError",
     "Recorder",
     "Sidecar",
+    "SparkWork",
+    "collect_event_log",
     "make_report",
     "phase",
     "plot_losses",
+    "read_event_log",
     "read_phases",
     "read_samples",
     "record",
     "start_sidecar",
     "unfinished_phase",
+    "watch_executors",
 ]
 
-_LATE = {"make_report": "monitor.report", "plot_losses": "monitor.plots"}
+_LATE = {
+    "ExecutorWatch": "monitor.hosts",
+    "SparkWork": "monitor.spark",
+    "collect_event_log": "monitor.spark",
+    "make_report": "monitor.report",
+    "plot_losses": "monitor.plots",
+    "read_event_log": "monitor.spark",
+    "watch_executors": "monitor.hosts",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # the sidecar, which imports this package too, shall not carry what draws
+    # the sidecar, which imports this package too, shall not carry what it does not need
     if name in _LATE:
         return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'monitor' has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -99,7 +100,12 @@ def _watch(options: argparse.Namespace) -> int:
 
         gc.freeze()
         gc.disable()  # there are no cycles, and looking for them costs as much as a sample
-        sample_until_end(options.resources, options.root, options.interval, file_name=options.file)
+        try:
+            sample_until_end(options.resources, options.root, options.interval, file_name=options.file)
+        except Exception:
+            # it has no terminal and no log: a mistake of ours would go unseen
+            (options.resources / f"{options.file}.error").write_text(traceback.format_exc(), encoding="utf-8")
+            raise
         return 0
     if options.output is None:
         raise MonitorError("--output is missing: name the run's directory")

@@ -26,7 +26,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell's
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _BY_KERNEL = 128  # si_code of a signal from the terminal, which the command got as well
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_LEFT_SECONDS = 2.0
+_LEFT_SECONDS = 1.0
 
 
 def watch_command(output: str | Path, command: Sequence[str], interval: float = INTERVAL_SECONDS) -> int:
@@ -50,7 +50,11 @@ def watch_command(output: str | Path, command: Sequence[str], interval: float = 
     sidecar = start_sidecar(resources, os.getpid(), interval)
     recorder = Recorder(resources)
     started, began = datetime.now(timezone.utc), time.monotonic()
-    code = _run(command, {**os.environ, RUN_VARIABLE: str(resources)})
+    try:
+        code = _run(command, {**os.environ, RUN_VARIABLE: str(resources)})
+    except OSError as error:
+        print(f"monitor: {command[0]}: {error.strerror}", file=sys.stderr)
+        code = NOT_EXECUTABLE
     seconds = time.monotonic() - began
     if not (resources / PHASES).exists():
         recorder.add_phase("command", started, began, seconds, "failed" if code else "done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -87,17 +88,18 @@ def _row(
     spans: list[Span],
     times: list[Interval],
     timeline: Timeline,
-    memory: list[Memory],
-    rates: list[Rate],
+    memory: Sequence[Memory],
+    rates: Sequence[Rate],
     stages: list[tuple[Mapping[str, Any], float]] | None,
     jobs: Sequence[Mapping[str, Any]] | None,
 ) -> PhaseCost:
     wall = seconds_of(times) if name != TOTAL else timeline.end
     points = [point for host in timeline.hosts for point in host.points]
     samples = [point for point in points if holds(times, point.end)]
-    shares = [(point.sample.tree(), share((point.start, point.end), times)) for point in points if point.sample.seconds]
+    overlaps = [(point, share((point.start, point.end), times)) for point in points if point.sample.seconds]
+    shares = [(point.sample.tree(), part) for point, part in overlaps if part]
     seen = sum(common_seconds((p.start, p.end), times) for p in (timeline.driver or _NOBODY).points)
-    known = bool(shares) and any(part > 0 for _, part in shares)
+    known = bool(shares)
     cpu = sum(usage.cpu_seconds * part for usage, part in shares)
     within = [one for one in memory if holds(times, one.seconds)]
     start = _at_start(timeline, times[0], within)
@@ -141,13 +143,13 @@ def _percent(busy_cores: float | None, cores: int) -> float | None:
     return None if busy_cores is None or not cores else round(100 * busy_cores / cores, 3)
 
 
-def _busiest(rates: list[Rate], times: list[Interval], mean: float | None) -> float | None:
+def _busiest(rates: Sequence[Rate], times: list[Interval], mean: float | None) -> float | None:
     """The highest rate of samples that lie in the phase by half or more: others tell of its neighbours."""
     inner = [rate.busy_cores for rate in rates if share((rate.start, rate.end), times) >= 0.5]
     return max([*inner, *([] if mean is None else [mean])], default=None)
 
 
-def _at_start(timeline: Timeline, first: Interval, within: list[Memory]) -> Memory | None:
+def _at_start(timeline: Timeline, first: Interval, within: Sequence[Memory]) -> Memory | None:
     """The memory that a phase found: of the sample before it, or of its own first one where that came at once."""
     before = memory_at(timeline.hosts, first[0])
     if before or not within:
@@ -156,11 +158,12 @@ def _at_start(timeline: Timeline, first: Interval, within: list[Memory]) -> Memo
     return within[0] if within[0].seconds <= first[0] + soon else None
 
 
-def _gained(timeline: Timeline, times: list[Interval], memory: list[Memory]) -> int | None:
+def _gained(timeline: Timeline, times: list[Interval], memory: Sequence[Memory]) -> int | None:
     """The largest rise above its start of one bracket."""
     gains = []
     for one in times:
-        within = [found for found in memory if holds([one], found.seconds)]
+        first, last = (bisect_right(memory, moment, key=lambda found: found.seconds) for moment in one)
+        within = memory[first:last]
         start = _at_start(timeline, one, within)
         if start and within:
             gains.append(max(0, max(found.pss_bytes for found in within) - start.pss_bytes))

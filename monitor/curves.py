@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 from monitor.records import TREE_ROLES
 from monitor.timeline import HostSeries, Timeline
@@ -51,14 +52,16 @@ def memory_at(hosts: tuple[HostSeries, ...], seconds: float) -> Memory | None:
     return Memory(seconds, pss, rss, roles) if found else None
 
 
-def memory_curve(timeline: Timeline) -> list[Memory]:
+@lru_cache(maxsize=2)
+def memory_curve(timeline: Timeline) -> tuple[Memory, ...]:
     """The memory of all hosts at the moment of every sample."""
     moments = sorted({point.end for host in timeline.hosts for point in host.points})
     found = (memory_at(timeline.hosts, moment) for moment in moments)
-    return [one for one in found if one is not None]
+    return tuple(one for one in found if one is not None)
 
 
-def rate_curve(timeline: Timeline) -> list[Rate]:
+@lru_cache(maxsize=2)
+def rate_curve(timeline: Timeline) -> tuple[Rate, ...]:
     """The busy cores of all hosts, an entry a sample of any host: the other hosts' as they were in its middle."""
     rates = []
     for host in timeline.hosts:
@@ -68,7 +71,7 @@ def rate_curve(timeline: Timeline) -> list[Rate]:
                 own = point.sample.tree().cpu_seconds / (point.end - point.start)
                 others = (_rate_at(other, middle) for other in timeline.hosts if other is not host)
                 rates.append(Rate(point.start, point.end, own + sum(others)))
-    return sorted(rates, key=lambda rate: rate.end)
+    return tuple(sorted(rates, key=lambda rate: rate.end))
 
 
 def _rate_at(host: HostSeries, seconds: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 Interval = tuple[float, float]
@@ -25,7 +26,12 @@ def seconds_of(intervals: Iterable[Interval]) -> float:
 
 def common_seconds(one: Interval, others: Sequence[Interval]) -> float:
     """How much of one interval lies in merged others."""
-    return sum(max(0.0, min(one[1], end) - max(one[0], start)) for start, end in others)
+    total = 0.0
+    place = max(0, bisect_left(others, (one[0],)) - 1)
+    while place < len(others) and others[place][0] < one[1]:
+        total += max(0.0, min(one[1], others[place][1]) - max(one[0], others[place][0]))
+        place += 1
+    return total
 
 
 def share(one: Interval, others: Sequence[Interval]) -> float:
@@ -35,6 +41,7 @@ def share(one: Interval, others: Sequence[Interval]) -> float:
     return float(holds(others, one[0]))
 
 
-def holds(intervals: Iterable[Interval], moment: float) -> bool:
+def holds(merged_ones: Sequence[Interval], moment: float) -> bool:
     """Whether a moment lies in one of them: a start is not in it, an end is, as a sample tells of what was before."""
-    return any(start < moment <= end for start, end in intervals)
+    place = bisect_left(merged_ones, (moment,)) - 1  # the last that starts before
+    return place >= 0 and moment <= merged_ones[place][1]

@@ -79,7 +79,9 @@ def _headline(run: RunFiles) -> Html:
     if peak:
         where = phase_at(run, peak.seconds) or "outside of any phase"
         share = figures.part_of(peak.pss_bytes, peak.limit_bytes)
-        cards.append(("Peak memory (PSS)", figures.gigabytes(peak.pss_bytes), f"{share} of the limit, {where}"))
+        several = f" on {peak.host.host}" if len(run.timeline.hosts) > 1 else ""
+        used = figures.gigabytes(peak.pss_bytes)
+        cards.append((f"Peak memory{several} (PSS)", used, f"{share} of the limit, {where}"))
     if total.read_bytes is not None:
         cards.append(("Read from disk", figures.gigabytes(total.read_bytes), None))
         cards.append(("Written to disk", figures.gigabytes(total.write_bytes), None))

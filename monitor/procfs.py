@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
+Parsed = TypeVar("Parsed")
 
 
 class Stat(NamedTuple):
@@ -102,7 +104,7 @@ def _bytes(rest: bytes) -> int:
 
 
 class Processes:
-    """Reads /proc. Every method returns None for a process that went away; what may not be read is None as well."""
+    """Reads /proc. Methods return None for a process that went away, and mostly for what may not be read."""
 
     def __init__(self, root: Path = PROC) -> None:
         self.root = root
@@ -120,17 +122,17 @@ class Processes:
     def stat(self, pid: int | str) -> Stat | None:
         """The process' counters."""
         text = read_file(f"{self._base}{pid}/stat")
-        return parse_stat(text) if text else None
+        return _parsed(parse_stat, text)
 
     def io(self, pid: int) -> tuple[int, int] | None:
         """Bytes read from and written to disks."""
         text = read_file(f"{self._base}{pid}/io")
-        return parse_io(text) if text else None
+        return _parsed(parse_io, text)
 
     def switches(self, pid: int) -> int | None:
         """Context switches of its main thread."""
         text = read_file(f"{self._base}{pid}/schedstat")
-        return parse_switches(text) if text else None
+        return _parsed(parse_switches, text)
 
     def command(self, pid: int) -> list[str]:
         """Its command line; empty for a zombie and for a kernel thread."""
@@ -138,23 +140,36 @@ class Processes:
         return text.decode(errors="replace").rstrip("\0").split("\0") if text else []
 
     def memory(self, pid: int) -> Memory | None:
-        """Its memory; costs the kernel a walk over all its pages (some 6 ms a GB)."""
-        text = read_file(f"{self._base}{pid}/smaps_rollup")
-        return parse_rollup(text) if text else None
+        """Its memory; costs the kernel a walk over all its pages (some 6 ms a GB). PermissionError if not ours."""
+        text = read_file(f"{self._base}{pid}/smaps_rollup", refusable=True)
+        return _parsed(parse_rollup, text)
 
 
-def read_file(path: str, *, whole: bool = False) -> bytes | None:
-    """A file's text, None where there is none to be had; without `whole` one read: a record of /proc fits in it."""
+def _parsed(parse: Callable[[bytes], Parsed], text: bytes | None) -> Parsed | None:
+    """None also for what another kernel may write in another form: one odd file must not spoil a sample."""
+    try:
+        return parse(text) if text else None
+    except (ValueError, IndexError):
+        return None
+
+
+def read_file(path: str, *, whole: bool = False, refusable: bool = False) -> bytes | None:
+    """A file's text, None where there is none to be had; without `whole` one read: a record of /proc fits in it.
+
+    PermissionError only if `refusable`.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        try:
+            text = os.read(descriptor, 8192)
+            while whole and (more := os.read(descriptor, 65536)):
+                text += more
+            return text
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        if refusable:
+            raise
         return None
-    try:
-        text = os.read(descriptor, 8192)
-        while whole and (more := os.read(descriptor, 65536)):
-            text += more
-        return text
-    except OSError:  # ESRCH: it ended between the two calls
+    except OSError:  # also ESRCH: it ended between opening and reading
         return None
-    finally:
-        os.close(descriptor)

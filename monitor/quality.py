@@ -8,6 +8,7 @@ from monitor.timeline import HostSeries
 
 MISSED, LATE = 0.02, 0.05  # of the samples: fewer tell nothing
 UNSEEN = 0.1  # of a phase's time
+FOREIGN = 15  # percent of a machine
 
 
 def quality(run: RunFiles) -> list[str]:
@@ -24,6 +25,7 @@ def quality(run: RunFiles) -> list[str]:
         sentences.append(
             f"No data came from {'the hosts' if many else 'the host'} {which}: what ran there is in no figure."
         )
+    sentences += [f"The monitor met with a problem: {problem}." for problem in timeline.problems]
     driver = timeline.driver
     if timeline.hosts and driver is None:
         sentences.append("The driver's host has no samples: the figures are of the executors' hosts alone.")
@@ -66,6 +68,12 @@ def _of_host(host: HostSeries, several: bool) -> list[str]:
             f"{counted(len(delays), 'sample')} of {taken:,} came over half an interval late{where}, at worst by "
             f"{seconds(max(delays))}."
         )
+    run, machine = busy_percent(host)
+    if machine - run > FOREIGN:
+        sentences.append(
+            f"Other work kept the machine{where} busy: {machine:.0f} % of its CPU was used, {run:.0f} % by this run. "
+            "Times would be shorter on an idle machine."
+        )
     if not host.pss:
         sentences.append(f"The kernel tells no PSS{where}: RSS stands for it, and shared pages count several times.")
     if host.ended is None:
@@ -80,3 +88,14 @@ def _of_host(host: HostSeries, several: bool) -> list[str]:
     if several and host.role == "executor" and host.clock_offset_seconds is None:
         sentences.append(f"How far the clock of {host.host} differs is unknown: it is taken for right.")
     return sentences
+
+
+def busy_percent(host: HostSeries) -> tuple[float, float]:
+    """The mean CPU use of the run's tree and of the whole machine, in percent of the host's cores."""
+    known = [point for point in host.points if point.sample.machine.cpu_percent is not None and point.end > point.start]
+    length = sum(point.end - point.start for point in known)
+    if not length or not host.cores:
+        return 0.0, 0.0
+    tree = sum(point.sample.tree().cpu_seconds for point in known)
+    machine = sum((point.sample.machine.cpu_percent or 0) * (point.end - point.start) for point in known)
+    return 100 * tree / length / host.cores, machine / length

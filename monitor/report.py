@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.figures import counted
+from monitor.figures import UNKNOWN, counted
 from monitor.findings import Finding, findings
 from monitor.page import page
 from monitor.plots import Picture, plot_cores, plot_hosts, plot_losses, plot_memory, plot_phase, plot_run
@@ -16,7 +16,7 @@ from monitor.runfiles import RunFiles, read_run
 from monitor.tables import costs_csv, costs_markdown, costs_screen
 
 REPORT = "report"
-_MOST_HOSTS = 8  # whose cores are drawn
+_MOST_HOSTS, _MOST_PHASES = 8, 24  # that have a picture of their own
 
 
 def make_report(run: str | Path, ended: Mapping[str, Any] | None = None) -> Path:
@@ -66,7 +66,10 @@ def _pictures(run: RunFiles, folder: Path) -> tuple[list[Picture], dict[str, Pic
     for number, host in enumerate(timeline.hosts[:_MOST_HOSTS]):
         drawn.append(plot_cores(timeline, host, folder / (f"cores-{number}.png" if number else "cores.png")))
     phases = {}
+    longest = sorted(run.costs.phases, key=lambda row: -row.wall_seconds)[:_MOST_PHASES]
     for number, row in enumerate(run.costs.phases, 1):
+        if row not in longest:
+            continue
         safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", row.phase)[:60]
         picture = plot_phase(timeline, row, folder / f"phase-{number:02d}-{safe}.png")
         if picture:
@@ -78,9 +81,16 @@ def _losses(run: RunFiles) -> Picture | None:
     path = plot_losses(run.path) if run.history else None
     if path is None:
         return None
-    last = run.history[-1]
-    text = f"Training and validation loss over {counted(len(run.history), 'epoch')}; after the last one "
-    return Picture(path, "Losses", f"{text}{last.get('train_loss')} and {last.get('validation_loss')}.")
+    last = [_rounded(run.history[-1].get(name)) for name in ("train_loss", "validation_loss")]
+    text = f"Training and validation loss over {counted(len(run.history), 'epoch')}; after the last one"
+    return Picture(path, "Losses", f"{text} {last[0]} and {last[1]}.")
+
+
+def _rounded(text: str | None) -> str:
+    try:
+        return f"{float(text or 'nan'):.6g}"
+    except ValueError:
+        return UNKNOWN
 
 
 def _markdown(run: RunFiles, found: Sequence[Finding]) -> str:

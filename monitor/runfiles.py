@@ -15,6 +15,8 @@ from monitor.phases import read_phases
 from monitor.records import HOSTS, JOBS, PHASES, SAMPLES, STAGES, read_samples
 from monitor.timeline import Timeline, build_timeline
 
+_MONITOR_GROUP = "monitor"
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -51,7 +53,7 @@ def read_run(run: str | Path, ended: Mapping[str, Any] | None = None) -> RunFile
     if not phases and not any(one.samples for one in files):
         raise MonitorError(f"{run}: no phase and no sample is in {resources}: name the directory of a run that began")
     timeline = build_timeline(phases, files, _mapping(resources / HOSTS))
-    stages, jobs = _lines(resources / STAGES), _lines(resources / JOBS)
+    stages, jobs = _of_run(_lines(resources / STAGES)), _of_run(_lines(resources / JOBS))
     return RunFiles(
         path=path,
         timeline=timeline,
@@ -109,6 +111,11 @@ def _lines(path: Path) -> list[dict[str, Any]] | None:
         if isinstance(entry, dict):
             found.append(entry)
     return found
+
+
+def _of_run(records: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Without the jobs by which the monitor asks executors for their samples."""
+    return None if records is None else [one for one in records if one.get("job_group") != _MONITOR_GROUP]
 
 
 def _history(path: Path) -> list[dict[str, str]]:

@@ -101,7 +101,8 @@ def _plain(value: Any, key: str) -> Any:
 
 def stage_table(run: RunFiles) -> Html | None:
     """Spark's own figures of the stages that took longest."""
-    stages = sorted(run.stages or [], key=lambda one: -float(one.get("executor_run_seconds") or 0))
+    ran = [one for one in run.stages or [] if one.get("submitted") is not None]  # others were skipped
+    stages = sorted(ran, key=lambda one: -float(one.get("executor_run_seconds") or 0))
     if not stages:
         return None
     columns: tuple[tuple[str, str, float], ...] = (

@@ -52,7 +52,7 @@ class HostSeries:
     clock_error_seconds: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timeline:
     """A run from 0 to `end` seconds; `zero_wall` is 0 in epoch seconds of the driver's wall clock."""
 
@@ -61,6 +61,7 @@ class Timeline:
     end: float
     zero_wall: float
     without_data: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # that the monitor met with on other hosts
 
     @property
     def driver(self) -> HostSeries | None:
@@ -86,7 +87,9 @@ def build_timeline(
     and phases of older runs, to it.
     """
     phases = [one for one in phases if isinstance(one, Mapping) and one.get("event") in ("start", "end")]
-    told = {str(one.get("host")): one for one in (hosts or {}).get("hosts", [])}
+    entries = [one for one in (hosts or {}).get("hosts", []) if isinstance(one, Mapping)]
+    # executors beside the driver have an entry of their own
+    told = {str(one.get("host")): one for one in sorted(entries, key=lambda one: one.get("role") != "driver")}
     files = [one for one in samples if one.samples]
     known = {one.begin.host for one in files if one.begin}
     without = [str(name) for name in (hosts or {}).get("without_data", [])]
@@ -106,7 +109,8 @@ def build_timeline(
     end = max([*marks, *lasts], default=zero)
     spans = tuple(_spans([mark - zero for mark in marks], phases, end - zero))
     moved = tuple(_moved(host, zero) for host in series)
-    return Timeline(spans, moved, end - zero, zero + ahead, tuple(without))
+    problems = tuple(str(one) for one in (hosts or {}).get("problems", []))
+    return Timeline(spans, moved, end - zero, zero + ahead, tuple(without), problems)
 
 
 def _wall_minus_mono(driver: Samples | None, phases: Iterable[Mapping[str, Any]]) -> float:

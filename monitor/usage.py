@@ -78,7 +78,7 @@ class TreeMeter:
                 sums["other" if role == "sidecar" else role][name] += amount
         self._first = False
         used = {role: _usage(part) for role, part in sums.items() if any(part.values())}
-        return TreeUsage(used, self.tree.vanished)
+        return TreeUsage(used, self.tree.vanished + (len(self._memory.gone) if self._memory else 0))
 
     def _measure(self, members: Mapping[Key, Member], now: float) -> dict[Key, Memory]:
         if self._memory is not None:

@@ -26,6 +26,7 @@ from recsys.errors import UserError
 from recsys.settings import write_config
 from spark_jobs import _rundir
 from spark_jobs._arguments import Arguments, fail, parse_arguments
+from spark_jobs._profile import Profile
 
 PHASES = (
     "data_loading",
@@ -60,6 +61,7 @@ class Run:
     config: Config
     path: Path
     recorder: monitor.Recorder
+    profile: Profile
     started: float
 
     def phase(self, name: str) -> AbstractContextManager[None]:
@@ -77,14 +79,16 @@ class Run:
     def session(self) -> SparkSession:
         """The Spark session; its properties and the machine are noted in environment.json."""
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
-        for key, value in _SESSION.items():
+        given = dict(_submitted())
+        for key, value in {**_SESSION, **self.profile.settings(given)}.items():
             builder = builder.config(key, value)
-        if "spark.master" not in dict(_submitted()):
+        if "spark.master" not in given:
             builder = builder.master(self.arguments.master)
         spark = builder.getOrCreate()
         # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
         signal.signal(signal.SIGINT, _interrupt)
         self.write_json("environment.json", _rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())))
+        self.profile.begin(spark)
         return spark
 
 
@@ -104,8 +108,10 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     signal.signal(signal.SIGINT, _interrupt)
     keeps = arguments.leaves_directory
     interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
-    with monitor.record(path, _phase_teller(arguments), interval=interval) as recorder:
-        run = Run(arguments, arguments.config, path, recorder, started)
+    profile = Profile(path / "resources", interval)
+    with monitor.record(path, _phase_teller(arguments, profile), interval=interval) as recorder:
+        run = Run(arguments, arguments.config, path, recorder, profile, started)
+        code, ended = 0, {"status": "succeeded"}
         try:
             if job != "recommend":  # it has the settings of the model
                 run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
@@ -116,18 +122,21 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
                 recorder.stop_sampling()
         except (Exception, KeyboardInterrupt) as error:
             _log.debug("".join(traceback.format_exception(error)))
-            return _failed(run, error)
+            code, ended = _failed(run, error)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: nothing interrupts the clearing up
             if not _interrupts:
+                profile.end()
                 _stop_spark()
+            profile.gather()
             if not keeps:
                 _forget(path)
-        seconds = round(time.monotonic() - started, 1)
-        if keeps:
-            _finish(run, "succeeded", seconds=seconds)
+        seconds = round(time.monotonic() - run.started, 1)
+    if keeps:
+        _finish(run, {**ended, "seconds": seconds})
+        if code == 0:
             run.say(f"done in {seconds:,.0f} s: {path}")
-    return 0
+    return code
 
 
 def exit_with(code: int) -> None:
@@ -147,8 +156,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _failed(run: Run, error: BaseException) -> int:
-    """Says why on the screen and in run.json; the exit code."""
+def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
+    """Says why on the screen; the exit code, and what run.json is to say."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _interrupts:
         text, code = "stopped by the user", 130
@@ -158,18 +167,16 @@ def _failed(run: Run, error: BaseException) -> int:
         more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
-    seconds = round(time.monotonic() - run.started, 1)
-    _finish(run, "failed", error=text, phase=run.recorder.current, seconds=seconds)
-    return code
+    return code, {"status": "failed", "error": text, "phase": run.recorder.current}
 
 
-def _finish(run: Run, status: str, **more: Any) -> None:
+def _finish(run: Run, ended: dict[str, Any]) -> None:
     """The report, then run.json; the other way round where a user waits for the job to stop."""
     if _interrupts:
-        _rundir.finish(run.path, status, **more)
-    _report(run, {"status": status, **more})
+        _rundir.finish(run.path, **ended)
+    _report(run, ended)
     if not _interrupts:
-        _rundir.finish(run.path, status, **more)
+        _rundir.finish(run.path, **ended)
 
 
 def _report(run: Run, ended: dict[str, Any]) -> None:
@@ -216,10 +223,11 @@ def _log_to(path: Path) -> None:
     _log.propagate = False
 
 
-def _phase_teller(arguments: Arguments) -> Callable[[dict[str, Any]], None]:
+def _phase_teller(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
     phases = PHASES[:6] if arguments.job == "prepare" else PHASES
 
     def tell(record: dict[str, Any]) -> None:
+        profile.hear(record)
         name = record["name"]
         number = f"[{phases.index(name) + 1}/{len(phases)}] " if name in phases else ""
         if record["event"] == "start":

@@ -20,6 +20,7 @@ from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
 from spark_jobs._java import find_java, install_java
+from spark_jobs._profile import gather
 from spark_jobs._supervise import run_to_end
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -249,6 +250,7 @@ def _run(command: list[str], environment: dict[str, str], arguments: Arguments, 
                 folder.rmdir()
     if run is not None:
         _rundir.finish_if_killed(run, code, stopped)
+        gather(run / "resources")  # where the job was killed before it could
     if code not in (0, 2) and not stopped and log:
         print(f"howdah: the job failed (exit code {code}); Spark's own log: {log}", file=sys.stderr)
     return code

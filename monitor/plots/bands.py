@@ -8,29 +8,37 @@ from typing import Any
 from monitor.plots.canvas import SHADE, literal, shorten
 from monitor.timeline import Span
 
-_MOST_NAMES = 36
+_MOST_NAMES, _MOST_EDGED = 30, 60
 _SIZE, _ANGLE = 9, 38  # points, degrees
 _APART_INCHES = 0.28  # between the feet of two slanting names
 
 
 def shade(axes: Any, spans: Sequence[Span]) -> None:
-    """Bands in turn, darker where a phase lies in another."""
-    for number, span in enumerate(span for span in spans if span.depth == 0):
-        axes.axvspan(span.start, span.end, color=SHADE[number % 2], zorder=0, linewidth=0)
-        axes.axvline(span.start, color="#b9c2cf", linewidth=0.6, zorder=2.5, alpha=0.8)
-        axes.axvline(span.end, color="#b9c2cf", linewidth=0.6, zorder=2.5, alpha=0.8)
-    for span in spans:
-        if span.depth:
-            axes.axvspan(span.start, span.end, color="#5b6b85", alpha=0.10, zorder=0.2, linewidth=0)
+    """Bands in turn, darker where a phase lies in another; their edges too where there are not too many."""
+    outer = [span for span in spans if span.depth == 0]
+    across = axes.get_xaxis_transform()
+    for turn, colour in enumerate(SHADE):
+        _fill(axes, outer[turn::2], color=colour, transform=across, zorder=0)
+    _fill(axes, [span for span in spans if span.depth], color="#5b6b85", alpha=0.10, transform=across, zorder=0.2)
+    edges = {edge for span in outer for edge in (span.start, span.end)}
+    for edge in edges if len(outer) <= _MOST_EDGED else ():
+        axes.axvline(edge, color="#b9c2cf", linewidth=0.6, zorder=2.5, alpha=0.8)
+
+
+def _fill(axes: Any, spans: Sequence[Span], **look: Any) -> None:
+    if spans:
+        axes.broken_barh([(span.start, span.end - span.start) for span in spans], (0, 1), linewidth=0, **look)
 
 
 def name_above(axes: Any, spans: Sequence[Span], seconds: float, width_inches: float) -> None:
     """Slanting names above the axes, moved apart where phases are short, each with a line to its phase.
 
-    Of more phases than fit the longest are named.
+    Of more phases than fit the longest are named, if they are long at all.
     """
-    longest = sorted(spans, key=lambda span: span.start - span.end)[:_MOST_NAMES]
-    named = sorted(longest, key=lambda span: (span.start + span.end) / 2)
+    if len(spans) > _MOST_NAMES:
+        long = [span for span in spans if span.end - span.start >= 0.01 * seconds]
+        spans = sorted(long, key=lambda span: span.start - span.end)[:_MOST_NAMES]
+    named = sorted(spans, key=lambda span: (span.start + span.end) / 2)
     middles = [(span.start + span.end) / 2 for span in named]
     scale = max(seconds, 1e-9)
     feet = spread([middle / scale for middle in middles], _APART_INCHES / width_inches)

@@ -39,12 +39,11 @@ def plot_run(timeline: Timeline, path: Path) -> canvas.Picture:
     _time_axis(cpu, timeline)
     canvas.legend_below(figure, [cpu, ram])
     canvas.save(figure, path)
-    mean = sum(rate.busy_cores * (rate.end - rate.start) for rate in rates) / max(
-        sum(rate.end - rate.start for rate in rates), 1e-9
-    )
+    spent = sum(point.sample.tree().cpu_seconds for host in timeline.hosts for point in host.points)
+    mean = spent / max(timeline.end, 1e-9) / max(timeline.cores, 1)
     text = (
         f"CPU and RAM over {seconds(timeline.end)} with {counted(len(timeline.spans), 'phase')}: CPU "
-        f"{percent(100 * mean / max(timeline.cores, 1))} on average; RAM at most {gigabytes(peak.pss_bytes)} "
+        f"{percent(100 * mean)} on average; RAM at most {gigabytes(peak.pss_bytes)} "
         f"at {seconds(peak.seconds)}."
     )
     return canvas.Picture(path, "The whole run", text)

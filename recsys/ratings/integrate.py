@@ -17,7 +17,7 @@ from pyspark.sql.types import DataType, StringType
 
 from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
 from recsys.ratings.blocks import ROWS, Block, block_schema, hash_users, stored
-from recsys.ratings.chunks import OFF, TABLE, Batches, Scale, pack, unpack
+from recsys.ratings.chunks import OFF, TABLE, Batches, Scale, pack, tables_of
 from recsys.ratings.read import FILE, POSITION
 
 if TYPE_CHECKING:
@@ -65,21 +65,20 @@ def gather_users(
 
     def select(batches: Batches) -> Batches:
         ids, selected = known.value
-        for batch in batches:
-            for data in batch[TABLE]:
-                table = unpack(data) if data.is_valid else None
-                yield _with_counts(*(_select(table, ids, selected, targets, scale) if table else ([], {})), targets)
+        for table in tables_of(batches):
+            pieces, left_out = _select(table, ids, selected, targets, scale)
+            yield _with_counts(pieces, left_out, targets)
 
     def gather(batches: Batches) -> Batches:
-        tables, counts = [], Counter(dict.fromkeys(_LEFT_OUT, 0))
+        tables: list[pa.Table] = []
+        counts = Counter(dict.fromkeys(_LEFT_OUT, 0))
         for batch in batches:
-            tables += [unpack(data) for data in batch[TABLE] if data.is_valid]
+            tables += tables_of([batch])
             counts.update({name: pc.sum(batch[name]).as_py() for name in _LEFT_OUT})
         if tables or counts:
             yield gather_ratings(pa.concat_tables(tables) if tables else None, lowest, users, counts)
 
     counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
-    # every chunk leaves a piece, be it only its counts: of an empty shuffle Spark would not run what comes before
     pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
     counts = [*_LEFT_OUT, UNIQUE, BELOW_POSITIVE]
     schema = ", ".join(f"{name} bigint" for name in counts) + f", {block_schema(user_type.simpleString())}"
@@ -137,7 +136,7 @@ def _with_counts(pieces: list[tuple[int, bytes]], counts: dict[str, int], target
     rows = [(int(targets[0]), None), *pieces]
     columns = {_TARGET: pa.array([target for target, _ in rows], pa.int32())}
     for name in _LEFT_OUT:
-        columns[name] = pa.array([counts.get(name, 0)] + [0] * len(pieces), pa.int64())
+        columns[name] = pa.array([counts[name]] + [0] * len(pieces), pa.int64())
     columns[TABLE] = pa.array([data for _, data in rows], pa.binary())
     return pa.RecordBatch.from_pydict(columns)
 

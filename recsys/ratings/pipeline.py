@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from recsys.columns import INDEX, MOVIE, MOVIE_ID, POPULARITY, TITLE, USER, YEAR
 from recsys.config import DataConfig
 from recsys.errors import DataError
 from recsys.ratings.blocks import build_blocks
-from recsys.ratings.chunks import (
-    HEADERS,
-    ODD,
-    OFF,
-    ROWS,
-    TABLE,
-    PlainForm,
-    Scale,
-    chunks_of_rows,
-    count_off,
-    odd_rows,
-    read_chunks,
-)
+from recsys.ratings.chunks import OFF, READ, Scale, count_off
 from recsys.ratings.integrate import (
     BELOW_POSITIVE,
     JOINED,
@@ -40,12 +25,12 @@ from recsys.ratings.integrate import (
     UNKNOWN,
     gather_users,
 )
+from recsys.ratings.load import load_ratings
 from recsys.ratings.movies import NO_YEAR, Movies, collect_movies, movie_table, movies_of_ratings
 from recsys.ratings.read import (
     DUPLICATE,
     HEADER,
     OFF_SCALE,
-    REASON,
     REPEATED_HEADER,
     ROW_REASONS,
     UNKNOWN_MOVIE,
@@ -61,7 +46,6 @@ from recsys.ratings.statistics import Statistics, count_ratings
 
 Phase = Callable[[str], AbstractContextManager[Any]]
 
-_ALL = "all"
 _SPILLABLE = StorageLevel.MEMORY_AND_DISK
 
 
@@ -83,31 +67,8 @@ class Prepared:
         return len(self.items)
 
 
-class _Counts:
-    """What is observed of the rows while they pass."""
-
-    def __init__(self) -> None:
-        self.plain: dict[str, int] = {}  # lines in the plain form, and headers
-        self.rows = Observation("rows")
-        self.observed: list[Observation] = []
-
-    def observe_rows(self, parsed: DataFrame) -> DataFrame:
-        reasons = [*ROW_REASONS, HEADER]
-        counts = [F.count_if(F.col(REASON) == reason).alias(reason) for reason in reasons]
-        self.observed.append(self.rows)
-        return parsed.observe(self.rows, F.count(F.lit(1)).alias(_ALL), *counts)
-
-    def of_rows(self) -> Counter[str]:
-        """All rows that were read, the headers among them, and those of each reason that a row alone can tell."""
-        total = Counter(self.plain)
-        for one in self.observed:
-            total.update(one.get)
-        return total
-
-
 def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phase, profile: bool) -> Prepared:
     """Runs the six data phases; with `profile` each one materialises its result within its own bracket."""
-    counts = _Counts()
     integer_users = sources.integer_ids(USER, data.id_type)
     integer_movies = sources.integer_ids(MOVIE, data.id_type)
 
@@ -119,16 +80,13 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         return aside.add("ratings", sources.ratings, rows, reasons, rows_read, movie_table(rows, movies))
 
     with phase("data_loading"):
-        loaded = _Loaded.of(spark, sources.ratings, integer_users, integer_movies, counts, profile)
+        loaded = load_ratings(spark, sources.ratings, integer_users, integer_movies)
         raw_movies = read_rows(spark, sources.movies) if sources.movies else None
 
     with phase("ratings_transformation"):
         scale = Scale(sources.rating_min, sources.rating_max, sources.rating_step)
-        good = loaded.good_chunks(scale, counts)
         if profile:
-            count_off(
-                good, scale
-            )  # all of it is done here once; a second copy of the rows would cost more than doing it again
+            count_off(loaded.chunks, scale)  # done for its time: to keep the result costs more than to do it again
 
     with phase("movies_transformation"):
         if raw_movies is not None and sources.movies is not None:
@@ -136,17 +94,17 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
             movies = collect_movies(parsed_movies, sources.movies.headers, data.year_from, data.year_to)
             bad_movies = _check_movies(spark, sources.movies, movies, data, integer_movies, aside)
         else:
-            movies, bad_movies = movies_of_ratings(good, scale, id_type(integer_movies)), {}
+            movies, bad_movies = movies_of_ratings(loaded.chunks, scale, id_type(integer_movies)), {}
 
     with phase("data_integration"):
         partitions = _partitions(spark, sources)
         users = id_type(integer_users)
-        gathered = gather_users(good, scale, movies, users, partitions, data.positive_from)
+        gathered = gather_users(loaded.chunks, scale, movies, users, partitions, data.positive_from)
         loaded.release()
 
     with phase("statistical_analysis"):
         statistics = count_ratings(gathered.blocks, len(movies.ids))
-        told = _tell(sources.ratings, statistics, counts.of_rows(), gathered.counts, reject)
+        told = _tell(sources.ratings, statistics, loaded.counts, gathered.counts, reject)
         told["movies_file"] = _tell_movies(movies, bad_movies, sources.movies is not None)
         told["best_reachable_rmse"] = sources.best_rmse
         if not statistics.ratings:
@@ -162,55 +120,6 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
 
     items = _items(movies, rated, statistics)
     return Prepared(blocks, items, told, sources.rating_min, sources.rating_max, data.positive_from, aside.rows)
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """The ratings as they were read: lines in the plain form as chunks, all others as typed rows."""
-
-    chunks: DataFrame | None
-    rows: DataFrame | None
-    many_files: bool
-
-    @staticmethod
-    def of(
-        spark: SparkSession,
-        source: Source,
-        integer_users: bool,
-        integer_movies: bool,
-        counts: _Counts,
-        profile: bool,
-    ) -> _Loaded:
-        """Plain lines are parsed here, as it must be known whether there are others; else only with `profile`."""
-        many = source.files > 1
-        form = PlainForm.of(source.layout, integer_users and integer_movies)
-        if form is None:
-            rows = parse_ratings(read_rows(spark, source), integer_users, integer_movies)
-            if profile:
-                rows = rows.persist(_SPILLABLE)
-                rows.count()
-            return _Loaded(None, rows, many)
-        chunks = read_chunks(spark, source, form).persist(_SPILLABLE)
-        sums = [F.coalesce(F.sum(one), F.lit(0)) for one in (ROWS, HEADERS, F.greatest(F.size(ODD), F.lit(0)))]
-        plain, headers, odd = chunks.agg(*sums).first() or (0, 0, 0)
-        counts.plain.update({_ALL: plain + headers, HEADER: headers})
-        others = parse_ratings(odd_rows(chunks, source), integer_users, integer_movies) if odd else None
-        return _Loaded(chunks, others, many)
-
-    def good_chunks(self, scale: Scale, counts: _Counts) -> DataFrame:
-        """Ratings as chunks, without those rejected ones that are not just off the scale."""
-        parts = [] if self.chunks is None else [self.chunks.select(TABLE)]
-        if self.rows is not None:
-            rows = check_scale(self.rows, scale.low, scale.high, scale.step)
-            rows = counts.observe_rows(rows).where(F.col(REASON).isNull())
-            parts.append(chunks_of_rows(rows, self.many_files))
-        return reduce(DataFrame.union, parts)
-
-    def release(self) -> None:
-        """Frees what was kept."""
-        for frame in (self.chunks, self.rows):
-            if frame is not None:
-                frame.unpersist()
 
 
 def _partitions(spark: SparkSession, sources: Sources) -> int:
@@ -254,7 +163,7 @@ def _tell(
     rejects[REPEATED_HEADER] = rows[HEADER] - headers
     rejects[UNKNOWN_MOVIE] = left_out[UNKNOWN]
     rejects[DUPLICATE] = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS] - left_out[UNIQUE]
-    rows_read = rows[_ALL] - headers
+    rows_read = rows[READ] - headers
     return {
         **statistics.summary(),
         "rows_read": rows_read,

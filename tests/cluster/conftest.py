@@ -1,14 +1,16 @@
-"""One trained run and one prepared data set for all of these tests."""
+"""One trained run and one prepared data set for all of these tests, and clusters."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from launching import ROOT, TINY, succeed
+from standalone import Cluster, running_cluster
 
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
 from fake_java import copy_checkout
@@ -48,3 +50,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
     cwd = tmp_path_factory.mktemp("preparing")
     succeed("prepare", "--config", settings, "--output", "prepared", cwd=cwd)
     return cwd / "prepared"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with running_cluster(tmp_path / "cluster") as made:
+        yield made

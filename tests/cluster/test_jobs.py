@@ -48,7 +48,7 @@ def test_the_run_directory_holds_all_that_the_design_names(trained):
     assert files == {
         "config.toml", "environment.json", "statistics.json", "history.csv", "metrics.json", "recommendations.json",
         "model/model.keras", "model/items.parquet", "model/preprocessing.json", "resources/phases.jsonl",
-        "report/loss.png", "run.log", "spark.log", "run.json",
+        "resources/samples.jsonl", "report/loss.png", "run.log", "spark.log", "run.json",
     }  # fmt: skip
 
 

@@ -2,75 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import psutil
-import pyspark
-import pytest
 from launching import QUICK_JAVA, ROOT, Started, history, phases, read_json
+from standalone import SPARK
 
 from recsys.evaluation import quiet_keras
-from spark_jobs._java import find_java
-
-SPARK = Path(pyspark.__file__).parent
-
-
-@dataclass
-class Cluster:
-    """Its processes, each with a log and a directory of its own."""
-
-    folder: Path
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    url: str = ""
-
-    def start(self, name: str, *arguments: str, until: str) -> str:
-        """Starts a daemon in an empty environment and waits for a line of its log."""
-        place = self.folder / name
-        place.mkdir(parents=True)
-        environment = {
-            "JAVA_HOME": str(find_java(ROOT / ".venv" / "java")), "PATH": "/usr/bin:/bin", "SPARK_HOME": str(SPARK),
-            "SPARK_LOCAL_DIRS": str(place / "local"), "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {QUICK_JAVA}",
-        }  # fmt: skip
-        log = place / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [str(SPARK / "bin" / "spark-class"), *arguments, "--host", "127.0.0.1", "--webui-port", "0"],
-                cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
-        self.processes.append(process)
-        end = time.monotonic() + 120
-        while not (found := re.search(until, log.read_text())):
-            assert process.poll() is None and time.monotonic() < end, log.read_text()
-            time.sleep(0.05)
-        return found[1]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "cluster")
-    package = "org.apache.spark.deploy"
-    try:
-        made.url = made.start("master", f"{package}.master.Master", "--port", "0", until=r"master at (spark://\S+)")
-        for name in ("worker-1", "worker-2"):
-            made.start(
-                name, f"{package}.worker.Worker", "--cores", "1", "--memory", "2g", "--work-dir",
-                str(tmp_path / "cluster" / name / "work"), made.url, until=r"Successfully (registered) with master",
-            )  # fmt: skip
-        yield made
-    finally:
-        below = [child for one in made.processes for child in psutil.Process(one.pid).children(recursive=True)]
-        for process in made.processes:
-            process.terminate()
-            process.wait(30)
-        for child in psutil.wait_procs(below, timeout=10)[1]:
-            child.kill()
 
 
 def is_python_daemon(process: psutil.Process) -> bool:

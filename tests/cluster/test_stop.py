@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -104,6 +105,8 @@ def test_the_drivers_python_is_killed(start):
     check_that_it_failed(job, told["phase"], 137, "killed (exit code 137)")
     assert told["phase"] in ("ratings_transformation", "movies_transformation")
     assert f"Spark's own log: {job.path / 'spark.log'}" in said
+    jobs = [json.loads(line) for line in (job.path / "resources" / "jobs.jsonl").read_text().splitlines()]
+    assert "data_loading" in {one["phase"] for one in jobs}  # what Spark had written down by then
 
 
 def test_the_jvm_is_killed(start, prepared):

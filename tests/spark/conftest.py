@@ -10,6 +10,8 @@ from pyspark.sql import SparkSession
 @pytest.fixture(scope="session")
 def spark():
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    # many small jobs: the second compiler would only take the processor from them
+    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     session = (
         SparkSession.builder.master("local[2]")
         .appName("tests")

@@ -10,31 +10,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.ratings.chunks import HEADERS, ODD, ROWS, TABLE, PlainForm, Scale, pack, parse_lines, unpack
+from recsys.ratings.chunks import READ, TABLE, Scale, pack, unpack
 from recsys.ratings.layout import TextLayout
+from recsys.ratings.plain import ODD, PlainForm, parse_lines
 from recsys.ratings.read import FILE, POSITION
+from recsys.ratings.read import HEADER as HEADERS
 
 HEADER = "userId,movieId,rating,timestamp"
 ORDER = {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}
 NUMBERED = 7
 
 
-def form_of(separator: str = ",", positions: dict[str, int] = ORDER, fields: int = 4) -> PlainForm:
-    form = PlainForm.of(TextLayout(separator, False, "UTF-8", HEADER, positions, fields), integer_ids=True)
+def form_of(
+    separator: str = ",", header: str | None = HEADER, positions: dict[str, int] = ORDER, fields: int = 4
+) -> PlainForm:
+    form = PlainForm.of(TextLayout(separator, False, "UTF-8", header, positions, fields), integer_ids=True)
     assert form is not None
     return form
 
 
-def parse(lines: list[str], form: PlainForm, header: str | None = HEADER, size: int = 3, part: int = 0):
+def parse(lines: list[str], form: PlainForm, size: int = 3, part: int = 0):
     """The plain rows with their place, the places and texts of the others, and the number of headers."""
     pieces = [lines[start : start + size] for start in range(0, len(lines), size)]
     batches = [pa.RecordBatch.from_pydict({"value": pa.array(piece, pa.string())}) for piece in pieces]
     rows, odd, headers = [], [], 0
-    for chunk in parse_lines(batches, form, header, part, NUMBERED):
+    for chunk in parse_lines(batches, form, part, NUMBERED):
         (told,) = chunk.to_pylist()
         headers += told[HEADERS]
         table = unpack(told[TABLE]).to_pylist() if told[TABLE] else []
-        assert told[ROWS] == len(table)
+        assert told[READ] == len(table) + told[HEADERS]
         assert all(row[FILE] == NUMBERED for row in table)
         rows += [(row[POSITION], row[USER], row[MOVIE], row[RATING], row.get(TIMESTAMP)) for row in table]
         odd += [(line[POSITION], line["value"]) for line in told[ODD] or []]
@@ -67,7 +71,7 @@ def test_plain_lines_are_parsed_and_the_others_handed_back_with_their_place() ->
     [("::", "1::10::4.5::100"), ("\t", "1\t10\t4.5\t100"), ("|", "1|10|4.5|100"), ("-", "1-10-4.5-100")],
 )
 def test_separators(separator: str, line: str) -> None:
-    assert parse([line], form_of(separator), None) == ([(0, 1, 10, 4.5, 100)], [], 0)
+    assert parse([line], form_of(separator, None)) == ([(0, 1, 10, 4.5, 100)], [], 0)
 
 
 def test_columns_in_another_order_and_no_timestamp() -> None:
@@ -91,7 +95,7 @@ def test_layouts_whose_lines_are_never_plain() -> None:
 
 
 def test_a_header_of_digits_is_a_header() -> None:
-    assert parse(["1,2,3,4", "5,6,1.0,8"], form_of(), header="1,2,3,4") == ([(1, 5, 6, 1.0, 8)], [], 1)
+    assert parse(["1,2,3,4", "5,6,1.0,8"], form_of(header="1,2,3,4")) == ([(1, 5, 6, 1.0, 8)], [], 1)
 
 
 number = st.integers(-(10**19), 10**19).map(str) | st.sampled_from(

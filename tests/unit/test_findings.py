@@ -125,7 +125,8 @@ def test_the_laziness_check(tmp_path: Path) -> None:
 
 
 def test_jobs_in_their_phases_are_no_finding(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", ALL, [steady()], jobs=[job("load", 1), job("train", 5)])
+    own = {**job(None, 20), "job_group": "monitor"}
+    run = write_run(tmp_path / "run", ALL, [steady()], jobs=[job("load", 1), job("train", 5), own])
     assert not any("Spark" in text for text in told(run))
 
 
@@ -141,6 +142,16 @@ def test_missed_and_late_samples(tmp_path: Path) -> None:
     sentences = warnings(write_run(tmp_path / "run", phase("a", 0, 10), [of_host(samples)]))
     assert "3 samples of 6 (50 %) were missed" in about(sentences, "missed")
     assert "1 sample of 3 came over half an interval late, at worst by 1.50 s" in about(sentences, "late")
+
+
+def test_other_work_on_the_machine(tmp_path: Path) -> None:
+    def busy(percents: tuple[float, float]) -> Samples:
+        machines = (replace(one, machine=sample(0, 0, {}, percents=percents).machine) for one in steady().samples)
+        return of_host(machines)
+
+    sentences = warnings(write_run(tmp_path / "busy", ALL, [busy((100.0, 60.0))]))
+    assert "80 % of its CPU was used, 50 % by this run" in about(sentences, "Other work")
+    assert warnings(write_run(tmp_path / "idle", ALL, [busy((60.0, 60.0))])) == []
 
 
 def test_sampling_that_began_late(tmp_path: Path) -> None:
@@ -159,10 +170,11 @@ def test_a_monitor_that_was_killed_before_the_run_ended(tmp_path: Path) -> None:
 def test_hosts_without_data_and_uncertain_clocks(tmp_path: Path) -> None:
     far = of_host([sample(at, at and 2, {"worker": role(1.0, 10)}, host="far") for at in (0, 2, 4)], "far")
     entry = {"host": "far", "clock_offset_seconds": 0.0, "clock_error_seconds": 3.0}
-    hosts = {"hosts": [{"host": HOST}, entry, {"host": "silent"}], "without_data": ["lost"]}
+    hosts = {"hosts": [{"host": HOST}, entry, {"host": "silent"}], "without_data": ["lost"], "problems": ["no answer"]}
     sentences = warnings(write_run(tmp_path / "run", ALL, [steady(), far], hosts_json=hosts))
     assert "lost and silent" in about(sentences, "No data came from")
     assert "clock of far is known to 3.00 s only" in about(sentences, "clock")
+    assert about(sentences, "no answer") == "The monitor met with a problem: no answer."
 
 
 def test_executors_alone_are_no_driver(tmp_path: Path) -> None:

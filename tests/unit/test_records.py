@@ -43,13 +43,11 @@ def test_a_named_file_of_another_host(tmp_path: Path) -> None:
 
 def test_every_cut_of_the_file_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "samples.jsonl"
-    lines = [to_line(one) for one in (BEGIN, FIRST, SECOND)]
-    whole = b"".join(lines)
-    for size in range(len(lines[0]), len(whole)):
-        path.write_bytes(whole[:size])
-        found = read_samples(path)
-        assert found.begin == BEGIN
-        assert found.samples == (FIRST, SECOND)[: (size > len(lines[0] + lines[1]) - 2) + (size > len(whole) - 2)]
+    before, last = to_line(BEGIN) + to_line(FIRST), to_line(SECOND)
+    for size in range(len(last)):
+        path.write_bytes(before + last[:size])
+        whole = size == len(last) - 1  # but for its end
+        assert read_samples(path) == Samples(BEGIN, (FIRST, SECOND) if whole else (FIRST,), None)
 
 
 def test_what_is_not_known_is_left_out(tmp_path: Path) -> None:

@@ -1,0 +1,218 @@
+"""Executors on other machines: a sidecar on each, started from tasks, and its samples brought back by tasks."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from monitor.clock import Exchange, estimate_offset
+from monitor.executor import Report, Request, task
+from monitor.hostsfile import read_hosts, refresh_hosts, write_hosts
+from monitor.machine import boot_id, host
+from monitor.records import read_samples
+from monitor.sparkwork import MONITOR_GROUP
+
+__all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
+
+_ROUNDS = 4  # of tasks, until every executor was met: Spark cannot be told where a task shall run
+_HOLD_SECONDS = 0.05
+_CLOCK_TRIES = 5
+_JOB_SECONDS = 60.0  # that the monitor waits for one of its own jobs
+
+
+def watch_executors(spark: Any, resources: str | Path, interval: float = 0.5) -> ExecutorWatch:
+    """Puts a sidecar, sampling every `interval` seconds, on each machine with executors of this session.
+
+    The executors need the package `monitor` (by --py-files, or installed). Call `collect` now and then, and `stop`
+    before the session ends; the samples land in `resources`/samples-HOST.jsonl. Where executors run below the driver
+    (local mode) its own sidecar sees them, and none is started.
+    """
+    watch = ExecutorWatch(spark, resources, interval)
+    watch.start()
+    return watch
+
+
+@dataclass
+class _Machine:
+    """One machine with executors."""
+
+    host: str
+    file: Path
+    exchanges: list[Exchange] = field(default_factory=list)
+    with_driver: bool = False
+    bytes: int = 0
+
+
+class ExecutorWatch:
+    """The sidecars on the machines of an application's executors; made by `watch_executors`.
+
+    It never raises for want of an answer: what went wrong is in hosts.json, under "problems". Its Spark jobs have the
+    job group "monitor" and are in no phase.
+    """
+
+    def __init__(self, spark: Any, resources: str | Path, interval: float) -> None:
+        self._context = spark.sparkContext
+        self._resources = Path(resources)
+        begin = read_samples(resources).begin
+        self._request = Request(
+            application=re.sub(r"[^\w.-]", "-", self._context.applicationId),
+            interval_seconds=interval,
+            driver=(host(), boot_id(), begin.root_pid if begin else os.getpid()),
+        )
+        self._machines: dict[tuple[str, str], _Machine] = {}
+        self._offsets: dict[str, int] = {}  # bytes that have come, by stream
+        self._met: set[str] = set()
+        self._known: dict[str, str] = {}  # executors that there have been, and their machines as Spark calls them
+        self._problems: list[str] = []
+        self._broken = str(self._context.master).startswith("local") and "cluster" not in self._context.master
+
+    def start(self) -> None:
+        """Starts the sidecars and compares clocks."""
+        self._visit(self._request)
+        for _ in range(_CLOCK_TRIES):  # with workers that are warm, and one task a core: quick, and so exact
+            self._round(self._request, 1)
+        self._write()
+
+    def collect(self) -> None:
+        """Brings back what was sampled since the last time; a machine that is new gets a sidecar."""
+        self._visit(self._request)
+
+    def stop(self) -> None:
+        """Ends the sidecars, brings back all that is left, removes their folders, and writes hosts.json."""
+        self._visit(replace(self._request, stop=True))
+        self._visit(replace(self._request, remove=True))
+        self._write()
+        self._broken = True
+
+    def _visit(self, request: Request) -> None:
+        """Sends tasks until every executor was met, a few times at most, and every sample is here."""
+        met: set[str] = set()
+        rounds, more = 0, True
+        while rounds < _ROUNDS or more:
+            had = sum(self._offsets.values())
+            reports = self._round(replace(request, hold_seconds=_HOLD_SECONDS), 2)
+            rounds += 1
+            met |= {report.executor for report in reports if report.executor}
+            more = any(report.more for report in reports) and sum(self._offsets.values()) > had
+            if not more and (not met or not set(self._executors()) - met):
+                break
+        self._met |= met
+
+    def _round(self, request: Request, tasks_per_core: int) -> list[Report]:
+        """One job with tasks enough for every executor to get some."""
+        if self._broken:
+            return []
+        cores = sum(cores for _, cores in self._executors().values())
+        tasks = tasks_per_core * max(cores, self._context.defaultParallelism)
+        asked = replace(request, ask=uuid.uuid4().hex, offsets=dict(self._offsets))
+        try:
+            sent, reports, answered = _run(self._context, asked, tasks)
+        except Exception as error:
+            self._broken = True
+            self._note(f"asking the executors failed: {_one_line(error)}")
+            return []
+        for report in reports:
+            self._take(report, Exchange(sent, report.begun, report.ended, answered))
+        return reports
+
+    def _take(self, report: Report, exchange: Exchange) -> None:
+        if report.problem:
+            self._note(f"{report.host}: {report.problem}")
+        machine = self._machines.get((report.host, report.boot_id))
+        if machine is None:
+            files = {one.file for one in self._machines.values()}
+            machine = _Machine(report.host, _file(self._resources, report.host, files))
+            self._machines[report.host, report.boot_id] = machine
+        machine.exchanges.append(exchange)
+        machine.with_driver |= report.with_driver
+        if report.stream and report.data and report.offset == self._offsets.get(report.stream, 0):
+            with machine.file.open("ab") as file:
+                file.write(report.data)
+            machine.bytes += len(report.data)
+            self._offsets[report.stream] = report.offset + len(report.data)
+
+    def _executors(self) -> dict[str, tuple[str, int]]:
+        """The executors that Spark has now: machine, as Spark calls it, and cores."""
+        try:
+            listed = self._context._jsc.sc().statusStore().executorList(True)
+            each = [listed.apply(place) for place in range(listed.size())]
+            found = {
+                str(one.id()): (str(one.hostPort()).rpartition(":")[0], int(one.totalCores()))
+                for one in each
+                if one.id() != "driver"
+            }
+        except Exception as error:  # of another version of Spark, or the JVM has gone
+            self._note(f"the list of executors is not to be had: {_one_line(error)}")
+            return {}
+        self._known |= {name: machine for name, (machine, _) in found.items()}
+        return found
+
+    def _write(self) -> None:
+        clocks = {
+            one.file.name: estimate_offset(one.exchanges) for one in self._machines.values() if not one.with_driver
+        }
+        silent = {one.host for one in self._machines.values() if not one.with_driver and not one.bytes}
+        reached = {self._known[name] for name in self._met & self._known.keys()}
+        silent |= set(self._known.values()) - reached
+        try:
+            write_hosts(self._resources, clocks, sorted(silent), self._problems)
+        except OSError as error:
+            self._note(f"hosts.json cannot be written: {error}")
+
+    def _note(self, problem: str) -> None:
+        if problem not in self._problems:
+            self._problems.append(problem)
+
+
+def _run(context: Any, request: Request, tasks: int) -> tuple[float, list[Report], float]:
+    """Runs the tasks in a job of its own thread; when they were sent and answered, by this machine's clock.
+
+    TimeoutError where they do not end, because there is no executor any more: they are cancelled.
+    """
+    from pyspark import InheritableThread
+
+    done: list[tuple[float, list[Report], float]] = []
+    failed: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            # job groups belong to threads: that of the phase going on stays as it is
+            context.setJobGroup(MONITOR_GROUP, "the monitor asks the executors' machines", True)
+            partitions = context.parallelize(range(tasks), tasks).mapPartitions(partial(task, request))
+            sent, start = time.time(), time.monotonic()
+            reports = partitions.collect()
+            done.append((sent, reports, sent + time.monotonic() - start))
+        except Exception as error:
+            failed.append(error)
+
+    thread = InheritableThread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_JOB_SECONDS)
+    if failed:
+        raise failed[0]
+    if not done:
+        context.cancelJobGroup(MONITOR_GROUP)
+        raise TimeoutError(f"no answer within {_JOB_SECONDS:g} s")
+    return done[0]
+
+
+def _file(resources: Path, host: str, taken: set[Path]) -> Path:
+    name = re.sub(r"[^\w.-]", "-", host)
+    path, number = resources / f"samples-{name}.jsonl", 1
+    while path in taken:
+        number += 1
+        path = resources / f"samples-{name}-{number}.jsonl"
+    return path
+
+
+def _one_line(error: Exception) -> str:
+    """What a failed job says in one line: what its Python or Java ended with."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line) and "org.apache" not in line]
+    return f"{type(error).__name__}: {(causes or lines or [''])[0]}"[:300]

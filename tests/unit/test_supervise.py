@@ -1,0 +1,42 @@
+"""The supervisor lets a run's monitor write down the end before it ends what is left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitor import read_samples
+from monitor.procfs import Processes
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> None:
+    job = tmp_path / "job.py"
+    job.write_text(
+        "import os, signal, subprocess, sys, monitor\n"
+        "monitor.start_sidecar(sys.argv[1], interval=0.1)\n"
+        "left = subprocess.Popen(['sleep', '60'], start_new_session=True)\n"
+        "open(sys.argv[1] + '/left', 'w').write(str(left.pid))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    code = (
+        "import os, sys\n"
+        "from spark_jobs._supervise import run_to_end\n"
+        "command = [sys.executable, sys.argv[1], sys.argv[2]]\n"
+        "print(run_to_end(command, dict(os.environ, PYTHONPATH=os.getcwd()), 'job.py', None))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(job), str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert told.stdout == "(137, None)\n"
+    found = read_samples(tmp_path)
+    assert found.begin is not None and found.end is not None
+    assert found.end.why == "root ended"
+    processes = Processes()
+    assert processes.stat(found.begin.pid) is None
+    assert processes.stat(int((tmp_path / "left").read_text())) is None
