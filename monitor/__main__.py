@@ -1,4 +1,4 @@
-"""The command line: python -m monitor watch ..., python -m monitor report RUN."""
+"""The command line: python -m monitor watch ..., python -m monitor report RUN, python -m monitor compare RUN RUN."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
     _add_watch(commands)
     _add_report(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -64,6 +65,27 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     report.add_argument("directory", metavar="RUN", type=Path, help="what a job, watch or monitor.record wrote")
     report.set_defaults(run=_report)
+
+
+def _add_compare(commands: argparse._SubParsersAction[_Parser]) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="compare what the phases of several runs cost",
+        description="Compares runs phase by phase; runs with the same settings count as repeats.",
+    )
+    compare.add_argument(
+        "directories", metavar="RUN", nargs="+", type=Path, help="a run, or what ./spark-submit.sh compare left"
+    )
+    compare.add_argument(
+        "--output", metavar="DIR", type=Path, default=Path("comparison"), help="default: comparison, written anew"
+    )
+    compare.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from monitor.compare import compare_command
+
+    return compare_command(options.directories, options.output)
 
 
 def _report(options: argparse.Namespace) -> int:

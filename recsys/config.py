@@ -216,6 +216,13 @@ class RecommendConfig(Table):
     n: int = _key(10, "how many movies to recommend", "movies", ge=1)
 
 
+class CostConfig(Table):
+    """What the machine's hours cost, in any currency, for comparisons. The defaults are roughly a public cloud's."""
+
+    core_hour: float = _key(0.04, "price of one core for an hour; about what clouds ask for, in dollars", ge=0)
+    gb_hour: float = _key(0.005, "price of one gigabyte of memory for an hour; as above", ge=0)
+
+
 class Config(Table):
     """Every setting of a run."""
 
@@ -226,6 +233,7 @@ class Config(Table):
     training: TrainingConfig = _key(TrainingConfig(), "its training")
     evaluation: EvaluationConfig = _key(EvaluationConfig(), "its evaluation")
     recommend: RecommendConfig = _key(RecommendConfig(), "the sample recommendation")
+    cost: CostConfig = _key(CostConfig(), "prices, for what the job compare says of cost")
     spark: dict[str, str | int | float | bool] = _key({}, "any Spark property, as in spark.executor.memory = '2g'")
 
     def complaints(self) -> Iterator[Complaint]:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from recsys.config import Config
 from recsys.errors import ConfigError, UserError
 from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree
+from spark_jobs._grid import plan
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
@@ -39,7 +40,9 @@ class Arguments:
 
     @property
     def needs_spark(self) -> bool:
-        """Whether the job starts Spark: recommending from what is at hand does not."""
+        """Whether the job starts Spark itself: recommending from what is at hand does not, nor does comparing."""
+        if self.job == "compare":
+            return False
         return self.job != "recommend" or not (self.options.ratings or self.options.prepared)
 
     @property
@@ -83,13 +86,15 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     if job == "recommend":
         check_recommend(options)
         return Arguments(job, build_config({"name": job}), frozenset(), options, tuple(spark_options))
-    if options.resolved:
+    if job != "compare" and options.resolved:
         tree = json.loads(options.resolved)
         return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
     config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
     # what the default experiment says, or a default fills in, is nobody's wish
     given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
-    if options.workers is not None:
+    if job == "compare":
+        plan(options, config, EXPERIMENTS)  # refuses what cannot be run
+    elif options.workers is not None:
         config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
     return Arguments(job, config, frozenset(given), options, tuple(spark_options))
 
@@ -119,8 +124,13 @@ def job_parser(job: str) -> argparse.ArgumentParser:
         parser.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as model.hidden=[200]"
         )
-        parser.add_argument("--workers", type=_positive, metavar="N", help="short for --set training.workers=N")
-        parser.add_argument("--output", metavar="DIR", help="the run directory, new or empty (default: runs/NAME-TIME)")
+        if job == "compare":
+            _add_compare_options(parser)
+        else:
+            parser.add_argument("--workers", type=_positive, metavar="N", help="short for --set training.workers=N")
+            parser.add_argument(
+                "--output", metavar="DIR", help="the run directory, new or empty (default: runs/NAME-TIME)"
+            )
     else:
         parser.set_defaults(config=None, set=[], workers=None)
         _add_recommend_options(parser)
@@ -136,8 +146,29 @@ def job_parser(job: str) -> argparse.ArgumentParser:
         default="on",
         help="on: every phase materialises its own result, so that its cost is its own; off: the fastest way through",
     )
-    parser.add_argument("--resolved", help=argparse.SUPPRESS)
+    if job != "compare":
+        parser.add_argument("--resolved", help=argparse.SUPPRESS)
     return parser
+
+
+def _add_compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=_positive, nargs="+", metavar="N",
+        help="worker counts to compare, as in 1 8 (default: 1 and the settings'; with --grid the settings' alone)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repeat", type=_positive, default=1, metavar="N", help="run everything N times, in turn (default: 1)"
+    )
+    parser.add_argument(
+        "--grid", action="append", default=[], metavar="KEY=V1,V2",
+        help="vary a setting, such as data.year_to=1960,1970,1980, a Spark property, workers, or config (names of "
+        "experiments); may be repeated: every combination is run",
+    )  # fmt: skip
+    parser.add_argument("--retry", action="store_true", help="run again what failed in an earlier call")
+    parser.add_argument(
+        "--output", metavar="DIR",
+        help="the comparison's directory, new, or that of a call to go on with (default: runs/NAME-compare-TIME)",
+    )  # fmt: skip
 
 
 def _add_recommend_options(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from recsys.errors import UserError
 from spark_jobs import _arguments as arguments_module
@@ -44,6 +45,8 @@ def main(argv: Sequence[str]) -> int:
             return 0
         job, rest = _job(list(argv))
         arguments = parse_arguments(job, rest)
+        if job == "compare":
+            _compare(arguments, rest)
         environment = _environment(arguments, _java() if arguments.needs_spark else None)
         properties = _properties(arguments)
         run = _run_directory(arguments)
@@ -57,6 +60,15 @@ def main(argv: Sequence[str]) -> int:
         return fail(error)
     except KeyboardInterrupt:
         return 130
+
+
+def _compare(arguments: Arguments, argv: list[str]) -> NoReturn:
+    """Becomes the job that calls this launcher for every run: in between nothing needs looking after."""
+    _java()  # what a run would miss is said before the first one
+    _properties(arguments)
+    script = str(ROOT / "spark_jobs" / "compare.py")
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, script, *argv], _environment(arguments, None))
 
 
 def _help() -> str:

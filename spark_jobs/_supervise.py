@@ -35,7 +35,9 @@ def run_to_end(
         signal.signal(number, stop)
     with log.open("wb") if log else contextlib.nullcontext() as errors:
         # a process group of its own: Ctrl-C reaches this process alone, which then stops the job before the JVM
-        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=_prepare)
+        child = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=prepare_child
+        )
     code = None
     while code is None:
         try:
@@ -105,7 +107,8 @@ def _adopt_orphans() -> None:
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
 
-def _prepare() -> None:
+def prepare_child() -> None:
+    """What a child does before its program: a process group of its own, and an end with its parent (Linux)."""
     os.setpgid(0, 0)
     _prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: the JVM does not outlive this process
 

@@ -33,6 +33,7 @@ def test_help_lists_jobs_and_experiments(java, cwd):
     assert told.returncode == 0 and told.stderr == ""
     assert "  prepare     Turn ratings and movies into blocks of rating arrays" in told.stdout
     assert "  recommend   Recommend movies with a trained model" in told.stdout
+    assert "  compare     Run train once for each number of workers" in told.stdout
     assert "  train       Train an autoencoder" in told.stdout
     assert "paper-1950-1960, paper-1950-1970, paper-1950-1980, quickstart" in told.stdout
     assert not java.started and not list(cwd.iterdir())
@@ -56,6 +57,24 @@ def test_help_of_a_job_lists_its_options_and_every_setting(java, cwd, job):
         assert sum(line.startswith(f"  {key}  (") for line in lines) == 1, key
 
 
+def test_comparing_launches_each_run_with_its_workers(java, cwd):
+    failed = java.launch("compare", "--workers", "1", "--output", "out", cwd=cwd)
+    # the data are fetched first, which this Java cannot do
+    assert failed.returncode == EXIT_CODE
+    assert java.submitted[-4] == str(ROOT / "spark_jobs" / "fetch.py")
+    assert java.submitted[-1] == f"--output={cwd / 'out' / 'fetch' / 'fetch-0'}"
+    assert f'"data_dir": "{cwd / "out" / "data"}"' in java.submitted[-2]
+    assert [path.name for path in cwd.iterdir()] == ["out"]
+
+
+def test_help_of_compare_lists_its_own_options(java, cwd):
+    told = java.launch("compare", "--help", cwd=cwd)
+    assert told.returncode == 0 and not java.started
+    for option in ("--workers N [N ...]", "--repeat N", "--grid KEY=V1,V2", "--retry", "--output DIR", "--master URL"):
+        assert option in told.stdout
+    assert "  cost.core_hour  (float, default 0.04)" in told.stdout
+
+
 def test_help_of_recommend_lists_its_own_options(java, cwd):
     told = java.launch("recommend", "--help", cwd=cwd)
     assert told.returncode == 0
@@ -68,7 +87,7 @@ def test_help_of_recommend_lists_its_own_options(java, cwd):
     ("arguments", "said"),
     [
         (["trian"], "unknown job 'trian': did you mean train?"),
-        (["fly"], "unknown job 'fly': there are prepare, recommend, train"),
+        (["fly"], "unknown job 'fly': there are compare, fetch, prepare, recommend, train"),
         (["train", "--wrokers", "2"], "unknown option --wrokers: did you mean --workers?"),
         (["train", "--num-executors", "2"], "unknown option --num-executors: see"),
         (["train", "--workers", "none"], "'none': expected a whole number from 1"),
@@ -81,6 +100,8 @@ def test_help_of_recommend_lists_its_own_options(java, cwd):
         (["train", "--config", "quickstrat"], "no experiment 'quickstrat': did you mean quickstart?"),
         (["train", "--config", "./absent.toml"], "./absent.toml: no such settings file"),
         (["train", "--spark-conf", "absent.conf"], "--spark-conf absent.conf: no such file"),
+        (["compare", "--grid", "data.yeer_to=1,2"], "unknown key data.yeer_to: did you mean data.year_to?"),
+        (["compare", "--spark-conf", "absent.conf"], "--spark-conf absent.conf: no such file"),
         (["recommend", "--user", "1"], "--model is needed"),
         (["recommend", "--model", "m"], "one of --user ID and --ratings"),
         (["recommend", "--model", "m", "--user", "1", "--ratings", "A=1"], "one of --user ID and --ratings"),

@@ -1,0 +1,199 @@
+"""Pictures of a comparison beside the panels: wall times and speed-up by phase, scaling, and loss curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monitor.compare.comparison import Comparison, Row, machine_speedup
+from monitor.cost import TOTAL
+from monitor.figures import listed, seconds
+from monitor.plots import canvas
+
+_MOST_VARIANTS = 6
+
+
+def plot_speedups(comparison: Comparison, variant: str, path: Path) -> canvas.Picture | None:
+    """Wall time by phase in every column of a variant, with least and most, and the speed-up; None of one column."""
+    columns = comparison.variants[variant]
+    phases = [one for one in (*comparison.phases, TOTAL) if comparison.row(one, columns[0]).wall_seconds]
+    if len(columns) < 2 or not phases:
+        return None
+    figure = canvas.new_figure(10.5, 1.4 + (0.26 + 0.17 * len(columns)) * len(phases))
+    times, gains = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    thick = 0.8 / len(columns)
+    for place, number in enumerate(columns):
+        colour = canvas.HOST_COLOURS[place % len(canvas.HOST_COLOURS)]
+        rows = [comparison.row(phase, number) for phase in phases]
+        at = [index + (place - (len(columns) - 1) / 2) * thick for index in range(len(phases))]
+        _bars(times, at, rows, thick, colour, f"{_short(comparison, number)}")
+        if place:
+            known = [(y, row) for y, row in zip(at, rows, strict=True) if row.speedup is not None]
+            gains.barh([y for y, _ in known], [row.speedup for _, row in known], thick * 0.9, color=colour)
+            for y, row in known:
+                gains.annotate(
+                    f"{row.speedup:.2f}", (row.speedup, y), xytext=(3, 0), textcoords="offset points",
+                    va="center", fontsize="small", bbox={"color": "white", "pad": 0.8, "alpha": 0.85},
+                )  # fmt: skip
+    times.set_yticks(range(len(phases)), [canvas.literal(canvas.shorten(one, 30)) for one in phases])
+    times.set_ylim(len(phases) - 0.45, -0.55)
+    times.set(xlabel="wall time (s)")
+    times.grid(axis="x", alpha=0.25)
+    times.set_xlim(0, max(_high(comparison.row(phase, number)) for phase in phases for number in columns) * 1.13)
+    _limits(gains, comparison, columns, phases)
+    title = f"Wall time and speed-up{': ' + variant if variant else ''}"
+    figure.suptitle(canvas.literal(title), fontsize="large")
+    canvas.legend_below(figure, [times, gains])
+    canvas.save(figure, path)
+    total = [comparison.row(TOTAL, number) for number in columns]
+    told = [
+        f"{comparison.columns[row.column].label} {seconds(row.wall_seconds.middle)}"
+        + (f" ({row.speedup:.2f} times as fast)" if row.speedup else "")
+        for row in total
+        if row.wall_seconds
+    ]
+    return canvas.Picture(path, title, f"{title}, bars by phase; in all {listed(told, 12)}.")
+
+
+def _bars(axes: Any, at: Sequence[float], rows: Sequence[Row], thick: float, colour: str, label: str) -> None:
+    spreads = [row.wall_seconds for row in rows]
+    middles = [one.middle if one else 0.0 for one in spreads]
+    axes.barh(at, middles, thick * 0.9, color=colour, label=label)
+    for y, one in zip(at, spreads, strict=True):
+        if one is None:
+            axes.annotate("–", (0, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize="small")
+            continue
+        if one.high > one.low:
+            axes.plot([one.low, one.high], [y, y], color="#1f2733", linewidth=1.2, marker="|", markersize=4)
+        axes.annotate(
+            f"{one.middle:,.{2 if one.middle < 10 else 1}f}", (one.high, y), xytext=(4, 0),
+            textcoords="offset points", va="center", fontsize="small",
+        )  # fmt: skip
+
+
+def _limits(axes: Any, comparison: Comparison, columns: Sequence[int], phases: Sequence[str]) -> None:
+    """Lines at no gain and at what the machine gives; as many times as workers are beyond it where cores are few."""
+    found = [comparison.row(phase, number) for phase in phases for number in columns[1:]]
+    highest = max([1.0, *(row.speedup or 0.0 for row in found)])
+    axes.axvline(1, color="#6b6b6b", linewidth=1)
+    most, base = comparison.columns[columns[-1]].workers, comparison.columns[columns[0]].workers
+    machine = machine_speedup(comparison.capability, most, base) if most and base else None
+    if machine:
+        axes.axvline(
+            machine, color=canvas.LIMIT_COLOUR, linewidth=1.3, linestyle="--",
+            label=f"the machine at {most}W: {machine:.2f}",
+        )  # fmt: skip
+        highest = max(highest, machine)
+    axes.set(xlabel=f"speed-up over {_short(comparison, columns[0])}", xlim=(0, highest * 1.22))
+    axes.grid(axis="x", alpha=0.25)
+
+
+def plot_scaling(comparison: Comparison, path: Path) -> canvas.Picture | None:
+    """Speed-up of the whole run over the number of workers; None with fewer than three counts of workers."""
+    variants = {name: columns for name, columns in comparison.variants.items() if len(columns) > 2}
+    if not variants:
+        return None
+    figure = canvas.new_figure(7, 4.3)
+    axes = figure.subplots()
+    counts: set[int] = set()
+    for place, (name, columns) in enumerate(variants.items()):
+        rows = [comparison.row(TOTAL, number) for number in columns]
+        pairs = [(comparison.columns[row.column].workers or 0, row) for row in rows if row.wall_seconds]
+        counts |= {workers for workers, _ in pairs}
+        gains = [row.speedup or 1.0 for _, row in pairs]
+        low = [gain - (row.speedup_low or gain) for gain, (_, row) in zip(gains, pairs, strict=True)]
+        high = [(row.speedup_high or gain) - gain for gain, (_, row) in zip(gains, pairs, strict=True)]
+        axes.errorbar(
+            [workers for workers, _ in pairs], gains, yerr=[low, high], marker="o", capsize=3,
+            color=canvas.HOST_COLOURS[place % len(canvas.HOST_COLOURS)], label=canvas.literal(name or "the whole run"),
+        )  # fmt: skip
+    top = max(line.get_ydata().max() for line in axes.lines)
+    ordered = sorted(counts)
+    machine = [(count, machine_speedup(comparison.capability, count, ordered[0])) for count in ordered]
+    known = [(count, value) for count, value in machine if value]
+    if known:
+        axes.plot(*zip(*known, strict=True), color=canvas.LIMIT_COLOUR, linestyle="--", label="what the machine gives")
+        top = max(top, *(value for _, value in known))
+    axes.plot(
+        ordered, [count / ordered[0] for count in ordered], color="#9a9a9a", linestyle=":", label="as many as workers"
+    )
+    axes.set(xlabel="workers", ylabel=f"speed-up over {ordered[0]}W", ylim=(0, top * 1.25))
+    axes.set_xticks(ordered)
+    axes.grid(alpha=0.25)
+    canvas.legend_below(figure, [axes], 3)
+    canvas.save(figure, path)
+    return canvas.Picture(
+        path, "Scaling", f"Speed-up of the whole run at {listed([f'{one}W' for one in ordered], 12)}."
+    )
+
+
+def plot_loss_curves(comparison: Comparison, path: Path) -> canvas.Picture | None:
+    """Training (solid) and validation loss (dashed) by epoch of all runs, a panel a variant; None without an epoch."""
+    variants = {
+        name: columns
+        for name, columns in list(comparison.variants.items())[:_MOST_VARIANTS]
+        if any(run.history for number in columns for run in comparison.columns[number].runs)
+    }
+    if not variants:
+        return None
+    from matplotlib.ticker import MaxNLocator
+
+    wide = min(3, len(variants))
+    high = -(-len(variants) // wide)
+    figure = canvas.new_figure(max(7.0, 4.2 * wide), 0.9 + 3.5 * high)
+    grid = figure.subplots(high, wide, squeeze=False, sharex=True, sharey=True)
+    panels = [one for row in grid for one in row]
+    for panel, (name, columns) in zip(panels, variants.items(), strict=False):
+        for place, number in enumerate(columns):
+            _losses(panel, comparison, number, canvas.HOST_COLOURS[place % len(canvas.HOST_COLOURS)])
+        panel.set_title(canvas.literal(canvas.shorten(name, 40)), fontsize="medium")
+        panel.grid(alpha=0.25)
+        panel.tick_params(labelbottom=True)
+        panel.set_xlabel("epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if panels[0].get_xlim()[1] - panels[0].get_xlim()[0] < 1:  # a single epoch
+        panels[0].set_xlim(0.5, 1.5)
+    for panel in panels[len(variants) :]:
+        panel.set_axis_off()
+    for row in grid:
+        row[0].set_ylabel("loss of the master model")
+    canvas.legend_below(figure, panels)
+    canvas.save(figure, path)
+    labels = [comparison.columns[number].label for columns in variants.values() for number in columns]
+    text = f"Training (solid) and validation loss (dashed) by epoch, on equal axes: {listed(labels, 12)}."
+    return canvas.Picture(path, "Losses by epoch", text)
+
+
+def _losses(axes: Any, comparison: Comparison, number: int, colour: str) -> None:
+    column = comparison.columns[number]
+    for run in column.runs:
+        alone = run is column.middle
+        for kind, line in (("train", "-"), ("validation", "--")):
+            points = _points(run.history, f"{kind}_loss")
+            if points:
+                axes.plot(
+                    *zip(*points, strict=True), color=colour, linestyle=line, linewidth=1.6 if alone else 0.8,
+                    alpha=1 if alone else 0.3, marker="o" if len(points) < 3 else None, markersize=5,
+                    markerfacecolor=colour if kind == "train" else "white",
+                    label=f"{_short(comparison, number)} {kind}" if alone else None,
+                )  # fmt: skip
+
+
+def _points(history: Sequence[dict[str, str]], name: str) -> list[tuple[int, float]]:
+    points = []
+    for row in history:
+        try:
+            points.append((int(row["epoch"]), float(row[name])))
+        except (KeyError, ValueError):
+            continue
+    return points
+
+
+def _short(comparison: Comparison, number: int) -> str:
+    column = comparison.columns[number]
+    return canvas.literal(column.label) if column.workers is None else f"{column.workers}W"
+
+
+def _high(row: Row) -> float:
+    return row.wall_seconds.high if row.wall_seconds else 0.0

@@ -1,0 +1,101 @@
+"""Writes a comparison: compare.csv, compare.md, pictures, and index.html, which holds all of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from monitor.capability import read_capability
+from monitor.compare.comparison import Comparison, compare_columns
+from monitor.compare.grid import GridRun, grid_table, write_grid
+from monitor.compare.gridplots import plot_grid
+from monitor.compare.notes import MOST_PANELS
+from monitor.compare.page import compare_page
+from monitor.compare.panels import plot_panels
+from monitor.compare.pictures import plot_loss_curves, plot_scaling, plot_speedups
+from monitor.compare.runs import columns_of, find_runs
+from monitor.compare.tables import compare_csv, markdown
+from monitor.cost import TOTAL
+from monitor.errors import MonitorError
+from monitor.plots import Picture
+from monitor.runfiles import read_run
+
+
+def make_comparison(
+    runs: Sequence[str | Path],
+    output: str | Path,
+    title: str = "Comparison",
+    grid: tuple[Sequence[GridRun], Sequence[str]] | None = None,
+) -> Path:
+    """Compares the runs and writes the comparison into `output`; the path of its index.html.
+
+    `grid` is the runs of a grid, failed ones too, and the keys that were varied. What this machine gives is read from
+    `output`, or from where the job compare left the runs. MonitorError where something is not a run.
+    """
+    paths, folder = find_runs(runs), Path(output)
+    known = [read_capability(place) for place in (folder, *(path.resolve().parent.parent for path in paths))]
+    capability = next((one for one in known if one), None)
+    columns = columns_of([read_run(path) for path in paths])
+    return write_comparison(compare_columns(columns, capability), folder, title, grid)
+
+
+def write_comparison(
+    comparison: Comparison,
+    folder: Path,
+    title: str,
+    grid: tuple[Sequence[GridRun], Sequence[str]] | None = None,
+) -> Path:
+    """Writes all files of a comparison."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MonitorError(f"--output {folder}: cannot be written: {error.strerror}: name another") from None
+    for old in (*folder.glob("phase-*.png"), *folder.glob("speedup*.png"), *folder.glob("grid-*.png")):
+        old.unlink()  # of a comparison made earlier
+    _text(folder / "compare.csv", compare_csv(comparison))
+    _text(folder / "compare.md", markdown(comparison))
+    gains = [
+        plot_speedups(comparison, variant, folder / (f"speedup-{number}.png" if number else "speedup.png"))
+        for number, variant in enumerate(comparison.variants)
+    ]
+    gains.append(plot_scaling(comparison, folder / "scaling.png"))
+    losses = plot_loss_curves(comparison, folder / "losses.png")
+    drawn = None
+    if grid:
+        write_grid(*grid, folder)
+        drawn = (grid_table(*grid), plot_grid(*grid, folder))
+    index = folder / "index.html"
+    _text(
+        index,
+        compare_page(comparison, title, [one for one in gains if one], _panels(comparison, folder), losses, drawn),
+    )
+    return index
+
+
+def compare_command(runs: Sequence[str | Path], output: str | Path) -> int:
+    """`python -m monitor compare RUN RUN ... [--output DIR]`: compares runs that exist; the exit code."""
+    try:
+        index = make_comparison(runs, output)
+    except PermissionError as error:
+        raise MonitorError(f"{error.filename}: cannot be read or written: choose another, or mend its rights") from None
+    print((index.parent / "compare.md").read_text(encoding="utf-8"))
+    print(index)
+    return 0
+
+
+def _panels(comparison: Comparison, folder: Path) -> list[Picture]:
+    if len(comparison.columns) > MOST_PANELS:
+        return []
+    pictures = []
+    for number, phase in enumerate((*comparison.phases, TOTAL), 1):
+        safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", phase)[:60]
+        pictures.append(plot_panels(comparison, phase, folder / f"phase-{number:02d}-{safe}.png"))
+    return [one for one in pictures if one]
+
+
+def _text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,29 @@
+"""Run train once for each number of workers, and each combination of other settings, and compare what they took."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from monitor.errors import MonitorError
+from recsys.errors import UserError
+from spark_jobs._arguments import fail
+from spark_jobs._comparing import STOPPED, Ended, run_compare
+
+
+def main(argv: Sequence[str]) -> int:
+    """The job; its exit code."""
+    try:
+        return run_compare(argv)
+    except Ended as end:
+        return end.code
+    except UserError as error:
+        return fail(error)
+    except MonitorError as error:
+        return fail(UserError(str(error)))
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
