@@ -36,11 +36,12 @@ ul.findings li.warning strong { color: var(--bad); }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
 caption span { display: inline-block; position: sticky; left: 0; max-width: min(48rem, calc(100vw - 2rem)); }
 caption { text-align: left; color: var(--soft); padding: .2rem 0 .4rem; }
-th, td { padding: .28rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
+th, td { padding: .28rem .45rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
   overflow-wrap: normal; }
 td { overflow-wrap: break-word; max-width: 34rem; }
 thead th { background: var(--pale); vertical-align: bottom; font-weight: 600; }
-tbody th { font-weight: 500; position: sticky; left: 0; background: #fff; max-width: 16rem; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; position: sticky; left: 0; background: #fff; min-width: 12.5rem; max-width: 16rem;
+  overflow-wrap: anywhere; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
 tr.total th, tr.total td { border-top: 2px solid var(--ink); font-weight: 600; }
@@ -55,7 +56,7 @@ pre { background: var(--pale); border: 1px solid var(--line); padding: .7rem; ma
 @media (max-width: 45rem) {
   body { padding: .7rem; }
   .wide img { max-width: none; width: 44rem; }
-  tbody th { max-width: 9rem; }
+  tbody th { min-width: 7rem; max-width: 9rem; }
 }
 @media print {
   @page { size: A4 landscape; margin: 12mm; }
@@ -65,7 +66,7 @@ pre { background: var(--pale); border: 1px solid var(--line); padding: .7rem; ma
   table { font-size: 6.6pt; width: 100%; }
   th, td { padding: 1pt 2pt; max-width: none; overflow-wrap: anywhere; }
   .number { white-space: normal; }
-  tbody th { position: static; }
+  tbody th { position: static; min-width: 0; }
   caption span { max-width: none; position: static; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; width: auto; }
   h2, h3, caption { break-after: avoid; }

@@ -128,9 +128,16 @@ def reason_of(run: Path, log: Path, code: int) -> str:
         lines = [line for line in _tail(log) if line.startswith("howdah: ")]
         return lines[-1].removeprefix("howdah: ") if lines else f"exit code {code}"
     if error.startswith("killed"):
-        causes = [line.strip() for line in _tail(run / "spark.log") if re.search(r"Error|Exception|error:", line)]
-        error += f": {causes[-1][:200]}" if causes else ""
+        error += _cause(_tail(run / "spark.log"))
     return f"{error} (in {told['phase']})" if told.get("phase") else error
+
+
+def _cause(lines: Sequence[str]) -> str:
+    """The line of a JVM's log that says what ended it: that memory ran out, otherwise the first complaint."""
+    told = [re.sub(r'^Exception in thread "[^"]*":? ?', "", line.strip()) for line in lines]
+    memory = [line for line in told if "OutOfMemoryError" in line]
+    wrong = [line for line in told if re.search(r"\w(Error|Exception)\b|^Error: |^Invalid ", line)]
+    return f": {[*memory, *wrong][0][:200]}" if memory or wrong else ""
 
 
 def time_text(seconds: float) -> str:

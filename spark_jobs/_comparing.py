@@ -96,7 +96,8 @@ def _run(campaign: Campaign, one: Planned, arguments: Arguments) -> Done:
 def _launch(job: str, settings: Path, output: Path, log: Path, arguments: Arguments, folder: Path) -> int:
     """One job in a JVM of its own; its exit code, or Ended where a signal stopped it."""
     options = arguments.options
-    command = [str(LAUNCHER), job, "--config", str(settings), "--output", str(output), "--profile", options.profile]
+    profile = "off" if job == "fetch" else options.profile
+    command = [str(LAUNCHER), job, "--config", str(settings), "--output", str(output), "--profile", profile]
     for name, value in (("--master", options.master), ("--spark-conf", options.spark_conf)):
         command += [name, value] if value else []
     command += ["--", *arguments.spark_options] if arguments.spark_options else []

@@ -34,9 +34,10 @@ class Planned:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings that make it what it is: all but the prices."""
+        """The settings that make it what it is: all but the prices, and where a data set lies."""
         tree = as_tree(self.config)
         tree.pop(_PRICES, None)
+        tree["data"].pop("data_dir", None)
         return tree
 
 

@@ -61,7 +61,8 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
             _line(axes, members, key, places, (name, size), canvas.literal(canvas.shorten(label, 46)), look)
         _crosses(axes, runs, key, places)
         axes.set_title(title, fontsize="medium")
-        axes.set_ylim(bottom=0)
+        known = [value / size for run in runs if (value := run.figures.get(name)) is not None]
+        axes.set_ylim(0, 1.08 * max(known, default=0) or 1)
         axes.margins(x=0.08)
         ticks = [places[value] for value in values]
         axes.set_xticks(ticks, [canvas.literal(canvas.shorten(str(value), 16)) for value in values])
@@ -71,7 +72,7 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
         axes.grid(alpha=0.25)
         if not any(run.figures.get(name) is not None for run in runs):
             axes.text(0.5, 0.5, "unknown", transform=axes.transAxes, ha="center", color="#6b6b6b")
-    canvas.legend_below(figure, panels, 3)
+    canvas.legend_below(figure, panels)
     return figure
 
 

@@ -154,7 +154,9 @@ def _speedups(comparison: Comparison, variant: str, columns: Sequence[int]) -> T
     names = ["phase", f"wall s {_short(comparison, columns[0], columns)}"]
     for number in columns[1:]:
         short = _short(comparison, number, columns)
-        names += [f"wall s {short}", "speed-up", "efficiency", "of machine", "serial (W)", "serial (machine)"]
+        whose = f" {short}" if len(columns) > 2 else ""
+        gains = ("speed-up", "efficiency", "of machine", "serial (W)", "serial (machine)")
+        names += [f"wall s {short}", *(f"{gain}{whose}" for gain in gains)]
     rows = []
     for phase in (*comparison.phases, TOTAL):
         cells = [_spread(comparison.row(phase, columns[0]).wall_seconds, _number)]

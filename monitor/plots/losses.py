@@ -33,7 +33,7 @@ def plot_losses(run: str | Path) -> Path | None:
         (epochs[best], validation[best]),
         xytext=(0, 18),
         textcoords="offset points",
-        ha="right" if best > 0.8 * len(rows) else "center",
+        ha="right" if best + 1 > 0.8 * len(rows) else "center",
         arrowprops={"arrowstyle": "-", "color": VALIDATION_COLOUR},
     )
     axes.set(xlabel="epoch", ylabel="loss of the master model", title=canvas.literal(f"{folder.name}: loss by epoch"))

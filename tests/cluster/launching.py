@@ -41,18 +41,18 @@ def environment(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home), "JDK_JAVA_OPTIONS": QUICK_JAVA}
 
 
-def launch(*arguments: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Runs ./spark-submit.sh to its end."""
+def launch(*arguments: str | Path, cwd: Path, root: Path = ROOT, jobs: int = 1) -> subprocess.CompletedProcess[str]:
+    """Runs ./spark-submit.sh, which may start several jobs, to its end."""
     return subprocess.run(
         [str(word) for word in (root / "spark-submit.sh", *arguments)],
         cwd=cwd, env=environment(cwd.parent / f"{cwd.name} home"), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS,
+        capture_output=True, text=True, check=False, timeout=jobs * LIMIT_SECONDS,
     )  # fmt: skip
 
 
-def succeed(*arguments: str | Path, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def succeed(*arguments: str | Path, cwd: Path, root: Path = ROOT, jobs: int = 1) -> subprocess.CompletedProcess[str]:
     """Runs ./spark-submit.sh, which must succeed."""
-    ended = launch(*arguments, cwd=cwd, root=root)
+    ended = launch(*arguments, cwd=cwd, root=root, jobs=jobs)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended
 

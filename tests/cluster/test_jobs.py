@@ -45,10 +45,17 @@ def below(folder: Path) -> set[str]:
 
 def test_the_run_directory_holds_all_that_the_design_names(trained):
     files = {name for name in below(trained.path) if not name.startswith("data/")}
-    assert files == {
+    pictures = {f"report/phase-{number:02}-{name}.png" for number, name in enumerate(PHASES, 1)}
+    (log,) = [name for name in files if name.startswith("resources/eventlog/")]
+    assert log.endswith(".zstd")
+    # a phase that no sample fell into has no picture
+    assert len(files & pictures) >= 6
+    assert files - pictures - {log} == {
         "config.toml", "environment.json", "statistics.json", "history.csv", "metrics.json", "recommendations.json",
-        "model/model.keras", "model/items.parquet", "model/preprocessing.json", "resources/phases.jsonl",
-        "resources/samples.jsonl", "report/loss.png", "run.log", "spark.log", "run.json",
+        "model/model.keras", "model/items.parquet", "model/preprocessing.json", "run.log", "spark.log", "run.json",
+        *(f"resources/{name}.jsonl" for name in ("phases", "samples", "jobs", "stages")), "resources/hosts.json",
+        *(f"report/{name}" for name in ("index.html", "phases.csv", "phases.md", "loss.png", "run.png", "memory.png")),
+        "report/cores.png",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from monitor.capability import Capability, Rates, write_capability
 from spark_jobs import _comparing
+from spark_jobs._campaign import reason_of
 from spark_jobs.compare import main
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +133,9 @@ def test_other_settings_do_not_mix_with_finished_runs(calls, undrawn, tmp_path, 
     # a price changes no run
     calls()
     assert main(["--workers", "1", "--set", "cost.core_hour=9", "--output", out]) == 0
+    # nor does another place for the whole
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert main(["--workers", "1", "--output", str(tmp_path / "moved")]) == 0
     assert calls() == []
 
 
@@ -161,6 +165,26 @@ def test_a_failed_run_fails_a_plain_comparison_and_a_mistake_ends_it(calls, undr
     assert main(["--workers", "1", "2", "--set", "training.epochs=2", "--output", str(tmp_path / "out")]) == 2
     assert [call[0] for call in calls()] == ["fetch", "train"]
     assert "howdah: no such file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (["Error: JNI", 'Exception in thread "main" Invalid maximum heap size: -Xmx1q'], ": Error: JNI (in load)"),
+        (["x.SomeException: a", "java.lang.OutOfMemoryError: heap"], ": java.lang.OutOfMemoryError: heap (in load)"),
+        (["INFO all is well"], " (in load)"),
+    ],
+)
+def test_a_killed_jvm_has_its_reason_from_its_log(tmp_path, log, reason):
+    (tmp_path / "run.json").write_text('{"status": "failed", "error": "killed (exit code 1)", "phase": "load"}')
+    (tmp_path / "spark.log").write_text("\n".join(log))
+    assert reason_of(tmp_path, tmp_path / "absent.log", 1) == f"killed (exit code 1){reason}"
+
+
+def test_without_a_run_the_screen_tells_the_reason(tmp_path):
+    (tmp_path / "log").write_text("hello\nhowdah: no user is left\nbye\n")
+    assert reason_of(tmp_path / "absent", tmp_path / "log", 2) == "no user is left"
+    assert reason_of(tmp_path / "absent", tmp_path / "absent", 137) == "exit code 137"
 
 
 def test_a_directory_with_something_else_is_left_alone(calls, tmp_path, capsys):

@@ -1,0 +1,71 @@
+"""The job compare as a user starts it, each run in a JVM of its own; and fetch, which it calls for shared data."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import pytest
+from launching import launch, read_json, succeed
+
+SETTINGS = """
+[data]
+ratings = "ratings.csv"
+
+[model]
+loss = "masked_mse"
+hidden = [8]
+
+[training]
+epochs = 1
+batch_size = 16
+"""
+COLUMNS = ("phase", "workers", "wall_seconds", "cpu_seconds", "pss_peak_bytes")
+
+
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    draw = random.Random(3)
+    rows = [
+        f"{user},{movie},{draw.randint(1, 10) / 2},1" for user in range(120) for movie in draw.sample(range(40), 12)
+    ]
+    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows, ""]))
+    (folder / "small.toml").write_text(SETTINGS)
+    return folder
+
+
+def test_one_worker_and_two(cwd):
+    argv = ("compare", "--config", "./small.toml", "--workers", "1", "2", "--output", "out")
+    ended = succeed(*argv, cwd=cwd, jobs=3)
+    out = cwd / "out"
+    assert {path.name for path in (out / "runs").iterdir()} == {"small-1w-1", "small-2w-1"}
+    for name, workers in (("small-1w-1", 1), ("small-2w-1", 2)):
+        assert read_json(out / "runs" / name / "run.json")["status"] == "succeeded"
+        assert read_json(out / "runs" / name / "environment.json")["spark"]["spark.master"] == f"local[{workers}]"
+    assert [rate["processes"] for rate in read_json(out / "capability.json")["rates"]] == [1, 2]
+    with (out / "compare.csv").open(newline="") as file:
+        rows = {(row["phase"], row["workers"]): row for row in csv.DictReader(file)}
+    one, two = rows["model_training", "1"], rows["model_training", "2"]
+    # both were sampled, and the speed-up is that of their own figures
+    assert all(float(row[name]) > 0 for row in (one, two) for name in COLUMNS[2:])
+    assert float(two["speedup"]) == pytest.approx(float(one["wall_seconds"]) / float(two["wall_seconds"]), abs=1e-5)
+    assert float(two["efficiency"]) == pytest.approx(float(two["speedup"]) / 2, abs=1e-5)
+    assert {"index.html", "compare.md", "losses.png", "speedup.png", "grid.csv"} <= {one.name for one in out.iterdir()}
+    assert "[run 2/2] small-2w-1: about " in ended.stdout
+    assert sorted(path.name for path in cwd.iterdir()) == ["out", "ratings.csv", "small.toml"]
+    again = launch(*argv, cwd=cwd)
+    assert again.returncode == 0 and again.stdout.count("succeeded before, kept") == 2
+
+
+def test_fetched_data_are_there_for_later_runs(cwd):
+    wanted = ("--set", "data.dataset=synthetic", "--set", "data.scale=0.001", "--set", "data.data_dir=kept")
+    succeed("fetch", *wanted, "--output", "run", cwd=cwd)
+    (folder,) = (cwd / "kept").iterdir()
+    assert folder.name == "synthetic-scale0.001-seed1"
+    assert any((folder / "ratings.csv").glob("part-*"))
+    refused = launch("fetch", "--config", "./small.toml", "--output", "other", cwd=cwd)
+    assert refused.returncode == 2
+    assert "data.ratings names files that are there already" in refused.stdout + refused.stderr
