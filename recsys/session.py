@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -48,6 +49,9 @@ def local_session(workers: int, name: str = "notebook", memory: str = "2g") -> S
         "spark.driver.memory": memory,
         "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parents[1]),
     }
+    artifacts = Path.cwd() / "artifacts"
+    if not artifacts.exists():
+        atexit.register(_tidy, artifacts)  # Spark 4.0 makes it where it is started, and leaves it
     builder = SparkSession.builder.master(f"local[{workers}]").appName(name)
     for key, value in properties.items():
         builder = builder.config(key, value)
@@ -73,3 +77,10 @@ def _screen_to(file: IO[bytes]) -> Iterator[None]:
     finally:
         os.dup2(screen, 2)
         os.close(screen)
+
+
+def _tidy(artifacts: Path) -> None:
+    """Removes the folder that Spark has made, if nothing was put there."""
+    for folder in (*artifacts.glob("spark-*"), artifacts):
+        with suppress(OSError):
+            folder.rmdir()

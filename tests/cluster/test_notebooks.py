@@ -42,10 +42,12 @@ def run_notebook(name: str, cwd: Path, tmp_path: Path, monkeypatch: pytest.Monke
     client = NotebookClient(
         notebook, timeout=LIMIT_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(cwd)}}
     )
+    before = sorted(cwd.iterdir())
     client.execute(env=given)
     assert pictures(notebook) == pictures(stored)
     assert [one.text for cell in notebook.cells for one in cell.get("outputs", []) if one.get("name") == "stderr"] == []
     assert list(temporary.glob("howdah-*")) == []
+    assert sorted(cwd.iterdir()) == before
 
 
 def test_exploration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
