@@ -11,10 +11,10 @@ from monitor.records import read_samples
 from monitor.watch import Sidecar, start_sidecar
 
 if TYPE_CHECKING:
-    from monitor.hosts import ExecutorWatch, watch_executors
     from monitor.plots import plot_losses
-    from monitor.report import make_report
-    from monitor.spark import SparkWork, collect_event_log, read_event_log
+    from monitor.report.make import make_report
+    from monitor.spark.collect import SparkWork, collect_event_log, read_event_log
+    from monitor.spark.hosts import ExecutorWatch, watch_executors
 
 __all__ = [
     "ExecutorWatch",
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 _LATE = {
-    "ExecutorWatch": "monitor.hosts",
-    "SparkWork": "monitor.spark",
-    "collect_event_log": "monitor.spark",
-    "make_report": "monitor.report",
+    "ExecutorWatch": "monitor.spark.hosts",
+    "SparkWork": "monitor.spark.collect",
+    "collect_event_log": "monitor.spark.collect",
+    "make_report": "monitor.report.make",
     "plot_losses": "monitor.plots",
-    "read_event_log": "monitor.spark",
-    "watch_executors": "monitor.hosts",
+    "read_event_log": "monitor.spark.collect",
+    "watch_executors": "monitor.spark.hosts",
 }
 
 

@@ -120,7 +120,7 @@ def sidecars_of(cluster: Cluster) -> list[psutil.Process]:
         one
         for one in found
         if any(str(cluster.temporary) in word for word in one.info["cmdline"] or [])
-        and "monitor.hostwatch" in one.info["cmdline"]
+        and "monitor.spark.hostwatch" in one.info["cmdline"]
     ]
 
 

@@ -9,8 +9,8 @@ import statistics
 from launching import phases, read_json
 from standalone import sidecars_of
 
-from monitor.eventlog import read_events
 from monitor.records import read_samples
+from monitor.spark.eventlog import read_events
 
 
 def test_executors_are_watched_and_their_samples_come_back(on_cluster):
