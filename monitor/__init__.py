@@ -12,12 +12,12 @@ from monitor.watch import Sidecar, start_sidecar
 
 if TYPE_CHECKING:
     from monitor.compare import make_comparison
-    from monitor.hosts import ExecutorWatch, watch_executors
-    from monitor.jobgraph import JobGraph, read_job_graphs
     from monitor.plots import plot_job, plot_losses
-    from monitor.report import make_report
-    from monitor.runfiles import RunFiles, read_run
-    from monitor.spark import SparkWork, collect_event_log, read_event_log
+    from monitor.report.make import make_report
+    from monitor.report.runfiles import RunFiles, read_run
+    from monitor.spark.collect import SparkWork, collect_event_log, read_event_log
+    from monitor.spark.graph import JobGraph, read_job_graphs
+    from monitor.spark.hosts import ExecutorWatch, watch_executors
 
 __all__ = [
     "ExecutorWatch",
@@ -45,19 +45,19 @@ __all__ = [
 ]
 
 _LATE = {
-    "ExecutorWatch": "monitor.hosts",
-    "JobGraph": "monitor.jobgraph",
-    "RunFiles": "monitor.runfiles",
-    "SparkWork": "monitor.spark",
-    "collect_event_log": "monitor.spark",
+    "ExecutorWatch": "monitor.spark.hosts",
+    "JobGraph": "monitor.spark.graph",
+    "RunFiles": "monitor.report.runfiles",
+    "SparkWork": "monitor.spark.collect",
+    "collect_event_log": "monitor.spark.collect",
     "make_comparison": "monitor.compare",
-    "make_report": "monitor.report",
+    "make_report": "monitor.report.make",
     "plot_job": "monitor.plots",
     "plot_losses": "monitor.plots",
-    "read_event_log": "monitor.spark",
-    "read_job_graphs": "monitor.jobgraph",
-    "read_run": "monitor.runfiles",
-    "watch_executors": "monitor.hosts",
+    "read_event_log": "monitor.spark.collect",
+    "read_job_graphs": "monitor.spark.graph",
+    "read_run": "monitor.report.runfiles",
+    "watch_executors": "monitor.spark.hosts",
 }
 
 

@@ -89,14 +89,14 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from monitor.report import report_command
+    from monitor.report.make import report_command
 
     return report_command(options.directory)
 
 
 def _watch(options: argparse.Namespace) -> int:
     if options.resources is not None and options.root is not None:
-        from monitor.sampler import sample_until_end
+        from monitor.sampling.sampler import sample_until_end
 
         gc.freeze()
         gc.disable()  # there are no cycles, and looking for them costs as much as a sample

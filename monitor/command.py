@@ -18,8 +18,8 @@ from pathlib import Path
 from monitor.errors import MonitorError
 from monitor.phases import Recorder
 from monitor.records import PHASES, SAMPLES
-from monitor.sampler import INTERVAL_SECONDS, checked_interval
-from monitor.tree import Tree
+from monitor.sampling.sampler import INTERVAL_SECONDS, checked_interval
+from monitor.sampling.tree import Tree
 from monitor.watch import RUN_VARIABLE, start_sidecar
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell's

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.sampler import INTERVAL_SECONDS
+from monitor.sampling.sampler import INTERVAL_SECONDS
 from monitor.watch import RUN_VARIABLE, Sidecar, start_sidecar
 
 Listener = Callable[[dict[str, Any]], None]

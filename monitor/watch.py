@@ -11,9 +11,9 @@ import time
 import warnings
 from pathlib import Path
 
-from monitor.procfs import PROC, Processes
 from monitor.records import SAMPLES
-from monitor.sampler import INTERVAL_SECONDS, checked_interval
+from monitor.sampling.procfs import PROC, Processes
+from monitor.sampling.sampler import INTERVAL_SECONDS, checked_interval
 
 RUN_VARIABLE = "MONITOR_RUN"  # in a watched command: the folder that its records go to
 _START_SECONDS = 5.0

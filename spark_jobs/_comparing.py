@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from monitor.capability import measure_capability, read_capability, write_capability
 from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
+from monitor.compare.capability import measure_capability, read_capability, write_capability
 from recsys.config import Config
 from recsys.settings import as_tree, build_config, write_config
 from spark_jobs._arguments import EXPERIMENTS, Arguments, parse_arguments

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from monitor.eventlog import find_event_log, repack
-from monitor.hosts import ExecutorWatch, refresh_hosts, watch_executors
 from monitor.phases import read_phases
 from monitor.records import SAMPLES, STAGES
-from monitor.spark import (
+from monitor.spark.collect import (
     EVENT_LOG,
     collect_event_log,
     join_to_phases,
@@ -21,6 +19,8 @@ from monitor.spark import (
     without_own_jobs,
     write_spark_work,
 )
+from monitor.spark.eventlog import find_event_log, repack
+from monitor.spark.hosts import ExecutorWatch, refresh_hosts, watch_executors
 
 _COLLECT_SECONDS = 30.0  # samples are brought back at the end of a phase, no more often than this
 _log = logging.getLogger("howdah")

@@ -10,7 +10,8 @@ def describe_source(data: Any) -> str:
     if data.ratings:
         return f"reading {data.ratings}"
     if data.dataset == "synthetic":
-        return f"generating ratings in ml-25m's shape at scale {data.scale:g}, seed {data.seed} ..."
+        where = f" in {data.data_dir}" if data.data_dir else ""
+        return f"generated ratings in ml-25m's shape{where}: scale {data.scale:g}, seed {data.seed} ..."
     return f"reading {data.dataset}" + (f" in {data.data_dir}" if data.data_dir else "")
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.capability import Capability
+from monitor.compare.capability import Capability
 from monitor.compare.runs import Column, wall_seconds
 from monitor.compare.speedup import Spread, serial_fraction, spread
-from monitor.cost import TOTAL, PhaseCost
-from monitor.runfiles import RunFiles
+from monitor.report.cost import TOTAL, PhaseCost
+from monitor.report.runfiles import RunFiles
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 from monitor.compare.runs import wall_seconds
 from monitor.compare.tables import Table
 from monitor.errors import MonitorError
-from monitor.figures import UNKNOWN
-from monitor.runfiles import RunFiles, read_run
+from monitor.report.figures import UNKNOWN
+from monitor.report.runfiles import RunFiles, read_run
 
 GRID = "grid.csv"
 TRAINING = "model_training"

@@ -10,8 +10,8 @@ from typing import Any
 from monitor.compare.grid import SUCCEEDED, GridRun
 from monitor.compare.runs import short_key
 from monitor.compare.speedup import Spread, spread
-from monitor.figures import counted
 from monitor.plots import canvas
+from monitor.report.figures import counted
 
 _PANELS = (
     ("wall_seconds", "wall time (s)", 1.0),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor.compare.comparison import Comparison
-from monitor.cost import TOTAL
-from monitor.figures import listed
+from monitor.report.cost import TOTAL
+from monitor.report.figures import listed
 
 BUSY = 0.5  # of the cores: from there on other work spoils a measurement
 MOST_PANELS = 24

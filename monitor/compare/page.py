@@ -12,11 +12,11 @@ from monitor.compare.comparison import Comparison
 from monitor.compare.notes import highlights, warnings
 from monitor.compare.runs import Column, wall_seconds
 from monitor.compare.tables import METHOD, Table, capability_table, cost_tables, loss_table, speedup_tables
-from monitor.cost import TOTAL
-from monitor.figures import UNKNOWN, counted, duration, listed
-from monitor.markup import Html, joined, table, tag
-from monitor.page_style import PAGE, STYLE
 from monitor.plots import Picture
+from monitor.report.cost import TOTAL
+from monitor.report.figures import UNKNOWN, counted, duration, listed
+from monitor.report.markup import Html, joined, table, tag
+from monitor.report.page_style import PAGE, STYLE
 
 
 def compare_page(

@@ -9,12 +9,12 @@ from typing import Any
 
 from monitor.compare.comparison import Comparison
 from monitor.compare.runs import Column
-from monitor.cost import TOTAL
-from monitor.curves import Memory, Rate, memory_curve, rate_curve
-from monitor.figures import gigabytes, percent, seconds
 from monitor.plots import canvas
-from monitor.runfiles import RunFiles
-from monitor.timeline import Span
+from monitor.report.cost import TOTAL
+from monitor.report.curves import Memory, Rate, memory_curve, rate_curve
+from monitor.report.figures import gigabytes, percent, seconds
+from monitor.report.runfiles import RunFiles
+from monitor.report.timeline import Span
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from monitor.compare.comparison import Comparison, Row, machine_speedup
-from monitor.cost import TOTAL
-from monitor.figures import listed, seconds
 from monitor.plots import canvas
+from monitor.report.cost import TOTAL
+from monitor.report.figures import listed, seconds
 
 _MOST_VARIANTS = 6
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.runfiles import RunFiles
+from monitor.report.runfiles import RunFiles
 
 if sys.version_info >= (3, 11):
     import tomllib

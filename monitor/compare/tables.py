@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from monitor.compare.comparison import Comparison, Row
 from monitor.compare.notes import highlights, warnings
 from monitor.compare.speedup import Spread
-from monitor.cost import TOTAL
-from monitor.figures import UNKNOWN
+from monitor.report.cost import TOTAL
+from monitor.report.figures import UNKNOWN
 
 _SPREADS = ("wall_seconds", "cpu_seconds", "pss_peak_bytes")
 _FIGURES = (

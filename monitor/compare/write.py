@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from monitor.capability import read_capability
+from monitor.compare.capability import read_capability
 from monitor.compare.comparison import Comparison, compare_columns
 from monitor.compare.grid import GridRun, grid_table, write_grid
 from monitor.compare.gridplots import plot_grid
@@ -16,10 +16,10 @@ from monitor.compare.panels import plot_panels
 from monitor.compare.pictures import plot_loss_curves, plot_scaling, plot_speedups
 from monitor.compare.runs import columns_of, find_runs
 from monitor.compare.tables import compare_csv, markdown
-from monitor.cost import TOTAL
 from monitor.errors import MonitorError
 from monitor.plots import Picture
-from monitor.runfiles import read_run
+from monitor.report.cost import TOTAL
+from monitor.report.runfiles import read_run
 
 
 def make_comparison(

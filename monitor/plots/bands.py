@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from monitor.plots.canvas import SHADE, literal, shorten
-from monitor.timeline import Span
+from monitor.report.timeline import Span
 
 _MOST_NAMES, _MOST_EDGED = 30, 60
 _SIZE, _ANGLE = 9, 38  # points, degrees

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from monitor.figures import counted
+from monitor.report.figures import counted
 
 DPI = 130
 # the paper's: CPU green, memory blue

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monitor.cost import PhaseCost
-from monitor.curves import memory_curve, rate_curve
-from monitor.figures import gigabytes, percent, seconds
 from monitor.plots import canvas
-from monitor.timeline import Span, Timeline
+from monitor.report.cost import PhaseCost
+from monitor.report.curves import memory_curve, rate_curve
+from monitor.report.figures import gigabytes, percent, seconds
+from monitor.report.timeline import Span, Timeline
 
 _STEPS = 300  # more make a green area of a busy curve
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from monitor.curves import memory_curve, rate_curve
-from monitor.figures import counted, gigabytes, percent, seconds
 from monitor.plots import bands, canvas
-from monitor.timeline import HostSeries, Timeline
+from monitor.report.curves import memory_curve, rate_curve
+from monitor.report.figures import counted, gigabytes, percent, seconds
+from monitor.report.timeline import HostSeries, Timeline
 
 _NEAR = 0.5  # of the limit: from there on it is drawn
 _WIDE = 11.0

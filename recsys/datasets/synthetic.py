@@ -67,6 +67,16 @@ class SyntheticFacts:
     ranges: tuple[RangeFacts, ...]
 
 
+def find_generated(spark: SparkSession, directory: str, *, scale: float, seed: int) -> SyntheticFacts | None:
+    """The facts of data that `generate` has wholly written to `directory` with these settings; None without them."""
+    files, where = _hadoop_path(spark, f"{directory.rstrip('/')}/{FACTS_FILE}")
+    row = spark.read.text(where.toString(), wholetext=True).first() if files.exists(where) else None
+    told = json.loads(row[0]) if row else {}
+    if [told.get(name) for name in ("version", "scale", "seed")] != [VERSION, scale, seed]:
+        return None
+    return SyntheticFacts(**{**told, "ranges": tuple(RangeFacts(**one) for one in told["ranges"])})
+
+
 def generate(
     spark: SparkSession, directory: str, *, scale: float, seed: int, partitions: int | None = None
 ) -> SyntheticFacts:

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
-from recsys.datasets import CATALOGUE, fetch, find, generate
+from recsys.datasets import CATALOGUE, fetch, find, find_generated, generate
 from recsys.datasets.catalogue import FileLayout
 from recsys.errors import DataError
 from recsys.ratings.layout import (
@@ -77,7 +77,9 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         return Sources(ratings, movies, data.rating_min or 0.5, data.rating_max or 5.0, None)
     if data.dataset == "synthetic":
         folder = f"{data_dir or default_dir}/synthetic-scale{data.scale:g}-seed{data.seed}"
-        facts = generate(spark, folder, scale=data.scale, seed=data.seed) if make else None
+        facts = find_generated(spark, folder, scale=data.scale, seed=data.seed)
+        if facts is None and make:
+            facts = generate(spark, folder, scale=data.scale, seed=data.seed)
         hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
         ratings = look_at(spark, f"{folder}/ratings.csv", hints[0])
         movies = look_at(spark, f"{folder}/movies.csv", hints[1])

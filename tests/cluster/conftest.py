@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from launching import ROOT, TINY, succeed
-from standalone import Cluster, running_cluster
+from standalone import OnCluster, running_cluster, train_on
 
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
 from fake_java import copy_checkout
@@ -52,7 +52,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
     return cwd / "prepared"
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with running_cluster(tmp_path / "cluster") as made:
-        yield made
+@pytest.fixture(scope="session")
+def on_cluster(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[OnCluster]:
+    """The same as `trained`, on a cluster, which is still there."""
+    place = tmp_path_factory.mktemp("on a cluster")
+    with running_cluster(place / "cluster") as cluster:
+        yield train_on(cluster, trained.settings, place)

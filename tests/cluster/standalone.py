@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pyspark
-from launching import QUICK_JAVA, ROOT
+from launching import QUICK_JAVA, ROOT, Started
 
 from spark_jobs._java import find_java
 
@@ -76,3 +76,53 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
             process.wait(30)
         for child in psutil.wait_procs(below, timeout=10)[1]:
             child.kill()
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """A finished run of train on a cluster, and what was seen of it while it ran."""
+
+    path: Path
+    cwd: Path
+    cluster: Cluster
+    daemons: list[list[tuple[Path, str]]]  # by worker: directory and PYTHONPATH of each Python daemon
+    sidecars: int
+    folders_of_sidecars: int
+
+
+def train_on(cluster: Cluster, settings: Path, place: Path) -> OnCluster:
+    """Trains on a cluster and looks at its processes once an epoch is over."""
+    cwd = place / "here"
+    cwd.mkdir()
+    options = ("--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}")
+    job = Started(
+        "train", "--config", settings, "--master", cluster.url, cwd=cwd, run=place / "run", options=options
+    )  # fmt: skip
+    try:
+        job.wait_for_epoch()
+        executors = [psutil.Process(one.pid).children(recursive=True) for one in cluster.processes[1:]]
+        daemons = [
+            [(Path(one.cwd()), one.environ().get("PYTHONPATH") or "") for one in processes if _is_python_daemon(one)]
+            for processes in executors
+        ]
+        seen = len(sidecars_of(cluster)), len(list(cluster.temporary.glob("monitor-app-*")))
+        said = job.end()
+    finally:
+        job.kill()
+    assert job.launcher.returncode == 0, said
+    return OnCluster(job.path, cwd, cluster, daemons, *seen)
+
+
+def sidecars_of(cluster: Cluster) -> list[psutil.Process]:
+    """The monitor's processes beside executors."""
+    found = psutil.process_iter(["cmdline"])
+    return [
+        one
+        for one in found
+        if any(str(cluster.temporary) in word for word in one.info["cmdline"] or [])
+        and "monitor.spark.hostwatch" in one.info["cmdline"]
+    ]
+
+
+def _is_python_daemon(process: psutil.Process) -> bool:
+    return process.status() != psutil.STATUS_ZOMBIE and "pyspark.daemon" in process.cmdline()

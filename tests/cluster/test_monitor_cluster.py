@@ -6,30 +6,17 @@ import json
 import platform
 import statistics
 
-import psutil
-from launching import QUICK_JAVA, Started, phases, read_json
+from launching import phases, read_json
+from standalone import sidecars_of
 
-from monitor.eventlog import read_events
 from monitor.records import read_samples
+from monitor.spark.eventlog import read_events
 
 
-def test_executors_are_watched_and_their_samples_come_back(cluster, settings, tmp_path):
-    cwd = tmp_path / "here"
-    cwd.mkdir()
-    options = ("--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}")
-    job = Started(
-        "prepare", "--config", settings, "--master", cluster.url, cwd=cwd, run=tmp_path / "run", options=options
-    )
-    try:
-        job.wait_for_phase("ratings_transformation")
-        assert len(sidecars(str(cluster.temporary))) == 1
-        assert len(list(cluster.temporary.glob("monitor-app-*"))) == 1
-        said = job.end()
-    finally:
-        job.kill()
-    assert job.launcher.returncode == 0, said
-
-    resources = job.path / "resources"
+def test_executors_are_watched_and_their_samples_come_back(on_cluster):
+    assert (on_cluster.sidecars, on_cluster.folders_of_sidecars) == (1, 1)
+    run = on_cluster.path
+    resources = run / "resources"
     told = read_json(resources / "hosts.json")
     assert (told["without_data"], told["problems"]) == ([], [])
     driver, machine = told["hosts"]
@@ -46,7 +33,7 @@ def test_executors_are_watched_and_their_samples_come_back(cluster, settings, tm
     assert statistics.mode(one.roles["jvm"].processes for one in samples.samples if "jvm" in one.roles) == 2
     assert max(one.roles["worker"].processes for one in samples.samples if "worker" in one.roles) >= 2
     assert all(one.roles["sidecar"].processes == 1 for one in samples.samples)
-    began, ended = (record["mono"] for record in (phases(job.path)[0], phases(job.path)[-1]))
+    began, ended = (record["mono"] for record in (phases(run)[0], phases(run)[-1]))
     assert samples.samples[0].mono < began and ended < samples.samples[-1].mono
     assert sum(one.tree().cpu_seconds for one in samples.samples) > 1
 
@@ -54,13 +41,13 @@ def test_executors_are_watched_and_their_samples_come_back(cluster, settings, tm
         name: [json.loads(line) for line in (resources / name).read_text().splitlines()]
         for name in ("jobs.jsonl", "stages.jsonl")
     }
-    brackets = {one["name"] for one in phases(job.path)}
+    brackets = {one["name"] for one in phases(run)}
     assert {one["phase"] for one in work["jobs.jsonl"]} - {None} <= brackets
     assert {"data_loading", "data_integration", "ratings_arrays"} <= {one["phase"] for one in work["jobs.jsonl"]}
     assert "monitor" not in {one["job_group"] for one in (*work["jobs.jsonl"], *work["stages.jsonl"])}
-    run = [one for one in work["stages.jsonl"] if one["status"] == "complete"]
+    done = [one for one in work["stages.jsonl"] if one["status"] == "complete"]
     assert {one["status"] for one in work["stages.jsonl"]} == {"complete", "skipped"}
-    assert sum(one["executor_cpu_seconds"] for one in run) > 0 and sum(one["shuffle_write_bytes"] for one in run) > 0
+    assert sum(one["executor_cpu_seconds"] for one in done) > 0 and sum(one["shuffle_write_bytes"] for one in done) > 0
     groups = {
         one["Properties"].get("spark.jobGroup.id")
         for one in read_events(resources / "eventlog")
@@ -68,14 +55,5 @@ def test_executors_are_watched_and_their_samples_come_back(cluster, settings, tm
     }
     assert "monitor" in groups  # Spark saw them, and they were taken out
 
-    assert sidecars(str(cluster.temporary)) == []
-    assert list(cluster.temporary.iterdir()) == []
-
-
-def sidecars(folder):
-    found = psutil.process_iter(["cmdline"])
-    return [
-        one
-        for one in found
-        if any(folder in word for word in one.info["cmdline"] or []) and "monitor.hostwatch" in one.info["cmdline"]
-    ]
+    assert sidecars_of(on_cluster.cluster) == []
+    assert list(on_cluster.cluster.temporary.glob("monitor*")) == []  # TensorFlow leaves some of its own

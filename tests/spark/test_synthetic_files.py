@@ -7,9 +7,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from recsys.config import DataConfig
 from recsys.datasets import _choices, _population, _shape
-from recsys.datasets.synthetic import FACTS_FILE, generate
+from recsys.datasets.synthetic import FACTS_FILE, find_generated, generate
 from recsys.errors import ConfigError
+from recsys.ratings import find_sources
 
 SCALE, SEED = 0.005, 11  # 813 users: four chunks
 
@@ -79,6 +81,21 @@ def test_facts_are_what_the_files_hold(generated):
 def test_the_written_facts_are_the_returned_ones(generated):
     directory, facts = generated
     assert json.loads((directory / FACTS_FILE).read_text()) == json.loads(json.dumps(asdict(facts)))
+
+
+def test_what_is_there_is_found_and_not_made_again(spark, generated, tmp_path):
+    directory, facts = generated
+    assert find_generated(spark, str(directory), scale=SCALE, seed=SEED) == facts
+    assert find_generated(spark, str(directory), scale=SCALE, seed=SEED + 1) is None
+    assert find_generated(spark, str(directory), scale=2 * SCALE, seed=SEED) is None
+    assert find_generated(spark, str(tmp_path), scale=SCALE, seed=SEED) is None
+
+    (tmp_path / f"synthetic-scale{SCALE:g}-seed{SEED}").symlink_to(directory)
+    before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+    data = DataConfig(dataset="synthetic", scale=SCALE, seed=SEED)
+    sources = find_sources(spark, data, str(tmp_path), "")
+    assert sources.best_rmse == facts.best_rmse
+    assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
 
 
 def test_the_best_rmse_is_that_of_the_ratings_in_the_files(generated):

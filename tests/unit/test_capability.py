@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from monitor.capability import Capability, Rates, measure_capability, read_capability, write_capability
+from monitor.compare.capability import Capability, Rates, measure_capability, read_capability, write_capability
 
 MADE = Capability("box", 2, (Rates(1, 100.0, 8.0), Rates(2, 190.0, 10.0), Rates(8, 180.0, 12.0)), 0.25)
 

@@ -10,13 +10,13 @@ import pytest
 from runs_to_compare import make_run
 
 from monitor.__main__ import main
-from monitor.capability import Capability, Rates, write_capability
 from monitor.compare import Comparison, columns_of, compare_columns, find_runs, make_comparison, serial_fraction, spread
+from monitor.compare.capability import Capability, Rates, write_capability
 from monitor.compare.notes import highlights, warnings
 from monitor.compare.tables import compare_csv, loss_table, markdown
-from monitor.cost import TOTAL
 from monitor.errors import MonitorError
-from monitor.runfiles import read_run
+from monitor.report.cost import TOTAL
+from monitor.report.runfiles import read_run
 
 # name, wall seconds, busy cores, PSS in GB
 ONE = [("load", 10.0, 1.0, 1.0), ("train", 40.0, 1.0, 2.0)]

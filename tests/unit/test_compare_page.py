@@ -10,8 +10,8 @@ from browser import Browser, find_browser
 from html_page import Page
 from runs_to_compare import make_run
 
-from monitor.capability import Capability, Rates, write_capability
 from monitor.compare import GridRun, Prices, grid_run, make_comparison
+from monitor.compare.capability import Capability, Rates, write_capability
 
 
 @pytest.fixture(scope="module")

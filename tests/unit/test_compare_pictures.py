@@ -12,8 +12,8 @@ from monitor.compare import Comparison, GridRun, columns_of, compare_columns
 from monitor.compare.gridplots import grid_figure, plot_grid
 from monitor.compare.panels import panels_figure, plot_panels
 from monitor.compare.pictures import plot_loss_curves, plot_scaling, plot_speedups
-from monitor.cost import TOTAL
-from monitor.runfiles import read_run
+from monitor.report.cost import TOTAL
+from monitor.report.runfiles import read_run
 
 
 def phases(seconds: float, cores: float, gigabytes: float) -> list[tuple[str, float, float, float]]:

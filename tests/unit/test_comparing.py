@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.capability import Capability, Rates, write_capability
+from monitor.compare.capability import Capability, Rates, write_capability
 from spark_jobs import _comparing
 from spark_jobs._campaign import reason_of
 from spark_jobs.compare import main

@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 
 from monitor.errors import MonitorError
-from monitor.eventlog import find_event_log, read_events, repack
+from monitor.spark.eventlog import find_event_log, read_events, repack
 
 EVENTS = [{"Event": "SparkListenerTaskEnd", "Stage ID": number, "text": "word " * 40} for number in range(30)]
 LINES = [json.dumps(event).encode() + b"\n" for event in EVENTS]

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monitor.executor import Report, Request, folder_of, is_locked, read_part, visit
-from monitor.machine import boot_id, host
 from monitor.records import Begin, End, read_samples
+from monitor.sampling.machine import boot_id, host
+from monitor.spark.executor import Report, Request, folder_of, is_locked, read_part, visit
 
 ROOT = Path(__file__).parents[2]
 REQUEST = Request("app-7", 0.05, ("another machine", "boot", 1))
@@ -27,7 +27,7 @@ import os, sys
 sys.path.insert(0, {str(ROOT)!r})
 sys.executable = {sys.executable!r}
 import base64, pickle
-from monitor.executor import visit
+from monitor.spark.executor import visit
 for line in sys.stdin:
     if os.fork() == 0:
         report = visit(pickle.loads(base64.b64decode(line)))

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from monitor.clock import Exchange, estimate_offset
-from monitor.executor import Report, Request
-from monitor.hosts import ExecutorWatch, watch_executors
-from monitor.hostsfile import read_hosts, refresh_hosts, write_hosts
-from monitor.hostwatch import merged
 from monitor.records import Begin, MachineUsage, RoleUsage, Sample, read_samples, to_line
+from monitor.spark.clock import Exchange, estimate_offset
+from monitor.spark.executor import Report, Request
+from monitor.spark.hosts import ExecutorWatch, watch_executors
+from monitor.spark.hostsfile import read_hosts, refresh_hosts, write_hosts
+from monitor.spark.hostwatch import merged
 
 
 def test_an_offset_lies_between_what_question_and_answer_allow() -> None:

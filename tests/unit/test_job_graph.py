@@ -11,9 +11,9 @@ from matplotlib.image import imread
 from spark_events import job_end, job_start, metrics, stage_completed, stage_info, stage_submitted, task_end
 
 import monitor
-from monitor.jobgraph import JobGraph, Step, job_graphs
 from monitor.plots import plot_job
-from monitor.spark import work_of
+from monitor.spark.collect import work_of
+from monitor.spark.graph import JobGraph, Step, job_graphs
 
 
 def rdd(number: int, name: str, scope: int | None = None, kept: bool = False, title: str = "MapPartitionsRDD") -> Any:

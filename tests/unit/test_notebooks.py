@@ -67,8 +67,8 @@ def test_all_notebooks_are_looked_at() -> None:
     ("source", "found"),
     [
         ("import monitor\nmonitor.read_run('x').costs", []),
-        ("import monitor\nmonitor.runfiles.read_run('x')", ["monitor.runfiles"]),
-        ("import monitor.runfiles", ["monitor.runfiles"]),
+        ("import monitor\nmonitor.report.runfiles.read_run('x')", ["monitor.report"]),
+        ("import monitor.report.runfiles", ["monitor.report.runfiles"]),
         ("import spark_jobs", ["spark_jobs"]),
         ("from recsys.ratings import prepare, Block", ["recsys.ratings.Block"]),
         ("from recsys.ratings.pipeline import prepare", ["recsys.ratings.pipeline.prepare"]),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fake_proc import FakeProc
 
-from monitor.machine import Machine, parse_cores, parse_disks, parse_meminfo, parse_network, real_disks
-from monitor.procfs import Memory, Processes, parse_io, parse_rollup, parse_stat, parse_switches
+from monitor.sampling.machine import Machine, parse_cores, parse_disks, parse_meminfo, parse_network, real_disks
+from monitor.sampling.procfs import Memory, Processes, parse_io, parse_rollup, parse_stat, parse_switches
 
 # fields 3 to 52, numbered by their place in proc(5)
 FIELDS = "S 7 8 9 10 11 12 1300 14 5 6 200 30 4 5 20 21 12 22 777 5000000 25 " + " ".join(map(str, range(25, 53)))

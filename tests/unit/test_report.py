@@ -19,7 +19,7 @@ from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, starte
 
 from monitor import MonitorError, make_report
 from monitor.__main__ import main
-from monitor.cost import COLUMNS
+from monitor.report.cost import COLUMNS
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert(1)</script> & "it\'s" $1^2$ | 5 <b'
@@ -236,11 +236,11 @@ def test_what_is_no_run_is_refused_in_a_line(
 
 
 def test_drawing_is_not_imported_by_what_samples() -> None:
-    code = "import sys, monitor.sampler; print(*sys.modules)"
+    code = "import sys, monitor.sampling.sampler; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    assert not {"monitor.report", "monitor.plots", "matplotlib", "html"} & set(done.stdout.split())
+    assert not {"monitor.report.make", "monitor.plots", "matplotlib", "html"} & set(done.stdout.split())
 
 
 @pytest.mark.skipif(not find_browser(), reason="no Chromium here: install Debian's chromium, or name one in CHROMIUM")

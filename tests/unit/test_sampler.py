@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from fake_proc import FakeProc
 
-from monitor import sampler
 from monitor.errors import MonitorError
 from monitor.records import Samples, read_samples
-from monitor.sampler import Clock, LineFile, Sampler, Schedule, checked_interval, sample_until_end
+from monitor.sampling import sampler
+from monitor.sampling.sampler import Clock, LineFile, Sampler, Schedule, checked_interval, sample_until_end
 
 ROOT = 100
 

@@ -14,7 +14,7 @@ import pytest
 from spark_events import job_end, job_start, metrics, stage_completed, stage_info, stage_submitted, task_end
 
 from monitor.errors import MonitorError
-from monitor.spark import (
+from monitor.spark.collect import (
     SparkJob,
     SparkStage,
     SparkWork,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor import read_samples
-from monitor.procfs import Processes
+from monitor.sampling.procfs import Processes
 
 ROOT = Path(__file__).parents[2]
 

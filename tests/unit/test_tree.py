@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from fake_proc import PAGE, FakeProc
 
-from monitor.ledger import Count, Key, Ledger, Spent
-from monitor.memory import MemoryReader
-from monitor.procfs import TICKS_PER_SECOND, Memory, Processes
 from monitor.records import RoleUsage
-from monitor.tree import Tree
-from monitor.usage import TreeMeter, TreeUsage
+from monitor.sampling.ledger import Count, Key, Ledger, Spent
+from monitor.sampling.memory import MemoryReader
+from monitor.sampling.procfs import TICKS_PER_SECOND, Memory, Processes
+from monitor.sampling.tree import Tree
+from monitor.sampling.usage import TreeMeter, TreeUsage
 
 ROOT, SIDECAR = 100, 900
 DAEMON = ["python3", "-m", "pyspark.daemon", "pyspark.worker"]

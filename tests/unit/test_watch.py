@@ -19,8 +19,8 @@ import pytest
 import monitor
 from monitor import MonitorError, read_phases, read_samples
 from monitor.__main__ import main
-from monitor.procfs import Processes
 from monitor.records import Samples
+from monitor.sampling.procfs import Processes
 
 ROOT = Path(__file__).parents[2]
 BURNERS = ROOT / "tests" / "burners.py"

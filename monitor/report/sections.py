@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.cost import PhaseCost
-from monitor.figures import UNKNOWN, listed
-from monitor.markup import Html, joined, shown, spoken, table, tag
-from monitor.runfiles import RunFiles
+from monitor.report.cost import PhaseCost
+from monitor.report.figures import UNKNOWN, listed
+from monitor.report.markup import Html, joined, shown, spoken, table, tag
+from monitor.report.runfiles import RunFiles
 
 # column of PhaseCost, heading, digits, what it is divided by
 _COLUMNS: tuple[tuple[str, str, int, float], ...] = (

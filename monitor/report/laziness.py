@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.figures import counted, listed, seconds
-from monitor.runfiles import RunFiles
-from monitor.timeline import Timeline
+from monitor.report.figures import counted, listed, seconds
+from monitor.report.runfiles import RunFiles
+from monitor.report.timeline import Timeline
 
 
 def laziness(run: RunFiles) -> list[str]:

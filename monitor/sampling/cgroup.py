@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.procfs import PROC, read_file
 from monitor.records import CgroupUsage
+from monitor.sampling.procfs import PROC, read_file
 
 _NO_LIMIT = 1 << 60  # version 1 says "none" by the largest number of whole pages
 _NAMES = {

@@ -6,8 +6,8 @@ import os
 import platform
 from pathlib import Path
 
-from monitor.procfs import PROC, read_file
 from monitor.records import MachineUsage
+from monitor.sampling.procfs import PROC, read_file
 
 _SECTOR_BYTES = 512  # of /proc/diskstats, whatever the disk's own
 

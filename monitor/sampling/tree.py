@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from monitor.ledger import Key
-from monitor.procfs import Processes, Stat
-from monitor.roles import Member, assign_role
+from monitor.sampling.ledger import Key
+from monitor.sampling.procfs import Processes, Stat
+from monitor.sampling.roles import Member, assign_role
 
 
 class Tree:

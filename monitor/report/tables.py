@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from monitor.cost import COLUMNS, Costs, PhaseCost
-from monitor.figures import UNKNOWN
+from monitor.report.cost import COLUMNS, Costs, PhaseCost
+from monitor.report.figures import UNKNOWN
 
 # name on the screen, digits, what it is divided by
 _SCREEN: tuple[tuple[str, str, int, float], ...] = (

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from monitor.ledger import Count, Key, Ledger, Spent
-from monitor.memory import MemoryReader
-from monitor.procfs import TICKS_PER_SECOND, Memory, Processes, Stat
 from monitor.records import ROLES, RoleUsage
-from monitor.roles import Member
-from monitor.tree import Tree
+from monitor.sampling.ledger import Count, Key, Ledger, Spent
+from monitor.sampling.memory import MemoryReader
+from monitor.sampling.procfs import TICKS_PER_SECOND, Memory, Processes, Stat
+from monitor.sampling.roles import Member
+from monitor.sampling.tree import Tree
 
 _NO_MEMORY = Memory(0, 0, 0)
 _COUNTED = ("cpu_ticks", "major_faults", "read_bytes", "write_bytes", "context_switches")

@@ -9,12 +9,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from monitor import figures, sections
-from monitor.findings import Finding, memory_peak, phase_at
-from monitor.markup import Html, described, joined, tag
-from monitor.page_style import PAGE, STYLE
 from monitor.plots import Picture
-from monitor.runfiles import RunFiles
+from monitor.report import figures, sections
+from monitor.report.findings import Finding, memory_peak, phase_at
+from monitor.report.markup import Html, described, joined, tag
+from monitor.report.page_style import PAGE, STYLE
+from monitor.report.runfiles import RunFiles
 
 
 def page(

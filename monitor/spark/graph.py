@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.eventlog import read_events
-from monitor.spark import SparkJob, SparkStage, SparkWork, work_of
+from monitor.spark.collect import SparkJob, SparkStage, SparkWork, work_of
+from monitor.spark.eventlog import read_events
 
 SKIPPED = "skipped"
 _INTERNAL = ("mapPartitionsInternal", "MapPartitionsRDD")  # what Spark puts around the operations of a query
@@ -68,7 +68,7 @@ class JobGraph:
 
 
 def read_job_graphs(path: str | Path) -> tuple[JobGraph, ...]:
-    """The graphs of all jobs in an event log (of what kind, says monitor.eventlog.read_events), by number."""
+    """The graphs of all jobs in an event log (of what kind, says monitor.spark.eventlog.read_events), by number."""
     return job_graphs(work_of(read_events(path)), read_events(path))  # read twice: tasks' events would fill the memory
 
 

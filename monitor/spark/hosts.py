@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from monitor.clock import Exchange, estimate_offset
-from monitor.executor import Report, Request, task
-from monitor.hostsfile import read_hosts, refresh_hosts, write_hosts
-from monitor.machine import boot_id, host
 from monitor.records import read_samples
-from monitor.sparkwork import MONITOR_GROUP
+from monitor.sampling.machine import boot_id, host
+from monitor.spark.clock import Exchange, estimate_offset
+from monitor.spark.executor import Report, Request, task
+from monitor.spark.hostsfile import read_hosts, refresh_hosts, write_hosts
+from monitor.spark.work import MONITOR_GROUP
 
 __all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
 

@@ -1,4 +1,4 @@
-"""The sidecar of one machine's executors: `python -m monitor.hostwatch FOLDER SECONDS`, started by monitor.executor.
+"""The sidecar of one machine's executors: `python -m monitor.spark.hostwatch FOLDER SECONDS`, started by `executor`.
 
 Each file of FOLDER/roots is named for the process id of an executor; more may come at any time. All of them are one
 process tree in samples.jsonl. Who starts it has locked FOLDER/lock for it. It ends when it is told to, or when no
@@ -21,15 +21,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 
-from monitor.cgroup import find_group
-from monitor.executor import ROOTS, STATE
-from monitor.machine import Machine, boot_id, cores, host, memory_total_bytes
-from monitor.memory import MemoryReader
-from monitor.procfs import TICKS_PER_SECOND, Processes
 from monitor.records import SAMPLES, Begin, End, RoleUsage, Sample, to_line
-from monitor.sampler import Clock, LineFile, Schedule, checked_interval
-from monitor.tree import Tree
-from monitor.usage import TreeMeter
+from monitor.sampling.cgroup import find_group
+from monitor.sampling.machine import Machine, boot_id, cores, host, memory_total_bytes
+from monitor.sampling.memory import MemoryReader
+from monitor.sampling.procfs import TICKS_PER_SECOND, Processes
+from monitor.sampling.sampler import Clock, LineFile, Schedule, checked_interval
+from monitor.sampling.tree import Tree
+from monitor.sampling.usage import TreeMeter
+from monitor.spark.executor import ROOTS, STATE
 
 LINGER_SECONDS = 5.0  # Spark may replace an executor that died
 _LOOKS_AFTER_END = 4  # at what an executor leaves behind

@@ -103,7 +103,7 @@ def read_capability(folder: str | Path) -> Capability | None:
 def _start(processes: int, megabytes: int) -> list[subprocess.Popen[str]]:
     environment = {**os.environ, **dict.fromkeys(_SINGLE, "1")}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
-    command = [sys.executable, "-m", "monitor.capability", str(megabytes)]
+    command = [sys.executable, "-m", "monitor.compare.capability", str(megabytes)]
     return [
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)

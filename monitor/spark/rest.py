@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.sparkwork import SparkJob, SparkStage, SparkWork
+from monitor.spark.work import SparkJob, SparkStage, SparkWork
 
 _SECONDS = 10  # that an answer may take
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from monitor.cgroup import find_group
 from monitor.errors import MonitorError
-from monitor.machine import Machine, boot_id, cores, host, memory_total_bytes
-from monitor.memory import MemoryReader
-from monitor.procfs import PROC, TICKS_PER_SECOND, Processes, read_file
 from monitor.records import SAMPLES, Begin, End, Sample, to_line
-from monitor.tree import Tree
-from monitor.usage import TreeMeter
+from monitor.sampling.cgroup import find_group
+from monitor.sampling.machine import Machine, boot_id, cores, host, memory_total_bytes
+from monitor.sampling.memory import MemoryReader
+from monitor.sampling.procfs import PROC, TICKS_PER_SECOND, Processes, read_file
+from monitor.sampling.tree import Tree
+from monitor.sampling.usage import TreeMeter
 
 INTERVAL_SECONDS = 0.5
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.05, 60.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from monitor.figures import counted, gigabytes, listed, part_of, seconds
-from monitor.runfiles import RunFiles
-from monitor.timeline import HostSeries
+from monitor.report.figures import counted, gigabytes, listed, part_of, seconds
+from monitor.report.runfiles import RunFiles
+from monitor.report.timeline import HostSeries
 
 MISSED, LATE = 0.02, 0.05  # of the samples: fewer tell nothing
 UNSEEN = 0.1  # of a phase's time

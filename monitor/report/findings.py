@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.cost import PhaseCost
-from monitor.curves import memory_curve
-from monitor.figures import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
-from monitor.intervals import merged, seconds_of
-from monitor.laziness import laziness
-from monitor.quality import quality
-from monitor.runfiles import RunFiles
-from monitor.timeline import HostSeries
+from monitor.report.cost import PhaseCost
+from monitor.report.curves import memory_curve
+from monitor.report.figures import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
+from monitor.report.intervals import merged, seconds_of
+from monitor.report.laziness import laziness
+from monitor.report.quality import quality
+from monitor.report.runfiles import RunFiles
+from monitor.report.timeline import HostSeries
 
 NEAR_LIMIT = 0.8  # of the limit: memory that a reader should be warned of
 

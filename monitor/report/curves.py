@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from monitor.records import TREE_ROLES
-from monitor.timeline import HostSeries, Timeline
+from monitor.report.timeline import HostSeries, Timeline
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.cost import Costs, phase_costs
 from monitor.errors import MonitorError
 from monitor.phases import read_phases
 from monitor.records import HOSTS, JOBS, PHASES, SAMPLES, STAGES, read_samples
-from monitor.timeline import Timeline, build_timeline
+from monitor.report.cost import Costs, phase_costs
+from monitor.report.timeline import Timeline, build_timeline
 
 _MONITOR_GROUP = "monitor"
 

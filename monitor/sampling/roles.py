@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.procfs import Stat
+from monitor.sampling.procfs import Stat
 
 _WORKER_WORDS = ("pyspark.daemon", "pyspark/daemon", "pyspark.worker", "pyspark/worker")
 

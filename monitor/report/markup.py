@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.figures import UNKNOWN
+from monitor.report.figures import UNKNOWN
 
 _VOID = ("img", "br")
 

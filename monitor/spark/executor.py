@@ -22,8 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor.machine import boot_id, host
 from monitor.records import SAMPLES
+from monitor.sampling.machine import boot_id, host
 
 LOCK, ROOTS, STATE, ERRORS = "lock", "roots", "sidecar.json", "errors"
 _PART_BYTES = 2 << 20  # of samples in one answer; a sample has about 1 KB
@@ -164,7 +164,7 @@ def _start(folder: Path, interval_seconds: float) -> None:
     with suppress(BlockingIOError), lock_path.open("wb") as lock, errors_path.open("ab") as errors:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "monitor.hostwatch", str(folder), str(interval_seconds)],
+            [sys.executable, "-W", "ignore", "-m", "monitor.spark.hostwatch", str(folder), str(interval_seconds)],
             env={**os.environ, "PYTHONPATH": place, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, pass_fds=[lock.fileno()],
             cwd=folder,  # not the executor's, which Spark removes

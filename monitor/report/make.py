@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.figures import UNKNOWN, counted
-from monitor.findings import Finding, findings
-from monitor.page import page
 from monitor.plots import Picture, plot_cores, plot_hosts, plot_losses, plot_memory, plot_phase, plot_run
-from monitor.runfiles import RunFiles, read_run
-from monitor.tables import costs_csv, costs_markdown, costs_screen
+from monitor.report.figures import UNKNOWN, counted
+from monitor.report.findings import Finding, findings
+from monitor.report.page import page
+from monitor.report.runfiles import RunFiles, read_run
+from monitor.report.tables import costs_csv, costs_markdown, costs_screen
 
 REPORT = "report"
 _MOST_HOSTS, _MOST_PHASES = 8, 24  # that have a picture of their own

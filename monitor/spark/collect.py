@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from monitor.eventlog import read_events
 from monitor.phases import read_phases
-from monitor.sparkrest import read_rest
-from monitor.sparkwork import (
+from monitor.spark.eventlog import read_events
+from monitor.spark.rest import read_rest
+from monitor.spark.work import (
     SparkJob,
     SparkStage,
     SparkWork,
@@ -42,7 +42,7 @@ def collect_event_log(resources: str | Path, log: str | Path | None = None) -> S
 
 
 def read_event_log(path: str | Path) -> SparkWork:
-    """Jobs and stages of an event log (of what kind, says monitor.eventlog.read_events), not joined to phases."""
+    """Jobs and stages of an event log (of what kind, says monitor.spark.eventlog.read_events), not joined to phases."""
     return work_of(read_events(path))
 
 

@@ -1,0 +1,1 @@
+"""Samples of a process tree and of its machine, read from /proc."""
