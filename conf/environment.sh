@@ -5,7 +5,7 @@
 # compiled beside the libraries must be found: a PYTHONPYCACHEPREFIX would have TensorFlow compiled in every process.
 export PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
 export KERAS_HOME="$root/.venv/cache/keras" MPLCONFIGDIR="$root/.venv/cache/matplotlib"
-unset PYTHONPYCACHEPREFIX
+unset PYTHONPYCACHEPREFIX MPLBACKEND # a notebook has set the latter to what it alone can draw with
 
 find_python() {
     local candidate

@@ -11,23 +11,32 @@ from monitor.records import read_samples
 from monitor.watch import Sidecar, start_sidecar
 
 if TYPE_CHECKING:
-    from monitor.plots import plot_losses
+    from monitor.compare import make_comparison
+    from monitor.plots import plot_job, plot_losses
     from monitor.report.make import make_report
+    from monitor.report.runfiles import RunFiles, read_run
     from monitor.spark.collect import SparkWork, collect_event_log, read_event_log
+    from monitor.spark.graph import JobGraph, read_job_graphs
     from monitor.spark.hosts import ExecutorWatch, watch_executors
 
 __all__ = [
     "ExecutorWatch",
+    "JobGraph",
     "MonitorError",
     "Recorder",
+    "RunFiles",
     "Sidecar",
     "SparkWork",
     "collect_event_log",
+    "make_comparison",
     "make_report",
     "phase",
+    "plot_job",
     "plot_losses",
     "read_event_log",
+    "read_job_graphs",
     "read_phases",
+    "read_run",
     "read_samples",
     "record",
     "start_sidecar",
@@ -37,11 +46,17 @@ __all__ = [
 
 _LATE = {
     "ExecutorWatch": "monitor.spark.hosts",
+    "JobGraph": "monitor.spark.graph",
+    "RunFiles": "monitor.report.runfiles",
     "SparkWork": "monitor.spark.collect",
     "collect_event_log": "monitor.spark.collect",
+    "make_comparison": "monitor.compare",
     "make_report": "monitor.report.make",
+    "plot_job": "monitor.plots",
     "plot_losses": "monitor.plots",
     "read_event_log": "monitor.spark.collect",
+    "read_job_graphs": "monitor.spark.graph",
+    "read_run": "monitor.report.runfiles",
     "watch_executors": "monitor.spark.hosts",
 }
 

@@ -23,6 +23,7 @@ from pyspark.sql import SparkSession
 import monitor
 from recsys.config import Config
 from recsys.errors import UserError
+from recsys.session import PROPERTIES
 from recsys.settings import write_config
 from spark_jobs import _rundir
 from spark_jobs._arguments import Arguments, fail, parse_arguments
@@ -39,17 +40,6 @@ PHASES = (
     "model_evaluation",
     "recommendation_testing",
 )
-_SESSION = {
-    "spark.sql.session.timeZone": "UTC",  # the same dates on every machine
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.ui.showConsoleProgress": "false",  # the run shows its own
-    # workers' threads: one each, also in libraries that look at the environment alone
-    "spark.executorEnv.OMP_NUM_THREADS": "1",
-    "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
-    "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
-    "spark.executorEnv.CUDA_VISIBLE_DEVICES": "",
-    "spark.executorEnv.KERAS_HOME": os.devnull + "/keras",  # Keras leaves no settings behind
-}
 _SAMPLE_SECONDS = 0.5
 
 
@@ -80,7 +70,7 @@ class Run:
         """The Spark session; its properties and the machine are noted in environment.json."""
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
         given = dict(_submitted())
-        for key, value in {**_SESSION, **self.profile.settings(given)}.items():
+        for key, value in {**PROPERTIES, **self.profile.settings(given)}.items():
             builder = builder.config(key, value)
         if "spark.master" not in given:
             builder = builder.master(self.arguments.master)

@@ -8,8 +8,8 @@ ensure_environment requirements-dev.lock
 cd "$root"
 bin="$root/.venv/bin"
 if [ $# -eq 0 ]; then
-    "$bin/ruff" check --cache-dir .venv/cache/ruff recsys monitor spark_jobs tests benchmarks
-    "$bin/ruff" format --check --cache-dir .venv/cache/ruff recsys monitor spark_jobs tests benchmarks
+    "$bin/ruff" check --cache-dir .venv/cache/ruff recsys monitor spark_jobs tests benchmarks notebooks
+    "$bin/ruff" format --check --cache-dir .venv/cache/ruff recsys monitor spark_jobs tests benchmarks notebooks
     "$bin/mypy" --cache-dir .venv/cache/mypy
 fi
 export HYPOTHESIS_STORAGE_DIRECTORY="$root/.venv/cache/hypothesis"

@@ -9,18 +9,20 @@ if TYPE_CHECKING:
     from recsys.ratings.examples import Examples, Preprocessing
     from recsys.ratings.parts import Part, deal
     from recsys.ratings.pipeline import Prepared, prepare
+    from recsys.ratings.rows import rating_rows
     from recsys.ratings.sources import Sources, find_sources
     from recsys.ratings.split import TEST, TRAIN, VALIDATION
     from recsys.ratings.store import load_prepared, save_prepared, with_prepared_data
 
 __all__ = [
     "TEST", "TRAIN", "VALIDATION", "Examples", "Part", "Prepared", "Preprocessing", "Sources", "deal", "find_sources",
-    "load_prepared", "prepare", "save_prepared", "with_prepared_data",
+    "load_prepared", "prepare", "rating_rows", "save_prepared", "with_prepared_data",
 ]  # fmt: skip
 _MODULES = {
     "examples": ("Examples", "Preprocessing"),
     "parts": ("Part", "deal"),
     "pipeline": ("Prepared", "prepare"),
+    "rows": ("rating_rows",),
     "sources": ("Sources", "find_sources"),
     "split": ("TEST", "TRAIN", "VALIDATION"),
     "store": ("load_prepared", "save_prepared", "with_prepared_data"),

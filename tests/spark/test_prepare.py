@@ -17,6 +17,7 @@ from recsys.ratings import (
     Preprocessing,
     deal,
     load_prepared,
+    rating_rows,
     save_prepared,
     with_prepared_data,
 )
@@ -206,3 +207,17 @@ def test_dealing_twice_gives_the_same(prepared, examples):
     assert [as_bytes(blocks) for blocks in dealt(once)] == [as_bytes(blocks) for blocks in dealt(again)]
     once.blocks.unpersist()
     again.blocks.unpersist()
+
+
+def test_as_rows_every_rating_stands_once(prepared):
+    rows = [tuple(row) for row in rating_rows(prepared).select("user", "movie_id", "rating").collect()]
+    assert sorted(rows) == [
+        (user, movie, value) for user, array in sorted(expected().items()) for movie, value in array.items()
+    ]
+
+
+def test_rows_of_ids_that_are_words(spark, tmp_path):
+    lines = ["userId,movieId,rating", "anna,dune,4.5", "bob,alien,3", "anna,alien,5"]
+    (tmp_path / "ratings.csv").write_text("\n".join([*lines, ""]))
+    rows = rating_rows(run_prepare(spark, ratings=f"{tmp_path}/ratings.csv")).collect()
+    assert sorted(tuple(row) for row in rows) == [("anna", "alien", 5.0), ("anna", "dune", 4.5), ("bob", "alien", 3.0)]

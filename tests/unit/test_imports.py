@@ -18,7 +18,7 @@ OURS = ("recsys", "monitor", "spark_jobs")
 LAYERS = [
     ("recsys.errors", "recsys.columns"),
     ("recsys.config",),
-    ("recsys.settings",),
+    ("recsys.settings", "recsys.session"),
     ("recsys.settings_page", "recsys.datasets", "recsys.ratings", "recsys.models"),
     ("recsys.evaluation",),
     ("recsys.training", "recsys.recommend"),

@@ -1,0 +1,64 @@
+"""The notebooks run from top to bottom on generated data, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from launching import LIMIT_SECONDS, ROOT, environment, succeed
+from nbclient import NotebookClient
+
+FOLDER = ROOT / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def one_worker(trained) -> Path:
+    """The same run as `trained` with 1 worker, for a comparison."""
+    succeed(
+        "train", "--config", trained.settings, "--workers", "1", "--output", "one worker",
+        cwd=trained.cwd, root=trained.checkout,
+    )  # fmt: skip
+    return trained.cwd / "one worker"
+
+
+def pictures(notebook: nbformat.NotebookNode) -> list[int]:
+    """How many pictures each cell shows."""
+    shown = [[one for one in cell.get("outputs", []) if "image/png" in one.get("data", {})] for cell in notebook.cells]
+    return [len(one) for one in shown]
+
+
+def run_notebook(name: str, cwd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """Runs it as a user does, and finds the pictures where the stored notebook has them, and no error or warning."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    kept = {key: os.environ[key] for key in ("MPLCONFIGDIR",) if key in os.environ}
+    given = {**environment(tmp_path / "home"), **kept, "TMPDIR": str(temporary), **variables}
+    given.pop("PYTEST_CURRENT_TEST")  # by which the kernel would tell that it is tested, and not show all output
+    path = FOLDER / f"{name}.ipynb"
+    stored, notebook = (nbformat.read(path, 4) for _ in range(2))
+    client = NotebookClient(
+        notebook, timeout=LIMIT_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(cwd)}}
+    )
+    before = sorted(cwd.iterdir())
+    client.execute(env=given)
+    assert pictures(notebook) == pictures(stored)
+    assert [one.text for cell in notebook.cells for one in cell.get("outputs", []) if one.get("name") == "stderr"] == []
+    assert list(temporary.glob("howdah-*")) == []
+    assert sorted(cwd.iterdir()) == before
+
+
+def test_exploration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"HOWDAH_NOTEBOOK_SCALE": "0.001", "HOWDAH_NOTEBOOK_EPOCHS": "1"}
+    run_notebook("exploration", ROOT, tmp_path, monkeypatch, **small)
+
+
+def test_resources(trained, one_worker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = os.pathsep.join([str(one_worker), str(trained.path)])
+    run_notebook("resources", FOLDER, tmp_path, monkeypatch, HOWDAH_NOTEBOOK_RUNS=runs)
+
+
+def test_dag(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_notebook("dag", FOLDER, tmp_path, monkeypatch, HOWDAH_NOTEBOOK_RUN=str(trained.path))
