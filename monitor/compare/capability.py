@@ -102,7 +102,7 @@ def read_capability(folder: str | Path) -> Capability | None:
 
 def _start(processes: int, megabytes: int) -> list[subprocess.Popen[str]]:
     environment = {**os.environ, **dict.fromkeys(_SINGLE, "1")}
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parent.parent)
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-m", "monitor.compare.capability", str(megabytes)]
     return [
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

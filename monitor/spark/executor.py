@@ -158,7 +158,7 @@ def _serve(request: Request, root: int) -> dict[str, object]:
 
 def _start(folder: Path, interval_seconds: float) -> None:
     """Starts a sidecar if none lives: it inherits the lock, so there is never a second one, and frees it by ending."""
-    place = str(Path(__file__).absolute().parent.parent)  # a folder, or the archive that --py-files brought
+    place = str(Path(__file__).absolute().parents[2])  # a folder, or the archive that --py-files brought
     lock_path, errors_path = folder / LOCK, folder / ERRORS
     # a lock that is taken: a sidecar lives
     with suppress(BlockingIOError), lock_path.open("wb") as lock, errors_path.open("ab") as errors:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from compare_data import make_small_ratings
 from launching import ROOT, TINY, succeed
 from standalone import OnCluster, running_cluster, train_on
 
@@ -25,6 +26,22 @@ class Trained:
     cwd: Path
     settings: Path
     ended: subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A finished comparison of 1 worker with 2: its folder, and the arguments that it was made with."""
+
+    path: Path
+    arguments: tuple[str, ...]
+    ended: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    cwd = make_small_ratings(tmp_path_factory.mktemp("comparing") / "here")
+    arguments = ("compare", "--config", "./small.toml", "--workers", "1", "2", "--output", "out")
+    return Compared(cwd / "out", arguments, succeed(*arguments, cwd=cwd, jobs=3))
 
 
 @pytest.fixture(scope="session")

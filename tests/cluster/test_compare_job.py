@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import csv
-import random
 from pathlib import Path
 
 import pytest
+from compare_data import make_small_ratings
 from launching import launch, read_json, succeed
 
-SETTINGS = """
-[data]
-ratings = "ratings.csv"
-
-[model]
-loss = "masked_mse"
-hidden = [8]
-
-[training]
-epochs = 1
-batch_size = 16
-"""
 COLUMNS = ("phase", "workers", "wall_seconds", "cpu_seconds", "pss_peak_bytes")
 
 
 @pytest.fixture
 def cwd(tmp_path: Path) -> Path:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    draw = random.Random(3)
-    rows = [
-        f"{user},{movie},{draw.randint(1, 10) / 2},1" for user in range(120) for movie in draw.sample(range(40), 12)
-    ]
-    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows, ""]))
-    (folder / "small.toml").write_text(SETTINGS)
-    return folder
+    return make_small_ratings(tmp_path / "here")
 
 
-def test_one_worker_and_two(cwd):
-    argv = ("compare", "--config", "./small.toml", "--workers", "1", "2", "--output", "out")
-    ended = succeed(*argv, cwd=cwd, jobs=3)
-    out = cwd / "out"
+def test_one_worker_and_two(compared):
+    out, cwd = compared.path, compared.path.parent
     assert {path.name for path in (out / "runs").iterdir()} == {"small-1w-1", "small-2w-1"}
     for name, workers in (("small-1w-1", 1), ("small-2w-1", 2)):
         assert read_json(out / "runs" / name / "run.json")["status"] == "succeeded"
@@ -54,9 +32,9 @@ def test_one_worker_and_two(cwd):
     assert float(two["speedup"]) == pytest.approx(float(one["wall_seconds"]) / float(two["wall_seconds"]), abs=1e-5)
     assert float(two["efficiency"]) == pytest.approx(float(two["speedup"]) / 2, abs=1e-5)
     assert {"index.html", "compare.md", "losses.png", "speedup.png", "grid.csv"} <= {one.name for one in out.iterdir()}
-    assert "[run 2/2] small-2w-1: about " in ended.stdout
+    assert "[run 2/2] small-2w-1: about " in compared.ended.stdout
     assert sorted(path.name for path in cwd.iterdir()) == ["out", "ratings.csv", "small.toml"]
-    again = launch(*argv, cwd=cwd)
+    again = launch(*compared.arguments, cwd=cwd)
     assert again.returncode == 0 and again.stdout.count("succeeded before, kept") == 2
 
 

@@ -7,20 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from launching import LIMIT_SECONDS, ROOT, environment, succeed
+from launching import LIMIT_SECONDS, ROOT, environment
 from nbclient import NotebookClient
 
 FOLDER = ROOT / "notebooks"
-
-
-@pytest.fixture(scope="module")
-def one_worker(trained) -> Path:
-    """The same run as `trained` with 1 worker, for a comparison."""
-    succeed(
-        "train", "--config", trained.settings, "--workers", "1", "--output", "one worker",
-        cwd=trained.cwd, root=trained.checkout,
-    )  # fmt: skip
-    return trained.cwd / "one worker"
 
 
 def pictures(notebook: nbformat.NotebookNode) -> list[int]:
@@ -55,8 +45,8 @@ def test_exploration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_notebook("exploration", ROOT, tmp_path, monkeypatch, **small)
 
 
-def test_resources(trained, one_worker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = os.pathsep.join([str(one_worker), str(trained.path)])
+def test_resources(compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = os.pathsep.join(str(path) for path in sorted((compared.path / "runs").iterdir()))
     run_notebook("resources", FOLDER, tmp_path, monkeypatch, HOWDAH_NOTEBOOK_RUNS=runs)
 
 

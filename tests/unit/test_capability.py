@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from monitor.compare.capability import Capability, Rates, measure_capability, read_capability, write_capability
 
 MADE = Capability("box", 2, (Rates(1, 100.0, 8.0), Rates(2, 190.0, 10.0), Rates(8, 180.0, 12.0)), 0.25)
@@ -27,7 +29,8 @@ def test_it_is_written_with_its_method_and_read_again(tmp_path: Path) -> None:
     assert read_capability(tmp_path / "absent") is None
 
 
-def test_measuring_one_process_and_two_at_once() -> None:
+def test_measuring_one_process_and_two_at_once_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # its processes find monitor all the same
     found = measure_capability([2])
     assert [one.processes for one in found.rates] == [1, 2]
     assert found.cores >= 1
