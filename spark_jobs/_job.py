@@ -66,6 +66,14 @@ class Run:
         """Writes a JSON file of the run directory."""
         _rundir.write_json(self.path / name, value)
 
+    def draw(self, what: str, draw: Callable[[], object]) -> None:
+        """Draws something; what hinders that is logged, and the run is as good without."""
+        try:
+            draw()
+        except Exception as error:
+            _log.debug("".join(traceback.format_exception(error)))
+            _log.warning(f"{what} could not be made: {type(error).__name__}: {_first_line(error)}")
+
     def session(self) -> SparkSession:
         """The Spark session; its properties and the machine are noted in environment.json."""
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
@@ -170,15 +178,11 @@ def _finish(run: Run, ended: dict[str, Any]) -> None:
 
 
 def _report(run: Run, ended: dict[str, Any]) -> None:
-    """Draws the report of a run that was sampled; what hinders that is logged, and the run is as good without."""
+    """Draws the report of a run that was sampled."""
     samples = run.path / "resources" / "samples.jsonl"
     if not run.arguments.leaves_directory or not samples.exists() or not samples.stat().st_size:
         return
-    try:
-        run.say(f"report: {monitor.make_report(run.path, ended)}")
-    except Exception as error:
-        _log.debug("".join(traceback.format_exception(error)))
-        _log.warning(f"the report could not be made: {type(error).__name__}: {_first_line(error)}")
+    run.draw("the report", lambda: run.say(f"report: {monitor.make_report(run.path, ended)}"))
 
 
 def _output(arguments: Arguments) -> Path:

@@ -75,7 +75,7 @@ def run_train(run: Run) -> None:
             on_epoch=lambda progress: run.say(describe_epoch(progress)),
             on_best=lambda best: save_model(run.path / "model", best),
         )
-    monitor.plot_losses(run.path)  # what drawing costs is no phase's
+    run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": ended.epoch}
