@@ -50,20 +50,22 @@ def local_session(workers: int, name: str = "notebook", memory: str = "2g") -> S
         "spark.executorEnv.PYTHONPATH": str(Path(__file__).resolve().parents[1]),
     }
     artifacts = Path.cwd() / "artifacts"
-    if not artifacts.exists():
-        atexit.register(_tidy, artifacts)  # Spark 4.0 makes it where it is started, and leaves it
+    foreign = artifacts.exists()
     builder = SparkSession.builder.master(f"local[{workers}]").appName(name)
     for key, value in properties.items():
         builder = builder.config(key, value)
     with tempfile.TemporaryFile() as log:
         try:
             with _screen_to(log):
-                return builder.getOrCreate()
+                session = builder.getOrCreate()
         except (PySparkException, OSError) as error:
             log.seek(0)
             lines = log.read().decode(errors="replace").splitlines()
             why = next((line for line in lines if line.strip() and not line.startswith("WARNING")), str(error))
             raise UserError(f"Spark does not start: {why}: it needs Java 17 or 21, set JAVA_HOME to it") from None
+    if not foreign:
+        _tidy_after(session, artifacts)
+    return session
 
 
 @contextmanager
@@ -79,8 +81,20 @@ def _screen_to(file: IO[bytes]) -> Iterator[None]:
         os.close(screen)
 
 
+def _tidy_after(session: SparkSession, artifacts: Path) -> None:
+    """Removes the folder that Spark 4.0 makes where it is started and leaves, once the session or Python ends."""
+    stop = session.stop
+
+    def stop_and_tidy() -> None:
+        stop()
+        _tidy(artifacts)
+
+    setattr(session, "stop", stop_and_tidy)  # noqa: B010 - mypy would have no method assigned
+    atexit.register(_tidy, artifacts)
+
+
 def _tidy(artifacts: Path) -> None:
-    """Removes the folder that Spark has made, if nothing was put there."""
-    for folder in (*artifacts.glob("spark-*"), artifacts):
+    """Removes the folder, if nothing was put there."""
+    for folder in (*sorted(artifacts.glob("spark-*/**/"), reverse=True), artifacts):
         with suppress(OSError):
             folder.rmdir()
