@@ -5,46 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_proc import PAGE, FakeProc
+from fake_proc import PAGE
+from watched_tree import DAEMON, JAVA, ROOT, SIDECAR, Watched
 
 from monitor.records import RoleUsage
-from monitor.sampling.ledger import Count, Key, Ledger, Spent
-from monitor.sampling.memory import MemoryReader
-from monitor.sampling.procfs import TICKS_PER_SECOND, Memory, Processes
-from monitor.sampling.tree import Tree
-from monitor.sampling.usage import TreeMeter, TreeUsage
-
-ROOT, SIDECAR = 100, 900
-DAEMON = ["python3", "-m", "pyspark.daemon", "pyspark.worker"]
-JAVA = {"name": "java", "command": ["/opt/java/bin/java", "-cp", "x", "org.apache.spark.deploy.SparkSubmit"]}
-
-
-class Watched:
-    """A meter of the tree below ROOT."""
-
-    def __init__(self, folder: Path) -> None:
-        self.fake = FakeProc(folder)
-        self.fake.set(1, name="init", parent=0, command=["/sbin/init"])
-        processes = Processes(folder)
-        self.tree = Tree(ROOT, processes, SIDECAR)
-        self.meter = TreeMeter(self.tree, processes, MemoryReader(processes.memory))
-        self.now = 0.0
-
-    def look(self) -> TreeUsage:
-        self.now += 1
-        return self.meter.look(self.now)
-
-    def seconds(self) -> dict[str, float]:
-        """CPU ticks since the look before, by role."""
-        used = self.look().roles
-        return {role: round(one.cpu_seconds * TICKS_PER_SECOND) for role, one in used.items() if one.cpu_seconds}
-
-    def pids(self) -> set[int]:
-        self.look()
-        return {pid for pid, _ in self.tree.members}
-
-    def role(self, pid: int) -> str:
-        return next(one.role for (known, _), one in self.tree.members.items() if known == pid)
+from monitor.sampling.procfs import TICKS_PER_SECOND, Processes
+from monitor.sampling.usage import TreeMeter
 
 
 @pytest.fixture
@@ -267,117 +233,3 @@ def test_without_pss_the_rss_stands_in(watched: Watched) -> None:
     watched.fake.set(ROOT, rss=300 * PAGE)
     found = meter.look(1.0).roles["driver"]
     assert (found.pss_bytes, found.uss_bytes, found.rss_bytes) == (300 * PAGE,) * 3
-
-
-P, C, G, W = ("P", 0), ("C", 0), ("G", 0), ("W", 0)
-
-
-def walk(*looks: dict[Key, tuple[int, int]], parents: dict[Key, Key | None] | None = None) -> list[Spent]:
-    """Looks at counters (own, reaped) of the tree W > P > C > G, or with other parents."""
-    ledger = Ledger()
-    known = parents or {W: None, P: W, C: P, G: C}
-    return [
-        ledger.advance({key: Count(*one) for key, one in now.items()}, {key: known[key] for key in now})
-        for now in looks
-    ]
-
-
-def total(spent: Spent) -> int:
-    return sum(spent.seen.values()) + sum(spent.unseen.values())
-
-
-def test_a_grandchild_is_inherited_twice_and_counted_once() -> None:
-    looks = walk(
-        {W: (0, 0), P: (10, 0), C: (20, 0), G: (30, 0)},
-        {W: (0, 0), P: (10, 0), C: (21, 33)},  # G ended with 33
-        {W: (0, 0), P: (10, 56)},  # C ended with 23 of its own
-        {W: (0, 66)},
-    )
-    assert [total(one) for one in looks] == [60, 4, 2, 0]
-
-
-def test_parent_and_child_end_between_two_looks() -> None:
-    looks = walk({P: (0, 0), C: (20, 0), G: (30, 0)}, {P: (0, 60)}, parents={P: None, C: P, G: C})
-    assert total(looks[1]) == 10
-    assert looks[1].seen == {C: 10}
-
-
-def test_an_orphan_reaped_further_up() -> None:
-    # C ended first, with 21: its child G went to the reaper W, and ended there with 35
-    looks = walk({W: (0, 0), P: (0, 0), C: (20, 0), G: (30, 0)}, {W: (0, 35), P: (0, 21)})
-    assert total(looks[1]) == 6
-
-
-def test_a_parent_that_does_not_wait_is_credited_nothing_and_nothing_is_negative() -> None:
-    looks = walk({P: (0, 0), C: (20, 0)}, {P: (5, 0)}, {P: (9, 0)}, {P: (9, 7)}, parents={P: None, C: P})
-    assert [total(one) for one in looks[1:]] == [5, 4, 7]
-
-
-def test_a_child_reaped_between_the_look_at_its_parent_and_at_itself() -> None:
-    looks = walk({P: (0, 0), C: (20, 0)}, {P: (0, 0)}, {P: (0, 22)}, parents={P: None, C: P})
-    assert [total(one) for one in looks[1:]] == [0, 2]
-    assert looks[2].seen == {C: 2}
-
-
-def test_a_counter_that_goes_back_counts_nothing() -> None:
-    looks = walk({P: (10, 5)}, {P: (8, 4)}, {P: (9, 6)}, parents={P: None})
-    assert [total(one) for one in looks] == [15, 0, 3]
-
-
-def test_what_ended_while_it_was_read_has_no_memory(watched: Watched) -> None:
-    watched.fake.set(101, parent=ROOT)
-    (watched.fake.root / "101" / "smaps_rollup").write_text("")
-    found = watched.look()
-    assert (found.roles["driver"].pss_bytes, found.vanished) == (100 * PAGE, 1)
-
-
-def test_memory_that_may_not_be_read_counts_with_its_rss(watched: Watched) -> None:
-    def refuse(pid: int) -> Memory:
-        raise PermissionError(pid)
-
-    stat = Processes(watched.fake.root).stat(ROOT)
-    assert stat is not None
-    assert MemoryReader(refuse).measure({stat.key: stat}, 0.0) == {stat.key: Memory(*(100 * PAGE,) * 3)}
-
-
-class Kernel:
-    """Memory that is asked for, at a cost of CPU time."""
-
-    def __init__(self, cost_seconds: float) -> None:
-        self.asked: list[int] = []
-        self.seconds = 0.0
-        self._cost = cost_seconds
-        self.memory: dict[int, Memory] = {}
-
-    def read(self, pid: int) -> Memory:
-        self.asked.append(pid)
-        self.seconds += self._cost
-        return self.memory[pid]
-
-
-def test_a_costly_process_is_asked_rarely_and_reckoned_in_between(watched: Watched) -> None:
-    kernel = Kernel(cost_seconds=0.035)  # as a JVM of 6 GB
-    reader = MemoryReader(kernel.read, budget_share=0.002, cpu_clock=lambda: kernel.seconds)
-    kernel.memory[ROOT] = Memory(990, 980, 1000)
-    processes = Processes(watched.fake.root)
-    found = []
-    for second in range(100):
-        watched.fake.set(ROOT, rss=(1000 + 100 * second) * PAGE)
-        stat = processes.stat(ROOT)
-        assert stat is not None
-        kernel.memory[ROOT] = Memory(stat.rss_bytes - 10, stat.rss_bytes - 20, stat.rss_bytes)
-        found.append(reader.measure({stat.key: stat}, float(second))[stat.key] == kernel.memory[ROOT])
-    assert all(found)
-    assert 2 <= len(kernel.asked) <= 0.002 * 100 / 0.035 + 2
-
-
-def test_a_fork_makes_its_whole_family_be_read_again(watched: Watched) -> None:
-    watched.fake.set(ROOT, rss=1000 * PAGE, pss=1000 * PAGE)
-    watched.look()
-    # half of each page goes to the child, though the parent's RSS is as it was
-    watched.fake.set(ROOT, pss=500 * PAGE)
-    watched.fake.set(101, parent=ROOT, image=ROOT, rss=900 * PAGE, pss=500 * PAGE)
-    assert watched.look().roles["driver"].pss_bytes == 1000 * PAGE
-    watched.fake.end(101)
-    watched.fake.set(ROOT, pss=1000 * PAGE)
-    assert watched.look().roles["driver"].pss_bytes == 1000 * PAGE
