@@ -125,3 +125,12 @@ def _high(descriptor: int) -> int:
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 20)
     os.close(descriptor)
     return moved
+
+
+def check_layout(browser: Browser, width: int) -> None:
+    """Nothing is wider than the page but what scrolls in a box of its own, and every picture is there."""
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    everything = "[...document.querySelectorAll('body *')]"
+    wide = f"{everything}.filter(e => !e.closest('.scroll') && e.scrollWidth > innerWidth)"
+    assert browser.value(f"{wide}.map(e => e.outerHTML.slice(0, 80))") == []
+    assert browser.value("[...document.images].every(i => i.complete && i.naturalWidth > 0)") is True

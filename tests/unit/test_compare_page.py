@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from browser import Browser, find_browser
+from browser import Browser, check_layout, find_browser
 from html_page import Page
 from runs_to_compare import make_run
 
@@ -50,11 +50,7 @@ def test_everything_is_on_the_page_and_nothing_elsewhere(index: Path) -> None:
 def test_in_a_real_browser(width: int, index: Path, tmp_path: Path) -> None:
     with Browser(str(find_browser()), tmp_path / "profile") as browser:
         browser.open(index, width)
-        assert browser.value("document.documentElement.scrollWidth") <= width
-        everything = "[...document.querySelectorAll('body *')]"
-        wide = f"{everything}.filter(e => !e.closest('.scroll') && e.scrollWidth > innerWidth)"
-        assert browser.value(f"{wide}.map(e => e.outerHTML.slice(0, 80))") == []
-        assert browser.value("[...document.images].every(i => i.complete && i.naturalWidth > 0)") is True
+        check_layout(browser, width)
         assert browser.pdf().startswith(b"%PDF-")
         assert browser.problems == []
         if keep := os.environ.get("REPORT_PICTURES"):  # to be looked at

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fake_proc import PAGE
-from watched_tree import ROOT, SIDECAR, Watched
+from watched_tree import ROOT, Watched, watch_tree
 
 from monitor.sampling.memory import MemoryReader
 from monitor.sampling.procfs import Memory, Processes
@@ -14,12 +14,7 @@ from monitor.sampling.procfs import Memory, Processes
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Watched:
-    one = Watched(tmp_path)
-    one.fake.set(ROOT, parent=50)
-    one.fake.set(50, name="bash", parent=1, command=["bash"])
-    one.fake.set(51, name="bash", parent=1, command=["bash"])
-    one.fake.set(SIDECAR, parent=ROOT, command=["python3", "-m", "monitor", "watch"])
-    return one
+    return watch_tree(tmp_path)
 
 
 def test_what_ended_while_it_was_read_has_no_memory(watched: Watched) -> None:

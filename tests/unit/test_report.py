@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser, find_browser
+from browser import Browser, check_layout, find_browser
 from html_page import Page
 from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, started, steady, write_run
 
@@ -249,11 +249,7 @@ def test_in_a_real_browser(width: int, full: Path, tmp_path: Path) -> None:
     index = full / "report" / "index.html"
     with Browser(str(find_browser()), tmp_path / "profile") as browser:
         browser.open(index, width)
-        assert browser.value("document.documentElement.scrollWidth") <= width
-        everything = "[...document.querySelectorAll('body *')]"
-        wide = f"{everything}.filter(e => !e.closest('.scroll') && e.scrollWidth > innerWidth)"
-        assert browser.value(f"{wide}.map(e => e.outerHTML.slice(0, 80))") == []
-        assert browser.value("[...document.images].every(i => i.complete && i.naturalWidth > 0)") is True
+        check_layout(browser, width)
         assert browser.value("document.images.length") >= 7
         assert browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert float(browser.value("parseFloat(getComputedStyle(document.body).fontSize)")) >= 16

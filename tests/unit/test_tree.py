@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fake_proc import PAGE
-from watched_tree import DAEMON, JAVA, ROOT, SIDECAR, Watched
+from watched_tree import DAEMON, JAVA, ROOT, SIDECAR, Watched, watch_tree
 
 from monitor.records import RoleUsage
 from monitor.sampling.procfs import TICKS_PER_SECOND, Processes
@@ -15,12 +15,7 @@ from monitor.sampling.usage import TreeMeter
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Watched:
-    one = Watched(tmp_path)
-    one.fake.set(ROOT, parent=50)
-    one.fake.set(50, name="bash", parent=1, command=["bash"])
-    one.fake.set(51, name="bash", parent=1, command=["bash"])
-    one.fake.set(SIDECAR, parent=ROOT, command=["python3", "-m", "monitor", "watch"])
-    return one
+    return watch_tree(tmp_path)
 
 
 def test_the_root_and_all_below_it(watched: Watched) -> None:

@@ -11,16 +11,15 @@ import sys
 import time
 import warnings
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import is_alive, wait_for
 
 import monitor
 from monitor import MonitorError, read_phases, read_samples
 from monitor.__main__ import main
 from monitor.records import Samples
-from monitor.sampling.procfs import Processes
 
 ROOT = Path(__file__).parents[2]
 BURNERS = ROOT / "tests" / "burners.py"
@@ -37,18 +36,6 @@ def burner(tmp_path: Path, name: str, *arguments: object) -> tuple[Samples, dict
     done = watch(tmp_path / "run", sys.executable, str(BURNERS), name, str(truth), *map(str, arguments))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return read_samples(tmp_path / "run" / "resources"), json.loads(truth.read_text())
-
-
-def wait_for(true: Callable[[], object], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def is_alive(pid: int) -> bool:
-    stat = Processes().stat(pid)
-    return stat is not None and not stat.ended
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("short", (1.5, 40)), ("long", (1.5,)), ("orphan", (1.5,))])

@@ -42,3 +42,13 @@ class Watched:
 
     def role(self, pid: int) -> str:
         return next(one.role for (known, _), one in self.tree.members.items() if known == pid)
+
+
+def watch_tree(folder: Path) -> Watched:
+    """ROOT below a shell, with its sidecar, and another shell beside them."""
+    one = Watched(folder)
+    one.fake.set(ROOT, parent=50)
+    one.fake.set(50, name="bash", parent=1, command=["bash"])
+    one.fake.set(51, name="bash", parent=1, command=["bash"])
+    one.fake.set(SIDECAR, parent=ROOT, command=["python3", "-m", "monitor", "watch"])
+    return one
