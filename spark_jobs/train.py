@@ -55,7 +55,7 @@ def run_train(run: Run) -> None:
     with run.phase("model_training"):
         quiet_keras()
         from recsys.models import build_autoencoder
-        from recsys.training import History, train
+        from recsys.training import train
 
         parts = {
             role: deal(prepared.blocks, examples, role, config.training.workers, config.data.block_users)
@@ -65,15 +65,16 @@ def run_train(run: Run) -> None:
             raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
         save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss)
         model = build_autoencoder(prepared.movies, config.model, config.seed)
-        history = History(run.path / "history.csv")
         ended = train(
             model,
             config,
             examples,
             {role: parts[role] for role in (TRAIN, VALIDATION)},
-            history,
+            prepared.statistics["density"],
+            run.path,
             on_epoch=lambda progress: run.say(describe_epoch(progress)),
             on_best=lambda best: save_model(run.path / "model", best),
+            say=run.say,
         )
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 

@@ -22,6 +22,10 @@ class Part:
     rows: int
     workers: int
 
+    def rows_of(self, worker: int) -> int:
+        """Users in one partition."""
+        return len(range(worker, self.rows, self.workers))
+
     @property
     def smallest(self) -> int:
         """Users in the smallest partition."""

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the seconds of an epoch went; data and compute are the slowest worker's, round by round."""
+
+    data: float = 0.0
+    compute: float = 0.0
+    reduce: float = 0.0  # deltas, states and scheduling: all of a round that is not work
+    broadcast: float = 0.0
+    validation: float = 0.0  # both losses of the master model
+
+    def __add__(self, other: Seconds) -> Seconds:
+        pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        return Seconds(*(mine + theirs for mine, theirs in pairs))
 
 
 @dataclass(frozen=True)
@@ -18,22 +33,35 @@ class Epoch:
     seconds: float
     rows: int
     workers: int
+    split: Seconds = Seconds()
+
+
+_FIGURES = tuple(field.name for field in fields(Epoch) if field.name != "split")
+_SPLIT = tuple(field.name for field in fields(Seconds))
+COLUMNS = (*_FIGURES, *(f"{name}_seconds" for name in _SPLIT))
 
 
 class History:
-    """Appends epochs to a CSV file, so that a killed run leaves all that were finished."""
+    """Appends epochs to a CSV file, so that a killed run leaves all that were finished.
 
-    def __init__(self, path: Path) -> None:
+    `epochs` are those of an earlier part of the run, written anew.
+    """
+
+    def __init__(self, path: Path, epochs: list[Epoch] | None = None) -> None:
         self.path = path
         self.epochs: list[Epoch] = []
         with path.open("w", newline="") as file:
-            csv.writer(file).writerow([field.name for field in fields(Epoch)])
+            csv.writer(file).writerow(COLUMNS)
+        for epoch in epochs or []:
+            self.append(epoch)
 
     def append(self, epoch: Epoch) -> None:
         """One more epoch."""
         self.epochs.append(epoch)
+        figures = [getattr(epoch, name) for name in _FIGURES]
+        split = [round(getattr(epoch.split, name), 3) for name in _SPLIT]
         with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow(asdict(epoch).values())
+            csv.writer(file).writerow([*figures, *split])
 
     @property
     def best(self) -> Epoch:
@@ -42,7 +70,7 @@ class History:
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """The epochs of a history.csv."""
+    """The epochs of a history.csv; one of an earlier version does not say where the seconds went."""
     with path.open(newline="") as file:
         return [
             Epoch(
@@ -52,6 +80,7 @@ def read_history(path: Path) -> list[Epoch]:
                 float(row["seconds"]),
                 int(row["rows"]),
                 int(row["workers"]),
+                Seconds(*(float(row.get(f"{name}_seconds", 0.0)) for name in _SPLIT)),
             )
             for row in csv.DictReader(file)
         ]

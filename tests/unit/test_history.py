@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.training.history import Epoch, History, read_history
+from recsys.evaluation import quiet_keras
+
+quiet_keras()
+
+from recsys.training.history import Epoch, History, Seconds, read_history  # noqa: E402
+
+NOWHERE = ["0.0"] * 5  # where the seconds went
 
 
 def epoch(number: int, validation: float) -> Epoch:
@@ -25,13 +31,14 @@ def rows(path: Path) -> list[list[str]]:
 def test_every_epoch_is_on_disk_when_it_is_over(tmp_path: Path) -> None:
     history = History(tmp_path / "history.csv")
     header = ["epoch", "train_loss", "validation_loss", "seconds", "rows", "workers"]
+    header += [f"{name}_seconds" for name in ("data", "compute", "reduce", "broadcast", "validation")]
     assert rows(history.path) == [header]
     history.append(epoch(1, 0.5))
-    assert rows(history.path) == [header, ["1", "0.25", "0.5", "1.5", "4834", "8"]]
+    assert rows(history.path) == [header, ["1", "0.25", "0.5", "1.5", "4834", "8", *NOWHERE]]
     history.append(epoch(2, 0.75))
     assert rows(history.path)[1:] == [
-        ["1", "0.25", "0.5", "1.5", "4834", "8"],
-        ["2", "0.125", "0.75", "3.0", "4834", "8"],
+        ["1", "0.25", "0.5", "1.5", "4834", "8", *NOWHERE],
+        ["2", "0.125", "0.75", "3.0", "4834", "8", *NOWHERE],
     ]
     assert read_history(history.path) == history.epochs == [epoch(1, 0.5), epoch(2, 0.75)]
 
@@ -70,3 +77,13 @@ def test_no_digit_is_lost(some: list[Epoch], tmp_path_factory: pytest.TempPathFa
     for one in some:
         history.append(one)
     assert read_history(history.path) == some
+
+
+def test_where_the_seconds_went_and_an_older_file_that_does_not_say(tmp_path: Path) -> None:
+    first, second = Seconds(0.5, 2.0, 0.25, 0.125, 1.0), Seconds(data=0.5, validation=1.0)
+    assert first + second == Seconds(1.0, 2.0, 0.25, 0.125, 2.0)
+    path = tmp_path / "history.csv"
+    History(path, [Epoch(1, 0.25, 0.5, 4.0, 7, 2, first)])
+    assert read_history(path)[0].split == first
+    path.write_text("epoch,train_loss,validation_loss,seconds,rows,workers\n1,0.25,0.5,4.0,7,2\n")
+    assert read_history(path) == [Epoch(1, 0.25, 0.5, 4.0, 7, 2)]

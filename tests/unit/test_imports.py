@@ -171,7 +171,7 @@ def test_jobs_never_import_jobs() -> None:
 
 def test_elephas_has_one_importer() -> None:
     found = {one.importer for one in IMPORTS if under(one.imported, "elephas")}
-    assert found == {"recsys.training.elephas_strategy"}
+    assert found == {"recsys.training.elephas_adapter"}
 
 
 def test_tensorflow_and_keras_are_imported_late_but_for_models_and_training() -> None:

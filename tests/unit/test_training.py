@@ -19,8 +19,8 @@ from recsys.settings import build_config
 
 quiet_keras()
 
-from recsys.training import History, train  # noqa: E402
-from recsys.training.elephas_strategy import check_partitions, dense_rows  # noqa: E402
+from recsys.training import train  # noqa: E402
+from recsys.training.elephas_adapter import check_partitions, dense_rows  # noqa: E402
 
 
 def part(rows: int, workers: int) -> Part:
@@ -79,4 +79,4 @@ def test_without_validation_users_there_is_no_training(tmp_path: Path) -> None:
         raise AssertionError
 
     with pytest.raises(UserError, match=r"no user is left for validation.*data\.validation_fraction = 0\.01"):
-        train(None, config, examples, parts, History(tmp_path / "history.csv"), never, never)
+        train(None, config, examples, parts, 0.1, tmp_path, never, never)

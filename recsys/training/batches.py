@@ -1,0 +1,160 @@
+"""Batches of sparse rating arrays: what one step of training sees, made with NumPy from a worker's blocks.
+
+Nothing is dense here, and input and target share their arrays where nothing was dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys.config import ModelConfig
+from recsys.ratings.blocks import Block
+from recsys.ratings.examples import Examples
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Stored entries of some rows: `columns` lists the columns that occur, ascending, `slots` points into it."""
+
+    rows: np.ndarray  # int32 (entries), ascending, from 0
+    slots: np.ndarray  # int32 (entries): column = columns[slot]
+    values: np.ndarray  # float32 (entries)
+    columns: np.ndarray  # int32 (distinct columns)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rating arrays as input and target; `means` is what input normalisation took off each row (else 0)."""
+
+    size: int
+    inputs: Entries
+    targets: Entries
+    means: np.ndarray  # float32 (rows)
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A worker's scaled rating arrays (rows x columns), input and target; the same object where they are the same."""
+
+    inputs: csr_matrix
+    targets: csr_matrix
+
+    @property
+    def rows(self) -> int:
+        """How many rating arrays."""
+        return self.inputs.shape[0]
+
+
+def arrays_of(blocks: Iterable[Block], examples: Examples, role: int) -> Arrays:
+    """The rating arrays of that role in all blocks, scaled to (0, 1]."""
+    inputs: list[csr_matrix] = []
+    targets: list[csr_matrix] = []
+    for block in blocks:
+        shown, target = examples.arrays(block, role)
+        inputs.append(examples.preprocessing.scale(shown))
+        targets.append(inputs[-1] if target is shown else examples.preprocessing.scale(target))
+    known = _stack(inputs, examples.movies)
+    same = all(one is other for one, other in zip(inputs, targets, strict=True))
+    return Arrays(known, known if same else _stack(targets, examples.movies))
+
+
+def training_batches(
+    arrays: Arrays, order: np.ndarray, size: int, model: ModelConfig, generator: np.random.Generator
+) -> Iterator[Batch]:
+    """The rows in that order, `size` at a time, with input dropout drawn from the generator."""
+    columns = Columns(arrays.inputs.shape[1])
+    normalised, means = normalise(arrays.inputs, model.input_normalisation)
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        target = entries_of(arrays.targets, rows, columns)
+        if normalised is arrays.targets:
+            shown = target
+        elif arrays.inputs is arrays.targets:
+            shown = Entries(target.rows, target.slots, normalised.data[positions(normalised, rows)], target.columns)
+        else:
+            shown = entries_of(normalised, rows, columns)
+        if model.input_dropout:
+            shown = drop(shown, model.input_dropout, generator)
+        yield Batch(len(rows), shown, target, means[rows])
+
+
+def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig) -> Iterator[Batch]:
+    """All rows in their order, nothing dropped: what losses are measured on."""
+    undropped = model.model_copy(update={"input_dropout": 0.0})
+    yield from training_batches(arrays, np.arange(arrays.rows), size, undropped, np.random.default_rng(0))
+
+
+def normalise(inputs: csr_matrix, how: str) -> tuple[csr_matrix, np.ndarray]:
+    """The inputs as the first layer sees them, and the mean taken off each row: what build_autoencoder's graph does.
+
+    "l2" scales rows to length 1; "center" takes the mean of its entries off each row, then scales to length 1.
+    """
+    means = np.zeros(inputs.shape[0], np.float32)
+    if how == "none":
+        return inputs, means
+    lengths = np.diff(inputs.indptr)
+    rows = np.repeat(np.arange(inputs.shape[0]), lengths)
+    data = inputs.data
+    if how == "center":
+        sums = np.bincount(rows, data, inputs.shape[0])
+        means = (sums / np.maximum(lengths, 1)).astype(np.float32)
+        data = data - means[rows]
+    norms = np.sqrt(np.bincount(rows, np.square(data, dtype=np.float64), inputs.shape[0]))
+    # as keras.layers.UnitNormalization: the square of the length is at least 1e-12
+    data = (data / np.maximum(norms, 1e-6)[rows]).astype(np.float32)
+    return csr_matrix((data, inputs.indices, inputs.indptr), shape=inputs.shape), means
+
+
+class Columns:
+    """Finds the distinct columns of entries in time proportional to entries and columns, without sorting."""
+
+    def __init__(self, columns: int) -> None:
+        self._seen = np.zeros(columns, bool)
+        self._slot = np.zeros(columns, np.int32)
+
+    def distinct(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(distinct columns ascending, the place of each entry's column among them), int32 both."""
+        self._seen[indices] = True
+        columns = np.flatnonzero(self._seen).astype(np.int32)
+        self._seen[columns] = False
+        self._slot[columns] = np.arange(len(columns), dtype=np.int32)
+        return columns, self._slot[indices]
+
+
+def positions(matrix: csr_matrix, rows: np.ndarray) -> np.ndarray:
+    """Where the entries of those rows lie in the matrix' data, row after row."""
+    starts, lengths = matrix.indptr[rows], matrix.indptr[rows + 1] - matrix.indptr[rows]
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+
+
+def entries_of(matrix: csr_matrix, rows: np.ndarray, columns: Columns) -> Entries:
+    """The entries of those rows, numbered from 0 in the order given."""
+    places = positions(matrix, rows)
+    lengths = matrix.indptr[rows + 1] - matrix.indptr[rows]
+    distinct, slots = columns.distinct(matrix.indices[places])
+    return Entries(np.repeat(np.arange(len(rows), dtype=np.int32), lengths), slots, matrix.data[places], distinct)
+
+
+def drop(entries: Entries, rate: float, generator: np.random.Generator) -> Entries:
+    """Each entry dropped with that probability, the others scaled up to keep the expected sum (Srivastava 2014)."""
+    kept = generator.random(len(entries.values), np.float32) >= rate
+    values = entries.values[kept] * np.float32(1 / (1 - rate))
+    return Entries(entries.rows[kept], entries.slots[kept], values, entries.columns)
+
+
+def _stack(matrices: list[csr_matrix], columns: int) -> csr_matrix:
+    if not matrices:
+        return csr_matrix((0, columns), dtype=np.float32)
+    ends = np.cumsum([0] + [matrix.nnz for matrix in matrices])
+    indptr = np.concatenate(
+        [[0], *(one.indptr[1:].astype(np.int64) + end for one, end in zip(matrices, ends[:-1], strict=True))]
+    )
+    data = np.concatenate([one.data for one in matrices]).astype(np.float32, copy=False)
+    indices = np.concatenate([one.indices for one in matrices])
+    rows = sum(one.shape[0] for one in matrices)
+    return csr_matrix((data, indices, indptr), shape=(rows, columns))

@@ -1,0 +1,159 @@
+"""Checkpoints: all that training goes on from, whole or not at all, each file with its checksum.
+
+A checkpoint is a folder `EPOCH-ROUND` of .npy files (no pickle) beside checkpoint.json, which is written last and holds
+their SHA-256. It is made under another name and moved into place; the one before is kept in case this one is broken.
+Random state needs no file: every draw comes from the seed, the epoch, the round and the worker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.errors import DataError
+from recsys.training.history import Epoch, Seconds
+from recsys.training.local_sgd import Moments
+
+FORMAT_VERSION = 1
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where training stands: the epoch and the round in it that come next."""
+
+    epoch: int = 1  # from 1
+    round: int = 0  # from 0
+
+
+@dataclass
+class Snapshot:
+    """What training goes on from. `arrays` are the master's: weights, the outer momentum, the best epoch's weights."""
+
+    position: Position
+    history: list[Epoch]
+    arrays: dict[str, np.ndarray]
+    moments: list[Moments]
+
+
+class Checkpoints:
+    """The checkpoints of a run, at most one in `seconds`."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.folder = folder
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next one."""
+        return time.monotonic() - self._last >= self._seconds
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one, good or not."""
+        return bool(self._there())
+
+    def save(self, snapshot: Snapshot, moments: Iterable[Moments] | None = None) -> Path:
+        """Writes one. `moments` stand for the snapshot's: taken one after the other, they are never all in memory."""
+        position = snapshot.position
+        name = f"{position.epoch:06d}-{position.round:04d}"
+        temporary = self.folder / f".{name}.{os.getpid()}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            files = {f"{key}.npy": _write(temporary / f"{key}.npy", array) for key, array in snapshot.arrays.items()}
+            steps = {}
+            for one in snapshot.moments if moments is None else moments:
+                file = f"worker-{one.worker:05d}.npy"
+                files[file] = _write(temporary / file, one.values)
+                steps[file] = one.step
+            described = {
+                "format_version": FORMAT_VERSION,
+                "position": asdict(position),
+                "history": [asdict(epoch) for epoch in snapshot.history],
+                "steps": steps,
+                "sha256": files,
+            }
+            (temporary / "checkpoint.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+            _sync(temporary / "checkpoint.json")
+            target = self.folder / name
+            shutil.rmtree(target, ignore_errors=True)
+            temporary.replace(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        for old in self._there()[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+        self._last = time.monotonic()
+        return target
+
+    def load(self) -> tuple[Snapshot | None, list[str]]:
+        """The latest checkpoint that is whole, None where there is none, and what is wrong with the later ones."""
+        wrong: list[str] = []
+        for folder in reversed(self._there()):
+            try:
+                return _read(folder), wrong
+            except DataError as error:
+                wrong.append(str(error))
+        return None, wrong
+
+    def remove(self) -> None:
+        """Deletes them all: the run has ended well."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _there(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("[0-9]*-[0-9]*") if path.is_dir())
+
+
+def _write(path: Path, array: np.ndarray) -> str:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    _sync(path)
+    return _digest(path)
+
+
+def _read(folder: Path) -> Snapshot:
+    try:
+        described: dict[str, Any] = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+        if described["format_version"] != FORMAT_VERSION:
+            raise DataError(f"{folder}: written by another version of this program")
+        arrays = {}
+        for file, digest in described["sha256"].items():
+            if _digest(folder / file) != digest:
+                raise DataError(f"{folder / file}: its checksum is wrong, the file was changed or cut off")
+            arrays[file.removesuffix(".npy")] = np.load(folder / file, allow_pickle=False)
+        steps = described["steps"]
+        moments = [
+            Moments(int(file[7:12]), step, arrays.pop(file.removesuffix(".npy"))) for file, step in steps.items()
+        ]
+        history = [Epoch(**{**one, "split": Seconds(**one["split"])}) for one in described["history"]]
+        return Snapshot(Position(**described["position"]), history, arrays, moments)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}: cannot be read: {error}") from None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _slowly(file)
+
+
+def _slowly(file: Any) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,198 @@
+"""Local SGD over Spark: the same as the workers' rounds done one after the other, whatever is lost on the way."""
+
+import numpy as np
+import pytest
+from small_ratings import block_of
+
+from recsys.errors import UserError
+from recsys.models import build_autoencoder
+from recsys.ratings.examples import Examples, Preprocessing
+from recsys.ratings.parts import Part
+from recsys.ratings.split import TRAIN, VALIDATION
+from recsys.settings import build_config
+from recsys.training import read_history, train
+from recsys.training.engine import plan_for
+from recsys.training.local_sgd import Delta, Task, measure, train_round
+from recsys.training.outer import outer_for
+from recsys.training.rounds import Rounds, tree_reduce
+from recsys.training.strategies import LocalSgd
+
+COLUMNS, USERS, WORKERS, DENSITY = 11, 23, 4, 0.4
+PREPROCESSING = Preprocessing(0.5, 5.0)
+
+
+def config_of(**training):
+    settings = {"workers": WORKERS, "batch_size": 4, "learning_rate": 0.01, "epochs": 4, "keep": "last", **training}
+    model = {"hidden": [5], "activation": "tanh", "loss": "masked_mse", "dropout": 0.2, "input_dropout": 0.3}
+    return build_config({"seed": 3, "data": {"dataset": "ml-1m"}, "model": model, "training": settings})
+
+
+def part_of(spark, users, workers, seed=0):
+    """The users dealt out in turn, as `deal` does, in blocks of three."""
+    generator = np.random.default_rng(seed)
+    dense = generator.integers(1, 11, (users, COLUMNS)) / 2 * (generator.random((users, COLUMNS)) < DENSITY)
+    whole = block_of(dense, np.arange(users))
+    mine = [np.arange(worker, users, workers) for worker in range(workers)]
+    pieces = [
+        (worker, whole.take(rows[start : start + 3]))
+        for worker, rows in enumerate(mine)
+        for start in range(0, len(rows), 3)
+    ]
+    dealt = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, lambda worker: worker)
+    blocks = dealt.mapPartitions(lambda pairs: (block for _, block in pairs), preservesPartitioning=True)
+    return Part(blocks.persist(), users, workers)
+
+
+def examples_of(config):
+    return Examples.of(config, COLUMNS, PREPROCESSING)
+
+
+def parts_of(spark, workers=WORKERS):
+    return {TRAIN: part_of(spark, USERS, workers), VALIDATION: part_of(spark, 6, workers, seed=1)}
+
+
+def one_after_the_other(config, parts, start, epochs):
+    """What the workers' rounds come to without Spark: (weights, moments by worker)."""
+    settings, examples = config.training, examples_of(config)
+    plan = plan_for(config.model, COLUMNS, DENSITY, settings.batch_size, 0)
+    outer, rate = outer_for(settings)
+    weights, kept = plan.layout.from_keras(start), {}
+    blocks = parts[TRAIN].blocks.glom().collect()
+    for epoch in range(1, epochs + 1):
+        for number in range(settings.syncs_per_epoch):
+            task = Task(plan, examples, "plain", 3, epoch, number, settings.syncs_per_epoch, settings.batch_size, rate)
+            deltas = []
+            for worker, own in enumerate(blocks):
+                kept[worker], delta = train_round(task, weights, worker, [*filter(None, [kept.get(worker)]), *own])
+                deltas.append(delta)
+            rows = sum(one.rows for one in deltas)
+            weights = outer.step(weights, sum(one.value * np.float32(one.rows / rows) for one in deltas if one.rows))
+    return weights, kept, plan
+
+
+def model_of(config):
+    return build_autoencoder(COLUMNS, config.model, config.seed)
+
+
+def train_in(folder, config, parts):
+    model, epochs = model_of(config), []
+    told = []
+    folder.mkdir(exist_ok=True)
+    train(
+        model, config, examples_of(config), parts, DENSITY, folder,
+        on_epoch=lambda progress: epochs.append(progress.epoch.epoch), on_best=lambda _: None, say=told.append,
+    )  # fmt: skip
+    return model.get_weights(), epochs, told
+
+
+@pytest.mark.parametrize("training", [{"outer": "mean"}, {"outer": "nesterov", "syncs_per_epoch": 3}])
+def test_rounds_over_spark_are_the_workers_rounds(spark, tmp_path, training):
+    config, parts = config_of(epochs=2, **training), parts_of(spark)
+    start = model_of(config).get_weights()
+    expected, _, plan = one_after_the_other(config, parts, start, epochs=2)
+    found, epochs, _ = train_in(tmp_path, config, parts)
+    assert epochs == [1, 2]
+    np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
+    history = read_history(tmp_path / "history.csv")
+    assert [(one.rows, one.workers) for one in history] == [(USERS, WORKERS)] * 2
+    blocks = parts[VALIDATION].blocks.collect()
+    weights = plan.layout.from_keras(found)
+    total, weight = measure(plan, examples_of(config), "plain", weights, VALIDATION, 0, blocks)
+    assert history[-1].validation_loss == pytest.approx(total / weight, rel=1e-5)
+    split = history[-1].split
+    assert split.compute > 0 and split.validation > 0
+    assert split.data + split.compute + split.reduce + split.broadcast + split.validation <= history[-1].seconds + 0.1
+
+
+def test_more_workers_than_rows_take_part(spark, tmp_path):
+    """Empty partitions, and partitions of one row, which Elephas would have counted and not trained."""
+    config, parts = config_of(epochs=1, workers=9), {TRAIN: part_of(spark, 7, 9), VALIDATION: part_of(spark, 6, 9)}
+    found, _, _ = train_in(tmp_path, config, parts)
+    expected, _, plan = one_after_the_other(config, parts, model_of(config).get_weights(), epochs=1)
+    np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("syncs", [1, 2])
+def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, syncs):
+    config, parts = config_of(checkpoint_seconds=0, syncs_per_epoch=syncs), parts_of(spark)
+    whole, _, _ = train_in(tmp_path / "whole", config, parts)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(progress):
+        if progress.epoch.epoch == 2:
+            raise Killed
+
+    (tmp_path / "killed").mkdir()
+    arguments = (model_of(config), config, examples_of(config), parts, DENSITY, tmp_path / "killed")
+    with pytest.raises(Killed):
+        train(*arguments, on_epoch=kill, on_best=lambda _: None)
+    resumed, epochs, told = train_in(tmp_path / "killed", config, parts)
+    assert epochs == [3, 4] and told == ["going on at epoch 3"]
+    for one, other in zip(whole, resumed, strict=True):
+        assert np.array_equal(one, other)
+    histories = [read_history(tmp_path / name / "history.csv") for name in ("whole", "killed")]
+    losses = [[(one.epoch, one.train_loss, one.validation_loss) for one in history] for history in histories]
+    assert losses[0] == losses[1] and len(losses[0]) == 4
+    again, epochs, _ = train_in(tmp_path / "killed", config, parts)  # it had ended: nothing is trained
+    assert epochs == [] and all(np.array_equal(one, other) for one, other in zip(whole, again, strict=True))
+
+
+def test_moments_that_were_lost_are_recomputed(spark):
+    config, parts = config_of(), parts_of(spark)
+
+    def trained(lose):
+        strategy = LocalSgd(model_of(config), config, examples_of(config), parts, DENSITY)
+        for epoch in (1, 2, 3):
+            strategy.train_round(epoch, 0)
+            if lose:
+                for state, _ in strategy._kept._old:
+                    state.unpersist(blocking=True)
+        arrays, moments = strategy.state()
+        result = arrays["weights"], [(one.worker, one.step, one.values) for one in moments]
+        strategy.close()
+        return result
+
+    kept, lost = trained(False), trained(True)
+    assert np.array_equal(kept[0], lost[0])
+    for (worker, step, values), (other, other_step, other_values) in zip(kept[1], lost[1], strict=True):
+        assert (worker, step) == (other, other_step) and np.array_equal(values, other_values)
+
+
+def test_rows_that_were_not_trained_are_noticed(spark):
+    part = part_of(spark, USERS, WORKERS)
+    rounds = Rounds(part)
+    weights = spark.sparkContext.broadcast(np.zeros(2, np.float32))
+
+    def lazy(worker, elements):
+        rows = sum(one.rows for one in elements) - (worker == 2)
+        yield Delta(worker, rows, np.ones(2, np.float32), 0.0, 0.0)
+
+    with pytest.raises(RuntimeError, match="workers trained 22 rows of 23"):
+        rounds.run(lazy, weights, USERS)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7, 10])
+def test_the_tree_adds_up_in_the_order_of_the_workers(spark, workers):
+    generator = np.random.default_rng(workers)
+    sizes = generator.integers(0, 50, workers)
+    sizes[0] = 9
+    values = [generator.normal(size=5).astype(np.float32) if size else np.zeros(0, np.float32) for size in sizes]
+    deltas = [
+        Delta(worker, int(sizes[worker]), values[worker], 1.0, float(worker == workers - 1))
+        for worker in range(workers)
+    ]
+    state = spark.sparkContext.parallelize(deltas, workers)
+    total = tree_reduce(state, workers, int(sizes.sum()))
+    expected = sum(size * value.astype(np.float64) for size, value in zip(sizes, values, strict=True) if size)
+    np.testing.assert_allclose(total.value, expected / sizes.sum(), rtol=1e-5)
+    assert total.rows == sizes.sum() and (total.data_seconds, total.compute_seconds) == (1.0, 1.0)
+    again = tree_reduce(state.repartition(3), workers, int(sizes.sum()))
+    assert np.array_equal(again.value, total.value)
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_a_remedy(spark, tmp_path):
+    config = config_of(learning_rate=1e30)
+    with pytest.raises(UserError, match=r"lower training\.learning_rate"):
+        train_in(tmp_path, config, parts_of(spark))

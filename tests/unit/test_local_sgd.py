@@ -1,0 +1,94 @@
+"""A worker's round: plain iterators in, moments and a delta out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from small_ratings import block_of
+
+from recsys.config import ModelConfig
+from recsys.evaluation import quiet_keras
+from recsys.ratings.examples import Examples, Preprocessing
+from recsys.ratings.split import TRAIN
+from recsys.settings import build_config
+
+quiet_keras()
+
+from recsys.models import build_autoencoder  # noqa: E402
+from recsys.models.losses import SUMS  # noqa: E402
+from recsys.training import local_sgd  # noqa: E402
+from recsys.training.engine import plan_for  # noqa: E402
+from recsys.training.local_sgd import Delta, Moments, Task, measure, train_round  # noqa: E402
+
+MODEL = ModelConfig(hidden=(4,), activation="tanh", loss="masked_mse", input_dropout=0.5)
+PLAN = plan_for(MODEL, 7, 0.4, 2, 0)
+EXAMPLES = Examples.of(build_config({"seed": 5, "data": {"dataset": "ml-1m"}}), 7, Preprocessing(0.5, 5.0))
+TASK = Task(PLAN, EXAMPLES, "a", 1, 1, 0, 1, 2, 0.01)
+START = PLAN.layout.from_keras(build_autoencoder(7, MODEL, seed=2).get_weights())
+BLOCKS = [block_of().take(np.array(rows)) for rows in ([0, 1, 2], [3, 4])]
+
+
+def run(task: Task, elements: list[Any], weights: np.ndarray = START, worker: int = 0) -> tuple[Moments, Delta]:
+    moments, delta = train_round(task, weights, worker, iter(elements))
+    assert isinstance(moments, Moments) and isinstance(delta, Delta)
+    return moments, delta
+
+
+def test_a_round_trains_every_row_once() -> None:
+    moments, delta = run(TASK, BLOCKS)
+    assert (delta.rows, moments.step) == (5, 3)  # batches of 2, 2 and 1
+    assert moments.values.shape == (2, PLAN.layout.size) and delta.value.shape == START.shape
+    assert np.abs(delta.value).max() > 0.001
+
+
+def test_the_same_again_whoever_does_it() -> None:
+    """A retry, in a process that has trained something else meanwhile, or none of it, changes nothing."""
+    first = run(TASK, BLOCKS)
+    run(replace(TASK, training="b", seed=2), BLOCKS[:1], worker=1)
+    again = run(TASK, BLOCKS)
+    local_sgd._arrays.clear()
+    local_sgd._engines.clear()
+    anew = run(TASK, BLOCKS)
+    for other in (again, anew):
+        assert np.array_equal(other[0].values, first[0].values)
+        assert np.array_equal(other[1].value, first[1].value)
+
+
+def test_rounds_of_an_epoch_share_its_rows() -> None:
+    tasks = [replace(TASK, round=number, rounds=3) for number in range(3)]
+    assert [len(range(5)[task.share(5)]) for task in tasks] == [1, 2, 2]
+    assert [len(range(2)[task.share(2)]) for task in tasks] == [0, 1, 1]
+    assert [run(task, BLOCKS)[1].rows for task in tasks] == [1, 2, 2]
+
+
+def test_moments_go_from_round_to_round() -> None:
+    second = replace(TASK, epoch=2)
+    moments, delta = run(TASK, BLOCKS)
+    kept, with_moments = run(second, [moments, delta, *BLOCKS], START - delta.value)
+    fresh, without = run(second, BLOCKS, START - delta.value)
+    assert (kept.step, fresh.step) == (6, 3)
+    assert not np.allclose(with_moments.value, without.value, atol=1e-4)
+
+
+def test_epochs_and_workers_have_orders_of_their_own() -> None:
+    one = run(TASK, BLOCKS)[1].value
+    assert not np.array_equal(run(replace(TASK, epoch=2), BLOCKS)[1].value, one)
+    assert not np.array_equal(run(TASK, BLOCKS, worker=1)[1].value, one)
+
+
+def test_a_worker_without_rows_takes_part() -> None:
+    moments, delta = run(TASK, [])
+    assert (moments.step, delta.rows, delta.value.size) == (0, 0, 0)
+    moments, delta = run(TASK, [moments, delta, *BLOCKS], worker=3)  # its first rows, later
+    assert (moments.step, delta.rows) == (3, 5)
+
+
+def test_losses_are_those_of_the_model() -> None:
+    matrix = block_of().matrix(7).toarray() / 5
+    model = build_autoencoder(7, MODEL, seed=2)
+    total, weight = SUMS["masked_mse"](matrix, model(matrix, training=False))
+    found = measure(PLAN, EXAMPLES, "a", START, TRAIN, 0, iter(BLOCKS))
+    assert found == pytest.approx((float(total), float(weight)), rel=1e-5)
