@@ -6,7 +6,7 @@ from typing import Any
 
 import monitor
 from recsys.errors import UserError
-from recsys.evaluation import evaluate, find_factors, judge_factors, quiet_keras, share
+from recsys.evaluation import evaluate, fit_factors, judge_factors, quiet_keras, share
 from recsys.ratings import (
     TEST,
     TRAIN,
@@ -80,8 +80,7 @@ def run_train(run: Run) -> None:
         )
         shared, judged = share(spark.sparkContext, model), None
         if arrays.users is not None:
-            center = config.model.input_normalisation == "center"
-            factors = find_factors(model, shared, parts[TEST], arrays.examples, prepared.movies, center)
+            factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
             save_factors(run.path / "model", factors)
             judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's

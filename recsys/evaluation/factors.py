@@ -25,12 +25,13 @@ OUTPUT = "output"  # the name of the last layer of every model
 
 @dataclass(frozen=True)
 class Factors:
-    """What scores movies for users: all float32, on the scale of rating arrays."""
+    """What scores movies for users: all float32, on the scale of rating arrays; `noise` is for users not among them."""
 
     codes: np.ndarray  # H (movies, k)
     offsets: np.ndarray  # o (movies)
     kernel: np.ndarray  # W^T (users, k)
     bias: np.ndarray  # b (users)
+    noise: float = 0.02  # variance of ratings about the scores, for recsys.evaluation.fold_in
 
     def scores(self, columns: np.ndarray) -> np.ndarray:
         """The scores (users, movies) of the users of those columns."""
@@ -52,8 +53,10 @@ class UserScores:
             yield rows, factors.scores(columns[rows])
 
 
-def find_factors(model: Any, shared: SharedModel, part: Part, examples: Examples, movies: int, center: bool) -> Factors:
-    """The factors of a trained model. `part` are the movies' arrays, of which training and validation are known.
+def find_factors(
+    model: Any, shared: SharedModel, part: Part, examples: Examples, movies: int, center: bool, role: int = TEST
+) -> Factors:
+    """The factors of a trained model. `part` are the movies' arrays, of which is known what `role` may know.
 
     `center` says whether the model takes off each array's mean. A movie of whose ratings none is known then has the
     mean of all known ratings for its offset, where the model would have 0.
@@ -61,7 +64,7 @@ def find_factors(model: Any, shared: SharedModel, part: Part, examples: Examples
 
     def run(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         for block in blocks:
-            known, _ = examples.arrays(block, TEST)
+            known, _ = examples.arrays(block, role)
             scaled = examples.preprocessing.scale(known)
             codes = np.concatenate([batch for _, batch in outputs(shared, scaled, before=OUTPUT)])
             yield block.users, codes, np.asarray(scaled.sum(axis=1)).ravel(), np.diff(scaled.indptr)

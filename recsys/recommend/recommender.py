@@ -23,7 +23,7 @@ from recsys.ratings.examples import Preprocessing
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)  # 1 had users' arrays alone, and did not say so
-_FACTOR_FILES = ("codes.npy", "offsets.npy")
+_FACTOR_FILES = ("codes.npy", "offsets.npy", "noise.npy")
 _ITEM_COLUMNS = [INDEX, MOVIE_ID, TITLE, YEAR, POPULARITY]
 
 
@@ -135,8 +135,8 @@ def save_movies(
 
 
 def save_factors(directory: str | Path, factors: Factors) -> None:
-    """Writes codes.npy (movies x k) and offsets.npy (movies), float32: what a model of movies' arrays, whose inputs
-    are not saved, knows of the movies. The rest of the factors is the model's last layer."""
+    """Writes codes.npy (movies x k), offsets.npy (movies) and noise.npy (a number): what a model of movies' arrays,
+    whose inputs are not saved, knows of the movies. The rest of the factors is the model's last layer."""
     for name in _FACTOR_FILES:
         np.save(Path(directory) / name, getattr(factors, name.removesuffix(".npy")), allow_pickle=False)
 
@@ -168,6 +168,6 @@ def _load_factors(folder: Path, model: Any) -> Factors:
         raise UserError(
             f"{folder}: {', '.join(missing)} missing, which are written when the training has ended: train again"
         )
-    codes, offsets = (np.load(folder / name, allow_pickle=False) for name in _FACTOR_FILES)
+    codes, offsets, noise = (np.load(folder / name, allow_pickle=False) for name in _FACTOR_FILES)
     kernel, bias = model.get_layer(OUTPUT).get_weights()
-    return Factors(codes, offsets, kernel.T, bias)
+    return Factors(codes, offsets, kernel.T, bias, float(noise))

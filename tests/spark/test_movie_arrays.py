@@ -1,6 +1,7 @@
 """Movies' arrays over users: made from users' blocks by Spark, and a model of them judged on users."""
 
 import csv
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,9 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS
 
-from recsys.evaluation import evaluate, find_factors, judge_factors, quiet_keras, share
+from recsys.evaluation import evaluate, fit_factors, judge_factors, quiet_keras, share
+from recsys.evaluation.factors import find_factors
+from recsys.evaluation.fold_in import NOISES, FoldIn
 from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Preprocessing, deal, rating_arrays
 from recsys.ratings.blocks import block_from_row
 from recsys.ratings.orientation import columns_of_users, transpose
@@ -131,7 +134,7 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     parts = {role: deal(arrays.blocks, arrays.examples, role, 2, 4) for role in ROLES}
     model = build_autoencoder(60, settings.model, seed=2)
     shared = share(spark.sparkContext, model)
-    factors = find_factors(model, shared, parts[TEST], arrays.examples, prepared.movies, center=True)
+    factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, by_user, settings)
     judged = judge_factors(factors, arrays.users, prepared.blocks, by_user)
     metrics = evaluate(parts, shared, arrays.examples, settings, judged)
 
@@ -145,6 +148,15 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     unknown = ~known.any(axis=0)
     outputs[:, unknown] += (known.sum() / np.count_nonzero(known)) / 5  # the mean of all instead of 0
     np.testing.assert_allclose(factors.scores(np.arange(60)), outputs, rtol=1e-4, atol=1e-5)
+
+    # the noise was asked of the validation ratings, of codes and fits that know the training ratings alone
+    trained = find_factors(model, shared, parts[VALIDATION], arrays.examples, 23, True, VALIDATION)
+    asked = split[VALIDATION] > 0
+    errors = [
+        np.square(FoldIn(replace(trained, noise=noise))(split[TRAIN] / 5) - split[VALIDATION] / 5)[asked].sum()
+        for noise in NOISES
+    ]
+    assert factors.noise == NOISES[int(np.argmin(errors))]
 
     rated = test > 0
     error = np.clip(outputs * 5, 0.5, 5)[rated] - test[rated]

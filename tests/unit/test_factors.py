@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_ratings import RATINGS, sparse
+from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
 from recsys.errors import UserError
 from recsys.evaluation import quiet_keras
 from recsys.evaluation.factors import Factors
-from recsys.evaluation.fold_in import FoldIn
-from recsys.ratings.examples import Preprocessing
+from recsys.evaluation.fold_in import NOISES, FoldIn, squared_errors
+from recsys.ratings.examples import Examples, Preprocessing
+from recsys.ratings.split import VALIDATION
 from recsys.recommend import load_recommender, save_factors, save_model, save_movies
+from recsys.settings import build_config
 
 quiet_keras()
 
@@ -25,7 +28,7 @@ from recsys.models import build_autoencoder  # noqa: E402
 
 # two users with the weights 1 and 3 (mean 2, variance 1) and no bias; three movies with the codes 1, 2 and -1
 ONE_WIDE = Factors(
-    np.float32([[1], [2], [-1]]), np.float32([0.5, 0, 0.1]), np.float32([[1], [3]]), np.zeros(2, np.float32)
+    np.float32([[1], [2], [-1]]), np.float32([0.5, 0, 0.1]), np.float32([[1], [3]]), np.zeros(2, np.float32), noise=1.0
 )
 
 
@@ -44,7 +47,7 @@ def test_scores_by_hand() -> None:
 
 
 def test_a_user_without_ratings_is_the_mean_user() -> None:
-    found = FoldIn(ONE_WIDE, noise=1.0)(np.zeros((1, 3), np.float32))
+    found = FoldIn(ONE_WIDE)(np.zeros((1, 3), np.float32))
     np.testing.assert_allclose(found, [[2.5, 4.0, -1.9]], rtol=1e-6)
     assert found.dtype == np.float32
 
@@ -53,9 +56,9 @@ def test_fold_in_by_hand() -> None:
     arrays = np.float32([[3.5, 0, 0], [3.5, 3.0, 0]])
     # first: the mean user gives 2.5; w = 1 * 1 / (1 + 1) more than the mean. Second: (1 * 1 - 2 * 1) / (1 + 4 + 1)
     expected = [[2.5 + 0.5, 4 + 1.0, -1.9 - 0.5], [2.5 - 1 / 6, 4 - 2 / 6, -1.9 + 1 / 6]]
-    np.testing.assert_allclose(FoldIn(ONE_WIDE, noise=1.0)(arrays, training=False), expected, rtol=1e-6)
+    np.testing.assert_allclose(FoldIn(ONE_WIDE)(arrays, training=False), expected, rtol=1e-6)
     # half the noise, more faith in the one rating: 1 / (1 + 0.5)
-    np.testing.assert_allclose(FoldIn(ONE_WIDE, noise=0.5)(arrays[:1])[0, 0], 2.5 + 2 / 3, rtol=1e-6)
+    np.testing.assert_allclose(FoldIn(replace(ONE_WIDE, noise=0.5))(arrays[:1])[0, 0], 2.5 + 2 / 3, rtol=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -71,14 +74,37 @@ def test_fold_in_is_the_ridge_regression_that_it_says(seed: int, rated: int, noi
     seen = codes[array > 0]
     right = precision @ weights.mean(axis=0) + seen.T @ (array - one.offsets)[array > 0] / noise
     expected = codes @ np.linalg.solve(precision + seen.T @ seen / noise, right) + one.offsets
-    np.testing.assert_allclose(FoldIn(one, noise)(array[None].astype(np.float32))[0], expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        FoldIn(replace(one, noise=noise))(array[None].astype(np.float32))[0], expected, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_users_of_the_model_come_out_as_they_are_where_all_is_rated_without_noise() -> None:
     one = factors(movies=11)
     scores = one.scores(np.arange(9))
-    np.testing.assert_allclose(FoldIn(one, noise=1e-9)(scores), scores, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(FoldIn(replace(one, noise=1e-9))(scores), scores, rtol=1e-3, atol=1e-3)
     assert FoldIn(one)(np.zeros((0, 11), np.float32)).shape == (0, 11)
+
+
+def test_the_noise_is_judged_by_validation_ratings() -> None:
+    """Users with the weights 1 and 3 again; codes 1, 2, -1: by hand for each noise."""
+    config = build_config(
+        {"seed": 5, "data": {"dataset": "ml-1m", "split": "rating", "test_fraction": 0.1, "validation_fraction": 0.5}}
+    )
+    examples, block = Examples.of(config, 3, Preprocessing(0.5, 5.0)), block_of(RATINGS[:, [0, 2, 5]])
+    shown, held = (part.toarray() / 5 for part in examples.arrays(block, VALIDATION))
+    # of the two users with something held out one has a rating to be fitted to, the other is the mean user
+    assert (np.count_nonzero(held, axis=1).tolist(), np.count_nonzero(shown, axis=1).tolist()) == (
+        [1, 0, 0, 1, 0],
+        [1, 0, 1, 0, 2],
+    )
+    expected, mean, codes = np.zeros(len(NOISES)), np.array([2.5, 4, -1.9]), np.array([1, 2, -1])
+    for known, truth in zip(shown, held, strict=True):
+        seen, asked = known > 0, truth > 0
+        for place, noise in enumerate(NOISES):
+            weight = (codes * (known - mean))[seen].sum() / (np.square(codes[seen]).sum() + noise)
+            expected[place] += np.square(mean + weight * codes - truth)[asked].sum()
+    np.testing.assert_allclose(squared_errors(FoldIn(ONE_WIDE), block, examples), expected, rtol=1e-5)
 
 
 IDS = [2, 3, 5, 8, 13, 21, 34]
@@ -97,14 +123,14 @@ def saved(folder: Path, center: bool = True) -> Factors:
     kernel, bias = model.get_layer("output").get_weights()
     rng = np.random.default_rng(2)
     codes, offsets = rng.normal(size=(7, 4)), rng.uniform(0.2, 1, 7)
-    found = Factors(codes.astype(np.float32), offsets.astype(np.float32), kernel.T, bias)
+    found = Factors(codes.astype(np.float32), offsets.astype(np.float32), kernel.T, bias, noise=0.25)
     save_factors(folder, found)
     return found
 
 
 def test_a_saved_model_of_movies_arrays_serves_users_it_never_saw(tmp_path: Path) -> None:
     one = saved(tmp_path)
-    names = ["codes.npy", "items.parquet", "model.keras", "offsets.npy", "preprocessing.json"]
+    names = ["codes.npy", "items.parquet", "model.keras", "noise.npy", "offsets.npy", "preprocessing.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert np.load(tmp_path / "codes.npy", allow_pickle=False).shape == (7, 4)
     recommender = load_recommender(tmp_path)
