@@ -19,7 +19,7 @@ from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
 from recsys.ratings.split import TEST, VALIDATION
 
-NOISES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08)  # tried; on ml-1m 0.01 to 0.02 is best
+NOISES = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08)  # tried; on ml-1m 0.01 to 0.02 is best, less after few epochs
 _TRIED_ON = 1000  # users, about
 
 
