@@ -95,7 +95,12 @@ class DataConfig(Table):
     validation_fraction: float = _key(
         0.1, "users (or ratings), of those not kept for the test, kept for validation", "fraction", gt=0, lt=1
     )
-    block_users: int = _key(512, "users whose rating arrays are stored as one block", "users", ge=1)
+    orientation: Literal["user", "movie"] = _key(
+        "user",
+        "what has a rating array: each user, over all movies; or each movie, over all users, which predicts ratings "
+        "better (needs data.split = 'rating' and model.loss = 'masked_mse')",
+    )
+    block_users: int = _key(512, "users (or movies) whose rating arrays are stored as one block", "users", ge=1)
 
     def complaints(self) -> Iterator[Complaint]:
         """The impossible combinations."""
@@ -125,6 +130,14 @@ class DataConfig(Table):
         if self.positive_from is not None and self.positive_from > high:
             text = f"data.positive_from = {self.positive_from:g} is above the highest rating, {high:g}: nothing is left"
             yield ("data.positive_from", "data.rating_max"), text
+        if self.orientation == "movie" and self.split != "rating":
+            text = "data.orientation = 'movie' has every user in its arrays, none is unseen: set data.split = 'rating'"
+            yield ("data.orientation", "data.split"), text
+        if self.orientation == "movie" and self.positive_from is not None:
+            text = (
+                "data.orientation = 'movie' predicts ratings, data.positive_from leaves likes alone: drop one of them"
+            )
+            yield ("data.orientation", "data.positive_from"), text
 
     @property
     def highest_rating(self) -> float:
@@ -147,8 +160,8 @@ class ModelConfig(Table):
     )
     input_normalisation: Literal["none", "l2", "center"] = _key(
         "none",
-        "rating arrays as they enter: as they are; l2: scaled to length 1; center: less the mean of what the user "
-        "rated, then scaled to length 1, and the mean added to the output",
+        "rating arrays as they enter: as they are; l2: scaled to length 1; center: less the mean of the array's "
+        "ratings, then scaled to length 1, and the mean added to the output",
     )
     input_dropout: float = _key(
         0.0, "part of the input that is dropped in training (denoising)", "fraction", ge=0, lt=1
@@ -300,3 +313,15 @@ class Config(Table):
                 "drop data.positive_from, or use 'multinomial'"
             )
             yield ("model.loss", "data.positive_from"), text
+        if self.data.orientation == "movie" and self.model.loss != "masked_mse":
+            text = (
+                f"model.loss = '{self.model.loss}' does not go with data.orientation = 'movie', which predicts "
+                "ratings: set model.loss = 'masked_mse'"
+            )
+            yield ("model.loss", "data.orientation"), text
+        elif self.data.orientation == "movie" and self.model.resolved_output_activation != "linear":
+            text = (
+                f"model.output_activation = '{self.model.output_activation}' does not go with data.orientation = "
+                "'movie', where users are fitted by linear regression: leave it out, or set 'linear'"
+            )
+            yield ("model.output_activation", "data.orientation"), text

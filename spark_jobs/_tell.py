@@ -32,8 +32,8 @@ def describe_data(statistics: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def describe_epoch(progress: Any) -> str:
-    """One line an epoch: losses, speed and time left."""
+def describe_epoch(progress: Any, orientation: str) -> str:
+    """One line an epoch: losses, speed and time left; `orientation` says what is trained on, users or movies."""
     epoch = progress.epoch
     best = (
         "  best" if progress.best is epoch else f"  best {progress.best.validation_loss:.6g} at {progress.best.epoch}"
@@ -41,7 +41,7 @@ def describe_epoch(progress: Any) -> str:
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     return (
         f"  epoch {epoch.epoch:>{len(str(progress.epochs))}}/{progress.epochs}  train {epoch.train_loss:.6g}  "
-        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} users/s  "
+        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} {orientation}s/s  "
         f"{minutes}:{seconds:02d} left{best}"
     )
 
@@ -54,8 +54,8 @@ def describe_metrics(metrics: dict[str, Any]) -> str:
     ratings = metrics["rating_prediction"]
     if "skipped" not in ratings:
         lines.append(f"held-out ratings ({ratings['ratings']:,}):  RMSE     MAE")
-        for name in ("model", "user_movie_bias", "movie_mean", "global_mean"):
-            one = ratings[name]
+        for name in ("model", "fold_in", "user_movie_bias", "movie_mean", "global_mean"):
+            one = ratings.get(name, {"rmse": None})
             if one["rmse"] is not None:
                 lines.append(f"  {name.replace('_', ' '):<22}{one['rmse']:>9.4f}{one['mae']:>8.4f}")
     ranking = metrics["ranking"]

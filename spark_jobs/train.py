@@ -6,7 +6,7 @@ from typing import Any
 
 import monitor
 from recsys.errors import UserError
-from recsys.evaluation import evaluate, quiet_keras, share
+from recsys.evaluation import evaluate, fit_factors, judge_factors, quiet_keras, share
 from recsys.ratings import (
     TEST,
     TRAIN,
@@ -18,6 +18,7 @@ from recsys.ratings import (
     find_sources,
     load_prepared,
     prepare,
+    rating_arrays,
     with_prepared_data,
 )
 from recsys.recommend import (
@@ -26,6 +27,7 @@ from recsys.recommend import (
     recommendation,
     render,
     sample_user,
+    save_factors,
     save_model,
     save_movies,
 )
@@ -57,30 +59,36 @@ def run_train(run: Run) -> None:
         from recsys.models import build_autoencoder
         from recsys.training import train
 
+        arrays = rating_arrays(prepared, config.data, examples)
         parts = {
-            role: deal(prepared.blocks, examples, role, config.training.workers, config.data.block_users)
+            role: deal(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
             for role in (TRAIN, VALIDATION, TEST)
         }
         if not parts[TEST].rows:
             raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
-        save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss)
-        model = build_autoencoder(prepared.movies, config.model, config.seed)
+        save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss, config.data.orientation)
+        model = build_autoencoder(arrays.examples.width, config.model, config.seed)
         ended = train(
             model,
             config,
-            examples,
+            arrays.examples,
             {role: parts[role] for role in (TRAIN, VALIDATION)},
             prepared.statistics["density"],
             run.path,
-            on_epoch=lambda progress: run.say(describe_epoch(progress)),
+            on_epoch=lambda progress: run.say(describe_epoch(progress, config.data.orientation)),
             on_best=lambda best: save_model(run.path / "model", best),
             say=run.say,
         )
+        shared, judged = share(spark.sparkContext, model), None
+        if arrays.users is not None:
+            factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
+            save_factors(run.path / "model", factors)
+            judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": ended.epoch}
-        metrics |= evaluate(parts, share(spark.sparkContext, model), examples, config)
+        metrics |= evaluate(parts, shared, arrays.examples, config, judged)
         metrics["best_reachable_rmse"] = prepared.statistics.get("best_reachable_rmse")
         run.write_json("metrics.json", metrics)
         run.say(describe_metrics(metrics))

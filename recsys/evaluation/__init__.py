@@ -1,6 +1,7 @@
 """Metrics as pure functions, and their Spark side."""
 
-from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.evaluate import evaluate, judge_factors
+from recsys.evaluation.fold_in import fit_factors
 from recsys.evaluation.scoring import quiet_keras, share
 
-__all__ = ["evaluate", "quiet_keras", "share"]
+__all__ = ["evaluate", "fit_factors", "judge_factors", "quiet_keras", "share"]

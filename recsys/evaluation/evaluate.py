@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from pyspark.sql import DataFrame
 from scipy.sparse import csr_matrix
 
 from recsys.config import Config
 from recsys.evaluation import metrics
+from recsys.evaluation.factors import Factors, UserScores
+from recsys.evaluation.fold_in import FoldIn
 from recsys.evaluation.loss import mean_losses
-from recsys.evaluation.scoring import SharedModel, outputs
-from recsys.ratings.blocks import Block
+from recsys.evaluation.scoring import ModelScores, SharedModel
+from recsys.ratings.blocks import Block, block_from_row
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
 from recsys.ratings.split import TEST, TRAIN, keep_entries
 
-MODEL, POPULARITY = "model", "popularity"
-RATING_PREDICTORS = (MODEL, "global_mean", "movie_mean", "user_movie_bias")
+MODEL, FOLD_IN, POPULARITY = "model", "fold_in", "popularity"
+Scores = Callable[[Block, csr_matrix], Iterator[tuple[slice, np.ndarray]]]  # (rows, scores of those rows)
+RATING_PREDICTORS = (MODEL, FOLD_IN, "global_mean", "movie_mean", "user_movie_bias")
 
 
 @dataclass
@@ -60,19 +64,43 @@ class Sums:
         return {"mean": float(mean), "standard_error": error, "count": int(count)}
 
 
-def evaluate(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
-    """metrics.json: reconstruction, rating prediction and ranking on the test part, with baselines."""
-    movie_sums, movie_counts = movie_totals(parts[TRAIN], examples)
-    context = parts[TEST].blocks.context
-    totals = context.broadcast((movie_sums, movie_counts))
+@dataclass(frozen=True)
+class Judged:
+    """The users on whom a model is judged, as blocks of users, and what scores movies for them."""
+
+    train: Part  # whose training ratings make the baselines
+    test: Part
+    examples: Examples
+    scores: Scores
+    fold_in: Any = None  # broadcast of a FoldIn where that is what is saved, to be judged on ratings as well
+
+
+def judge_factors(factors: Factors, users: np.ndarray, blocks: DataFrame, examples: Examples) -> Judged:
+    """All users, for a model of movies' arrays. `users`: ids ascending; `blocks` and `examples`: the users' arrays."""
+    rows = blocks.rdd.map(block_from_row)
+    everybody = Part(rows, len(users), rows.getNumPartitions())
+    context = rows.context
+    scores = UserScores(context.broadcast((factors, users)))
+    return Judged(everybody, everybody, examples, scores, context.broadcast(FoldIn(factors)))
+
+
+def evaluate(
+    parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config, judged: Judged | None = None
+) -> dict[str, Any]:
+    """metrics.json: reconstruction, rating prediction and ranking on the test part, with baselines.
+
+    `parts` and `examples` are what the model was trained on; where those are not users' arrays, `judged` has them.
+    """
+    judged = judged or Judged(parts[TRAIN], parts[TEST], examples, ModelScores(shared, examples.preprocessing))
+    totals = judged.test.blocks.context.broadcast(movie_totals(judged.train, judged.examples))
     predicts_ratings = config.model.loss != "multinomial" and config.data.positive_from is None
-    run = _measure_partition(shared, examples, config, totals, predicts_ratings)
-    sums = parts[TEST].blocks.mapPartitions(run).treeReduce(Sums.merge)
+    run = _measure_partition(judged, config, totals, predicts_ratings)
+    sums = judged.test.blocks.mapPartitions(run).treeReduce(Sums.merge)
     totals.destroy()
     return {
         "reconstruction": _reconstruction(parts, shared, examples, config),
-        "rating_prediction": _rating_prediction(sums, examples, config, predicts_ratings),
-        "ranking": _ranking(sums, parts, examples, config),
+        "rating_prediction": _rating_prediction(sums, judged, config, predicts_ratings),
+        "ranking": _ranking(sums, judged, config),
     }
 
 
@@ -80,11 +108,11 @@ def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray
     """(sums, counts) of the training ratings of every movie, float64."""
 
     def run(blocks: Iterator[Block]) -> Iterator[np.ndarray]:
-        totals = np.zeros((2, examples.movies))
+        totals = np.zeros((2, examples.width))
         for block in blocks:
             shown, _ = examples.arrays(block, TRAIN)
-            totals[0] += np.bincount(shown.indices, shown.data, examples.movies)
-            totals[1] += np.bincount(shown.indices, minlength=examples.movies)
+            totals[0] += np.bincount(shown.indices, shown.data, examples.width)
+            totals[1] += np.bincount(shown.indices, minlength=examples.width)
         yield totals
 
     sums, counts = part.blocks.mapPartitions(run).treeReduce(np.add)
@@ -92,19 +120,24 @@ def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray
 
 
 def _measure_partition(
-    shared: SharedModel, examples: Examples, config: Config, totals: Any, predicts_ratings: bool
+    judged: Judged, config: Config, totals: Any, predicts_ratings: bool
 ) -> Callable[[Iterator[Block]], Iterator[Sums]]:
+    examples, scores, fold_in = judged.examples, judged.scores, judged.fold_in  # RDDs stay on the driver
+
     def run(blocks: Iterator[Block]) -> Iterator[Sums]:
         sums = Sums()
         movie_sums, movie_counts = totals.value
         for block in blocks:
             shown, held = examples.shown_and_held(block, TEST)
-            for rows, output in outputs(shared, examples.preprocessing.scale(shown)):
+            for rows, output in scores(block, shown):
                 measure_ranking(sums, MODEL, output, shown[rows], held[rows], config)
                 popularity = np.broadcast_to(movie_counts.astype(np.float32), output.shape)
                 measure_ranking(sums, POPULARITY, popularity, shown[rows], held[rows], config)
                 if predicts_ratings:
                     predicted = {MODEL: examples.preprocessing.to_ratings(output)}
+                    if fold_in is not None:
+                        arrays = examples.preprocessing.scale(shown[rows]).toarray()
+                        predicted[FOLD_IN] = examples.preprocessing.to_ratings(fold_in.value(arrays))
                     measure_ratings(sums, predicted, shown[rows], held[rows], movie_sums, movie_counts, examples)
         yield sums
 
@@ -161,34 +194,39 @@ def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examp
     losses = mean_losses({role: parts[role] for role in (TRAIN, TEST)}, shared, examples, config.model.loss)
     train, test = losses[TRAIN], losses[TEST]
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
+    rows = f"{config.data.orientation}s"
     return {
-        "protocol": f"{config.model.loss} on training users, and on test users: {what}; "
+        "protocol": f"{config.model.loss} on training {rows}, and on test {rows}: {what}; "
         "divergence (test - train) / train",
         "loss": config.model.loss,
         "train": train,
         "test": test,
         "divergence": (test - train) / train if train else None,
-        "train_users": parts[TRAIN].rows,
-        "test_users": parts[TEST].rows,
+        f"train_{rows}": parts[TRAIN].rows,
+        f"test_{rows}": parts[TEST].rows,
     }
 
 
-def _rating_prediction(sums: Sums, examples: Examples, config: Config, predicts_ratings: bool) -> dict[str, Any]:
+def _rating_prediction(sums: Sums, judged: Judged, config: Config, predicts_ratings: bool) -> dict[str, Any]:
     if not predicts_ratings:
         return {"skipped": "the model scores movies, it does not predict ratings (multinomial loss or likes for input)"}
-    preprocessing = examples.preprocessing
+    preprocessing = judged.examples.preprocessing
+    folded = "; fold_in: the same users as the saved model has them, fitted to the ratings shown alone"
     result: dict[str, Any] = {
-        "protocol": f"{_test_protocol(examples, config)}; predictions clipped to "
-        f"{preprocessing.rating_min:g} to {preprocessing.rating_max:g}; all held-out ratings are predicted",
+        "protocol": f"{_test_protocol(judged.examples, config)}; predictions clipped to "
+        f"{preprocessing.rating_min:g} to {preprocessing.rating_max:g}; all held-out ratings are predicted"
+        + ("" if judged.fold_in is None else folded),
         "ratings": sums.mean(f"{MODEL}/squared_error")["count"],
     }
     for name in RATING_PREDICTORS:
+        if name == FOLD_IN and judged.fold_in is None:
+            continue
         squared, absolute = sums.mean(f"{name}/squared_error")["mean"], sums.mean(f"{name}/absolute_error")["mean"]
         result[name] = {"rmse": None if squared is None else float(np.sqrt(squared)), "mae": absolute}
     return result
 
 
-def _ranking(sums: Sums, parts: dict[int, Part], examples: Examples, config: Config) -> dict[str, Any]:
+def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
     settings = config.evaluation
     relevant = "every held-out movie"
     if config.data.positive_from is not None:
@@ -198,9 +236,10 @@ def _ranking(sums: Sums, parts: dict[int, Part], examples: Examples, config: Con
     figures = [f"recall@{k}" for k in settings.recall_at] + [f"ndcg@{settings.ndcg_at}"]
     coverage = f"coverage@{settings.recall_at[0]}"
     result: dict[str, Any] = {
-        "protocol": f"{_test_protocol(examples, config)}; all movies ranked, seen ones removed; relevant: {relevant}",
+        "protocol": f"{_test_protocol(judged.examples, config)}; all movies ranked, seen ones removed; "
+        f"relevant: {relevant}",
         "users": sums.mean(f"{MODEL}/{figures[0]}")["count"],
-        "test_users": parts[TEST].rows,
+        "test_users": judged.test.rows,
     }
     for name in (MODEL, POPULARITY):
         result[name] = {figure: sums.mean(f"{name}/{figure}") for figure in figures}

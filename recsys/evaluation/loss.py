@@ -42,7 +42,7 @@ def loss_sums(
         return tf.function(lambda x, y: sums(y, model(x, training=False)), reduce_retracing=True)
 
     step = compiled(shared, f"loss:{loss}", make)
-    size = batch_rows(examples.movies)
+    size = batch_rows(examples.width)
     total = weight = 0.0
     for block in blocks:
         shown, target = examples.arrays(block, role)

@@ -14,6 +14,9 @@ import numpy as np
 from pyspark import Broadcast, SparkContext
 from scipy.sparse import csr_matrix
 
+from recsys.ratings.blocks import Block
+from recsys.ratings.examples import Preprocessing
+
 _BATCH_VALUES = 1 << 24  # values of a dense batch: 64 MB of float32
 _cache: dict[str, Any] = {}  # one model a process
 
@@ -59,23 +62,40 @@ def compiled(shared: SharedModel, name: str, make: Callable[[Any], Any]) -> Any:
     return functions[name]
 
 
-def outputs(shared: SharedModel, rows: csr_matrix) -> Iterator[tuple[slice, np.ndarray]]:
-    """The model's outputs for scaled rating arrays, batch by batch: (rows, dense values of those rows)."""
+def outputs(shared: SharedModel, rows: csr_matrix, before: str | None = None) -> Iterator[tuple[slice, np.ndarray]]:
+    """The model's outputs for scaled rating arrays, batch by batch: (rows, dense values of those rows).
+
+    With `before` what goes into the layer of that name instead.
+    """
     import tensorflow as tf
 
     def make(model: Any) -> Any:
+        if before is not None:
+            model = quiet_keras().Model(model.inputs, model.get_layer(before).input)
         return tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
 
-    predict = compiled(shared, "predict", make)
+    predict = compiled(shared, f"predict:{before}", make)
     size = batch_rows(rows.shape[1])
     for start in range(0, rows.shape[0], size):
         batch = rows[start : start + size]
         yield slice(start, start + batch.shape[0]), predict(tf.constant(batch.toarray())).numpy()
 
 
-def batch_rows(movies: int) -> int:
-    """How many rating arrays are dense at a time."""
-    return max(1, min(512, _BATCH_VALUES // max(movies, 1)))
+@dataclass(frozen=True)
+class ModelScores:
+    """Scores of users by a model of users' rating arrays, where blocks of users are."""
+
+    shared: SharedModel
+    preprocessing: Preprocessing
+
+    def __call__(self, block: Block, shown: csr_matrix) -> Iterator[tuple[slice, np.ndarray]]:
+        """(rows, scores of those rows), batch by batch; `shown` are the raw ratings that go in."""
+        yield from outputs(self.shared, self.preprocessing.scale(shown))
+
+
+def batch_rows(width: int) -> int:
+    """How many rating arrays of that width are dense at a time."""
+    return max(1, min(512, _BATCH_VALUES // max(width, 1)))
 
 
 def limit_threads(threads: int = 1) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recsys.ratings.examples import Examples, Preprocessing
+    from recsys.ratings.orientation import Arrays, rating_arrays
     from recsys.ratings.parts import Part, deal
     from recsys.ratings.pipeline import Prepared, prepare
     from recsys.ratings.rows import rating_rows
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from recsys.ratings.store import load_prepared, save_prepared, with_prepared_data
 
 __all__ = [
-    "TEST", "TRAIN", "VALIDATION", "Examples", "Part", "Prepared", "Preprocessing", "Sources", "deal", "find_sources",
-    "load_prepared", "prepare", "rating_rows", "save_prepared", "with_prepared_data",
+    "TEST", "TRAIN", "VALIDATION", "Arrays", "Examples", "Part", "Prepared", "Preprocessing", "Sources", "deal",
+    "find_sources", "load_prepared", "prepare", "rating_arrays", "rating_rows", "save_prepared", "with_prepared_data",
 ]  # fmt: skip
 _MODULES = {
     "examples": ("Examples", "Preprocessing"),
+    "orientation": ("Arrays", "rating_arrays"),
     "parts": ("Part", "deal"),
     "pipeline": ("Prepared", "prepare"),
     "rows": ("rating_rows",),

@@ -26,7 +26,11 @@ ROWS = "rows"
 
 @dataclass(frozen=True)
 class Block:
-    """The rating arrays of some users, raw ratings, not scaled."""
+    """The rating arrays of some users, raw ratings, not scaled.
+
+    Or those of some movies over all users (recsys.ratings.orientation): then `users` are movie indices, `hashes` the
+    movies', and `indices` the users' columns.
+    """
 
     users: np.ndarray  # ids: int64 or str objects (rows)
     hashes: np.ndarray  # uint64 (rows): what splits go by
@@ -36,14 +40,14 @@ class Block:
 
     @property
     def rows(self) -> int:
-        """How many users."""
+        """How many users (or movies)."""
         return len(self.users)
 
-    def matrix(self, movies: int) -> csr_matrix:
-        """Users x movies, sharing memory with the block."""
+    def matrix(self, width: int) -> csr_matrix:
+        """Users x movies (or movies x users), sharing memory with the block; `width` columns."""
         from scipy.sparse import csr_matrix  # here, as the data phases' workers need none of it
 
-        return csr_matrix((self.ratings, self.indices, self.indptr), shape=(self.rows, movies), copy=False)
+        return csr_matrix((self.ratings, self.indices, self.indptr), shape=(self.rows, width), copy=False)
 
     def take(self, rows: np.ndarray) -> Block:
         """The block of those rows (indices or mask), in that order."""
@@ -139,6 +143,11 @@ def hash_users(users: np.ndarray) -> np.ndarray:
         return mix(users.astype(np.int64).view(np.uint64))
     text: Callable[[str], bytes] = lambda user: hashlib.blake2b(str(user).encode(), digest_size=8).digest()  # noqa: E731
     return np.frombuffer(b"".join(text(user) for user in users), "<u8")
+
+
+def hash_movies(indices: np.ndarray) -> np.ndarray:
+    """A uint64 for each movie index."""
+    return mix(indices.astype(np.uint64))
 
 
 def mix(values: np.ndarray) -> np.ndarray:

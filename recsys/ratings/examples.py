@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -36,31 +36,36 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Examples:
-    """The splits of a run. `role` is TRAIN, VALIDATION or TEST."""
+    """The splits of a run. `role` is TRAIN, VALIDATION or TEST. Rows of blocks are users, or movies over users."""
 
-    movies: int
+    width: int  # of a rating array: how many movies, or of movies' arrays how many users
     preprocessing: Preprocessing
     by_rating: bool
     seed: int
     test_fraction: float
     validation_fraction: float
     holdout_fraction: float
+    # of movies' arrays the hashes of the users (width); None where the columns are movies
+    column_hashes: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, config: Config, movies: int, preprocessing: Preprocessing) -> Examples:
+    def of(
+        cls, config: Config, width: int, preprocessing: Preprocessing, column_hashes: np.ndarray | None = None
+    ) -> Examples:
         """The splits that the settings ask for."""
         return cls(
-            movies,
+            width,
             preprocessing,
             config.data.split == "rating",
             config.seed,
             config.data.test_fraction,
             config.data.validation_fraction,
             config.evaluation.holdout_fraction,
+            column_hashes,
         )
 
-    def users(self, block: Block, role: int) -> np.ndarray:
-        """Mask of the block's users that play the role; where ratings are split, everybody plays each."""
+    def rows(self, block: Block, role: int) -> np.ndarray:
+        """Mask of the block's rows that play the role; where ratings are split, every row plays each."""
         if self.by_rating:
             return np.ones(block.rows, bool)
         return split_users(block.hashes, self.seed, self.test_fraction, self.validation_fraction) == role
@@ -70,10 +75,11 @@ class Examples:
 
         By rating the input is what the role may know: the training ratings, for the test the validation's too.
         """
-        matrix = block.matrix(self.movies)
+        matrix = block.matrix(self.width)
         if not self.by_rating:
             return matrix, matrix
-        parts = split_ratings(matrix, block.hashes, self.seed, self.test_fraction, self.validation_fraction)
+        fractions = self.test_fraction, self.validation_fraction
+        parts = split_ratings(matrix, block.hashes, self.seed, *fractions, self.column_hashes)
         if role == TRAIN:
             train = keep_entries(matrix, parts == TRAIN)
             return train, train
@@ -84,7 +90,7 @@ class Examples:
         """(shown, held out) raw ratings for the metrics: by user a fold-in and the rest, by rating as `arrays`."""
         if self.by_rating:
             return self.arrays(block, role)
-        return hold_out(block.matrix(self.movies), block.hashes, self.seed, self.holdout_fraction)
+        return hold_out(block.matrix(self.width), block.hashes, self.seed, self.holdout_fraction)
 
 
 def batches(matrix: csr_matrix, size: int) -> Iterator[csr_matrix]:

@@ -58,7 +58,7 @@ def gather_users(
     """
     spark = chunks.sparkSession
     known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
-    targets = _targets(spark, partitions)
+    targets = partition_keys(spark, partitions)
     # ratings are floats: 3.3 as a double is more than 3.3 as a float
     lowest = None if positive_from is None else np.float32(positive_from)
     users = pa.string() if user_type == StringType() else pa.int64()
@@ -88,8 +88,8 @@ def gather_users(
     return Gathered(kept.where(F.col(ROWS) > 0).drop(*counts), found, kept)
 
 
-def _targets(spark: SparkSession, partitions: int) -> np.ndarray:
-    """For each partition a number that Spark's hash partitioning sends there."""
+def partition_keys(spark: SparkSession, partitions: int) -> np.ndarray:
+    """int32 (partitions): for each partition a number that Spark's hash partitioning sends there."""
     found = np.full(partitions, -1, np.int32)
     start, step = 0, 16 * partitions + 64
     while (found < 0).any():

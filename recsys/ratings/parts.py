@@ -1,4 +1,4 @@
-"""Blocks dealt out to the workers: each role's users in W partitions whose sizes differ by one at most."""
+"""Blocks dealt out to the workers: each role's rows in W partitions whose sizes differ by one at most."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recsys.ratings.examples import Examples
 
 @dataclass(frozen=True)
 class Part:
-    """The users of one role: an RDD of blocks with one partition a worker, and how many users it holds."""
+    """The rows of one role, users or movies: an RDD of blocks with one partition a worker, and how many there are."""
 
     blocks: RDD[Block]
     rows: int
@@ -28,15 +28,15 @@ class Part:
 
     @property
     def smallest(self) -> int:
-        """Users in the smallest partition."""
+        """Rows in the smallest partition."""
         return self.rows // self.workers
 
 
 def deal(blocks: DataFrame, examples: Examples, role: int, workers: int, block_users: int) -> Part:
-    """The users of that role, dealt out to `workers` partitions in turn; the same for the same blocks."""
+    """The rows of that role, dealt out to `workers` partitions in turn; the same for the same blocks."""
 
     def count(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[int]]]:
-        yield number, [int(examples.users(block_from_row(row), role).sum()) for row in rows]
+        yield number, [int(examples.rows(block_from_row(row), role).sum()) for row in rows]
 
     counts = dict(blocks.rdd.mapPartitionsWithIndex(count).collect())
     first: dict[tuple[int, int], int] = {}
@@ -49,7 +49,7 @@ def deal(blocks: DataFrame, examples: Examples, role: int, workers: int, block_u
     def cut(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, tuple[int, Block]]]:
         for place, row in enumerate(rows):
             block = block_from_row(row)
-            block = block.take(examples.users(block, role))
+            block = block.take(examples.rows(block, role))
             start = first[(number, place)]
             target = (start + np.arange(block.rows)) % workers
             for worker in range(workers):
@@ -67,7 +67,7 @@ def deal(blocks: DataFrame, examples: Examples, role: int, workers: int, block_u
 
 
 def regroup(blocks: list[Block], block_users: int) -> Iterator[Block]:
-    """The same users in the same order as blocks of `block_users`, the last one smaller."""
+    """The same rows in the same order as blocks of `block_users`, the last one smaller."""
     if not blocks:
         return
     whole = concatenate(blocks)
@@ -76,7 +76,7 @@ def regroup(blocks: list[Block], block_users: int) -> Iterator[Block]:
 
 
 def concatenate(blocks: list[Block]) -> Block:
-    """One block of the users of all."""
+    """One block of the rows of all."""
     ends = np.cumsum([0] + [block.indptr[-1] for block in blocks])
     indptr = [block.indptr[1:] + end for block, end in zip(blocks, ends[:-1], strict=True)]
     return Block(

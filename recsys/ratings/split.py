@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.ratings.blocks import mix
+from recsys.ratings.blocks import hash_movies, mix
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -18,10 +18,20 @@ def split_users(hashes: np.ndarray, seed: int, test_fraction: float, validation_
 
 
 def split_ratings(
-    matrix: csr_matrix, hashes: np.ndarray, seed: int, test_fraction: float, validation_fraction: float
+    matrix: csr_matrix,
+    hashes: np.ndarray,
+    seed: int,
+    test_fraction: float,
+    validation_fraction: float,
+    column_hashes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """TRAIN, VALIDATION or TEST for each entry of the users x movies matrix, in the order of its data."""
-    return _parts(_uniform(_entry_hashes(matrix, hashes), seed, _RATINGS), test_fraction, validation_fraction)
+    """TRAIN, VALIDATION or TEST for each entry of the users x movies matrix, in the order of its data.
+
+    Of a movies x users matrix `hashes` are those of its movies, `column_hashes` those of its users: each rating
+    plays the same role in both.
+    """
+    entries = _entry_hashes(matrix, hashes, column_hashes)
+    return _parts(_uniform(entries, seed, _RATINGS), test_fraction, validation_fraction)
 
 
 def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float) -> tuple[csr_matrix, csr_matrix]:
@@ -55,8 +65,9 @@ def _parts(uniform: np.ndarray, test_fraction: float, validation_fraction: float
     return parts
 
 
-def _entry_hashes(matrix: csr_matrix, hashes: np.ndarray) -> np.ndarray:
-    return np.repeat(hashes, np.diff(matrix.indptr)) ^ mix(matrix.indices.astype(np.uint64))
+def _entry_hashes(matrix: csr_matrix, hashes: np.ndarray, column_hashes: np.ndarray | None = None) -> np.ndarray:
+    columns = hash_movies(matrix.indices) if column_hashes is None else column_hashes[matrix.indices]
+    return np.repeat(hashes, np.diff(matrix.indptr)) ^ columns
 
 
 def _uniform(hashes: np.ndarray, seed: int, purpose: int) -> np.ndarray:

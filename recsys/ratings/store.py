@@ -23,8 +23,8 @@ from recsys.ratings.pipeline import Prepared
 from recsys.settings import as_tree, build_config
 
 FORMAT_VERSION = 1
-# what a run may choose anew on prepared data: how users and ratings are divided
-_FREE = frozenset({"split", "test_fraction", "validation_fraction", "data_dir", "max_rejected"})
+# what a run may choose anew on prepared data: how users and ratings are divided, whose arrays are trained on
+_FREE = frozenset({"orientation", "split", "test_fraction", "validation_fraction", "data_dir", "max_rejected"})
 
 
 def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> None:

@@ -15,16 +15,23 @@ from scipy.sparse import csr_matrix
 
 from recsys.columns import INDEX, MOVIE_ID, POPULARITY, TITLE, YEAR
 from recsys.errors import UserError
+from recsys.evaluation.factors import OUTPUT, Factors
+from recsys.evaluation.fold_in import FoldIn
 from recsys.evaluation.metrics import top_n
 from recsys.evaluation.scoring import batch_rows
 from recsys.ratings.examples import Preprocessing
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)  # 1 had users' arrays alone, and did not say so
+_FACTOR_FILES = ("codes.npy", "offsets.npy", "noise.npy")
 _ITEM_COLUMNS = [INDEX, MOVIE_ID, TITLE, YEAR, POPULARITY]
 
 
 class Recommender:
-    """A trained autoencoder with its movies. Rating matrices are SciPy CSR, users x movies, of raw ratings."""
+    """A trained autoencoder with its movies. Rating matrices are SciPy CSR, users x movies, of raw ratings.
+
+    `model` is called as a Keras model is, with users' rating arrays: of a model of movies' arrays it is a FoldIn.
+    """
 
     def __init__(self, model: Any, items: pd.DataFrame, preprocessing: Preprocessing, loss: str) -> None:
         self._model, self._items, self._preprocessing, self._loss = model, items, preprocessing, loss
@@ -116,13 +123,22 @@ def save_model(directory: str | Path, model: Any) -> None:
     temporary.replace(folder / "model.keras")
 
 
-def save_movies(directory: str | Path, items: pd.DataFrame, preprocessing: Preprocessing, loss: str) -> None:
+def save_movies(
+    directory: str | Path, items: pd.DataFrame, preprocessing: Preprocessing, loss: str, orientation: str = "user"
+) -> None:
     """Writes items.parquet and preprocessing.json, what a model needs beside its weights."""
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     items[_ITEM_COLUMNS].to_parquet(folder / "items.parquet", index=False)
-    described = {"format_version": FORMAT_VERSION, "loss": loss, **asdict(preprocessing)}
+    described = {"format_version": FORMAT_VERSION, "loss": loss, "orientation": orientation, **asdict(preprocessing)}
     (folder / "preprocessing.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def save_factors(directory: str | Path, factors: Factors) -> None:
+    """Writes codes.npy (movies x k), offsets.npy (movies) and noise.npy (a number): what a model of movies' arrays,
+    whose inputs are not saved, knows of the movies. The rest of the factors is the model's last layer."""
+    for name in _FACTOR_FILES:
+        np.save(Path(directory) / name, getattr(factors, name.removesuffix(".npy")), allow_pickle=False)
 
 
 def load_recommender(model_dir: str | Path) -> Recommender:
@@ -133,12 +149,25 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     missing = [name for name in ("model.keras", "items.parquet", "preprocessing.json") if not (folder / name).exists()]
     if missing:
         raise UserError(f"{folder}: no saved model ({', '.join(missing)} missing): give a run directory of train")
+    described = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
+    if described.pop("format_version") not in _READABLE:
+        raise UserError(f"{folder}: saved by another version of this program: train again")
+    loss, orientation = described.pop("loss"), described.pop("orientation", "user")
     from recsys.evaluation.scoring import quiet_keras
 
-    described = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
-    if described.pop("format_version") != FORMAT_VERSION:
-        raise UserError(f"{folder}: saved by another version of this program: train again")
-    loss = described.pop("loss")
     model = quiet_keras().models.load_model(folder / "model.keras", compile=False, safe_mode=True)
     items = pd.read_parquet(folder / "items.parquet")
+    if orientation == "movie":
+        model = FoldIn(_load_factors(folder, model))
     return Recommender(model, items, Preprocessing(**described), loss)
+
+
+def _load_factors(folder: Path, model: Any) -> Factors:
+    missing = [name for name in _FACTOR_FILES if not (folder / name).exists()]
+    if missing:
+        raise UserError(
+            f"{folder}: {', '.join(missing)} missing, which are written when the training has ended: train again"
+        )
+    codes, offsets, noise = (np.load(folder / name, allow_pickle=False) for name in _FACTOR_FILES)
+    kernel, bias = model.get_layer(OUTPUT).get_weights()
+    return Factors(codes, offsets, kernel.T, bias, float(noise))

@@ -33,7 +33,7 @@ def sample_user(blocks: DataFrame, examples: Examples, seed: int) -> SampleUser:
     def draw(rows: Iterator[Any]) -> Iterator[tuple[int, SampleUser]]:
         for row in rows:
             block = block_from_row(row)
-            block = block.take(examples.users(block, TEST))
+            block = block.take(examples.rows(block, TEST))
             if block.rows:
                 keys = mix(block.hashes ^ salt)
                 place = int(np.argmin(keys))

@@ -57,9 +57,9 @@ def arrays_of(blocks: Iterable[Block], examples: Examples, role: int) -> Arrays:
         shown, target = examples.arrays(block, role)
         inputs.append(examples.preprocessing.scale(shown))
         targets.append(inputs[-1] if target is shown else examples.preprocessing.scale(target))
-    known = _stack(inputs, examples.movies)
+    known = _stack(inputs, examples.width)
     same = all(one is other for one, other in zip(inputs, targets, strict=True))
-    return Arrays(known, known if same else _stack(targets, examples.movies))
+    return Arrays(known, known if same else _stack(targets, examples.width))
 
 
 def training_batches(

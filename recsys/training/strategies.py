@@ -114,7 +114,7 @@ class LocalSgd:
     ) -> None:
         settings = config.training
         self.rounds = settings.syncs_per_epoch
-        self._plan = plan_for(config.model, examples.movies, density, settings.batch_size, settings.sampled_items)
+        self._plan = plan_for(config.model, examples.width, density, settings.batch_size, settings.sampled_items)
         self._outer, self._learning_rate = outer_for(settings)
         self._kept = Rounds(parts[TRAIN])
         self._master = LocalSgdModel(compiled(model, config)[0], self._plan, self._outer, parts[TRAIN], self._kept)

@@ -83,7 +83,7 @@ def roles_of(prepared, examples):
     roles = {}
     for block in blocks_of(prepared):
         for role in (TRAIN, VALIDATION, TEST):
-            roles |= dict.fromkeys(block.users[examples.users(block, role)].tolist(), role)
+            roles |= dict.fromkeys(block.users[examples.rows(block, role)].tolist(), role)
     return roles
 
 

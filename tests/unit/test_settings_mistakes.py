@@ -123,12 +123,40 @@ def test_several_combinations_of_one_table_are_all_told() -> None:
             {"data": {"positive_from": 4.0}, "evaluation": {"relevant_from": 4.0}},
             "evaluation.relevant_from has no meaning with data.positive_from",
         ),
+        (
+            {"data": {"orientation": "movie"}, "model": {"loss": "masked_mse"}},
+            "data.orientation = 'movie' has every user in its arrays, none is unseen: set data.split = 'rating'",
+        ),
+        (
+            {"data": {"orientation": "movie", "split": "rating"}},
+            "model.loss = 'mse' does not go with data.orientation = 'movie'",
+        ),
+        (
+            {"data": {"orientation": "movie", "split": "rating"}, "model": {"loss": "multinomial"}},
+            "model.loss = 'multinomial' does not go with data.orientation = 'movie', which predicts ratings: "
+            "set model.loss = 'masked_mse'",
+        ),
+        (
+            {
+                "data": {"orientation": "movie", "split": "rating"},
+                "model": {"loss": "masked_mse", "output_activation": "sigmoid"},
+            },
+            "model.output_activation = 'sigmoid' does not go with data.orientation = 'movie'",
+        ),
     ],
 )
 def test_impossible_combinations(tree: dict[str, Any], message: str) -> None:
     found = mistakes(tree)
     assert len(found) == 1
     assert found[0].startswith(message)
+
+
+def test_movies_arrays_and_likes_exclude_each_other() -> None:
+    data = {"orientation": "movie", "split": "rating", "positive_from": 4.0}
+    found = mistakes({"data": data, "model": {"loss": "masked_mse"}})
+    likes = "data.orientation = 'movie' predicts ratings, data.positive_from leaves likes alone: drop one of them"
+    assert likes in found
+    assert mistakes({"data": data, "model": {"loss": "multinomial"}})[0] == likes
 
 
 def test_a_wrong_value_brings_no_complaint_that_only_follows_from_it() -> None:

@@ -154,7 +154,7 @@ def test_keep_entries() -> None:
 
 def test_by_user_everybody_plays_one_role_with_the_whole_array() -> None:
     chosen, block = examples(), block_of()
-    masks = [chosen.users(block, role) for role in ROLES]
+    masks = [chosen.rows(block, role) for role in ROLES]
     assert np.sum(masks, axis=0).tolist() == [1] * 5
     for role in ROLES:
         shown, target = chosen.arrays(block, role)
@@ -164,7 +164,7 @@ def test_by_user_everybody_plays_one_role_with_the_whole_array() -> None:
 
 def test_by_rating_each_role_knows_what_came_before_it() -> None:
     chosen, block = examples(split="rating", test_fraction=0.4, validation_fraction=0.4), block_of()
-    assert all(chosen.users(block, role).all() for role in ROLES)
+    assert all(chosen.rows(block, role).all() for role in ROLES)
     matrix = block.matrix(7)
     parts = sparse_parts(matrix, split_ratings(matrix, block.hashes, 5, 0.4, 0.4)) - 1
     assert {int(part) for part in np.unique(parts)} == {-1, *ROLES}
