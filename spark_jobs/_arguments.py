@@ -89,6 +89,8 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     if job != "compare" and options.resolved:
         tree = json.loads(options.resolved)
         return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
+    if job == "train" and options.resume:
+        return Arguments(job, config_to_resume(options), frozenset(), options, tuple(spark_options))
     config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
     # what the default experiment says, or a default fills in, is nobody's wish
     given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
@@ -135,6 +137,9 @@ def job_parser(job: str) -> argparse.ArgumentParser:
         parser.set_defaults(config=None, set=[], workers=None)
         _add_recommend_options(parser)
     if job == "train":
+        parser.add_argument(
+            "--resume", metavar="RUN", help="go on with a run that was stopped, in its directory and with its settings"
+        )
         parser.add_argument("--prepared", metavar="DIR", help="a data set that the job prepare left, instead of [data]")
     parser.add_argument("--master", metavar="URL", help="the Spark master (default: local[N] with N workers)")
     parser.add_argument(
@@ -190,6 +195,44 @@ def check_recommend(options: argparse.Namespace) -> None:
         raise UserError("--prepared goes with --user: new ratings need no data set")
 
 
+def config_to_resume(options: argparse.Namespace) -> Config:
+    """The settings of the run that is to go on; UserError where there is none, or where other settings are given.
+
+    Spark's properties, which change no result, may be given anew.
+    """
+    folder = Path(options.resume)
+    if options.output:
+        raise UserError("--resume goes on in the run's own directory: leave --output out")
+    if not (folder / "config.toml").is_file():
+        raise UserError(f"--resume {folder}: no run directory of train (config.toml is missing)")
+    ended = folder / "run.json"
+    if ended.is_file() and json.loads(ended.read_text(encoding="utf-8")).get("status") == "succeeded":
+        raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
+    stored = load_tree([folder / "config.toml"])
+    asked = load_tree(options.config or [], options.set, EXPERIMENTS)
+    if options.workers is not None:
+        asked.setdefault("training", {})["workers"] = options.workers
+    spark = asked.pop("spark", {})
+    asked.pop("name", None)
+    config = build_config(stored)
+    for key, value in sorted(_leaves(asked)):
+        was = config
+        for name in key.split("."):
+            was = getattr(was, name, None)  # type: ignore[assignment]
+        if (list(was) if isinstance(was, tuple) else was) != value:
+            raise UserError(
+                f"--resume {folder}: this run has {key} = {was!r}, not {value!r}: leave {key} out, or start a new run"
+            )
+    return build_config({**stored, "spark": {**stored.get("spark", {}), **spark}})
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found = []
+    for key, value in tree.items():
+        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return found
+
+
 def _positive(text: str) -> int:
     try:
         number = int(text)
@@ -215,6 +258,8 @@ def _tree(config: Config) -> dict[str, Any]:
 
 def run_directory_given(arguments: Arguments) -> Path | None:
     """The run directory that was named, absolute."""
+    if getattr(arguments.options, "resume", None):
+        return Path(arguments.options.resume).resolve()
     return Path(arguments.options.output).resolve() if arguments.options.output else None
 
 

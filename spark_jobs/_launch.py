@@ -147,7 +147,10 @@ def _run_directory(arguments: Arguments) -> Path | None:
         while given.exists():
             number += 1
             given = base.with_name(f"{base.name}-{number}")
-    _rundir.create(given)
+    if getattr(arguments.options, "resume", None):
+        _rundir.reopen(given)
+    else:
+        _rundir.create(given)
     return given
 
 

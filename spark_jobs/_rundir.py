@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,18 @@ def create(path: Path) -> None:
         (path / "resources").mkdir()
     except OSError as error:
         raise UserError(f"--output {path}: cannot be written: {error.strerror}") from None
+
+
+def reopen(path: Path) -> None:
+    """Makes the directory of a run that was stopped ready to go on; what was measured before is kept beside."""
+    (path / "run.json").unlink(missing_ok=True)
+    shutil.rmtree(path / "tmp", ignore_errors=True)
+    if (path / "resources").is_dir():
+        number = 1
+        while (path / f"resources-{number}").exists():
+            number += 1
+        (path / "resources").rename(path / f"resources-{number}")
+    (path / "resources").mkdir()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -57,7 +57,7 @@ def run_train(run: Run) -> None:
     with run.phase("model_training"):
         quiet_keras()
         from recsys.models import build_autoencoder
-        from recsys.training import train
+        from recsys.training import forget_checkpoints, train
 
         arrays = rating_arrays(prepared, config.data, examples)
         parts = {
@@ -99,6 +99,7 @@ def run_train(run: Run) -> None:
         found = recommendation(recommender, user.user, ratings, config.recommend.n)
         run.write_json("recommendations.json", found)
         run.say(render(found))
+    forget_checkpoints(run.path)
 
 
 def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Prepared:

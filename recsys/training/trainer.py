@@ -19,6 +19,7 @@ from recsys.ratings.split import TRAIN, VALIDATION
 from recsys.training.checkpoint import Checkpoints, Position, Snapshot
 from recsys.training.history import Epoch, History, Seconds
 from recsys.training.strategies import Strategy, strategy_for
+from recsys.training.tensorboard import Curves
 
 CHECKPOINTS = "checkpoints"
 _BEST = "best."  # what the arrays of a checkpoint are called that hold the kept weights
@@ -62,6 +63,7 @@ def train(
     checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds)
     strategy = strategy_for(model, config, examples, parts, density)
     position, history, kept = _begin(checkpoints, strategy, run, say)
+    curves = Curves(run / "tensorboard", history.epochs)
     rows = parts[TRAIN].rows
     began, before = time.monotonic(), len(history.epochs)
     while not _over(position, history, settings):
@@ -78,6 +80,7 @@ def train(
         seconds = time.monotonic() - clock
         epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
         history.append(epoch)
+        curves.write(epoch)
         if not math.isfinite(epoch.train_loss):
             raise UserError(
                 f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
@@ -94,9 +97,15 @@ def train(
         left = (time.monotonic() - began) / done * (settings.epochs - number)
         on_epoch(Progress(epoch, settings.epochs, history.best, rows / seconds, left))
     strategy.close()
+    curves.close()
     if kept is not None:
         model.set_weights(kept)
     return history.best if settings.keep == "best" else history.epochs[-1]
+
+
+def forget_checkpoints(run: Path) -> None:
+    """Deletes the checkpoints of a run that has ended well."""
+    Checkpoints(run / CHECKPOINTS, 0).remove()
 
 
 def _over(position: Position, history: History, settings: TrainingConfig) -> bool:

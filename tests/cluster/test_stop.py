@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from launching import Started, history, is_driver, is_java, phases, read_json
+from launching import Started, history, is_driver, is_java, launch, phases, read_json, succeed
 from scipy.sparse import csr_matrix
 
 from recsys import load_recommender
+from recsys.evaluation import quiet_keras
 
 Start = Callable[..., Started]
 
@@ -109,11 +110,32 @@ def test_the_drivers_python_is_killed(start):
     assert "data_loading" in {one["phase"] for one in jobs}  # what Spark had written down by then
 
 
-def test_the_jvm_is_killed(start, prepared):
-    job = start("--prepared", prepared, "--set", "training.epochs=500")
-    job.wait_for_epoch()
+def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, settings):
+    """What was stopped ends as if it had never been: bit for bit, on the same machine."""
+    own = ["--prepared", prepared, "--set", "training.epochs=30", "--set", "training.checkpoint_seconds=0"]
+    job = start(*own)
+    job.wait_until(lambda: len(history(job.path)) > 2)
     (jvm,) = job.processes(is_java)
     jvm.kill()
     job.end()
     check_that_it_failed(job, "model_training", 137, "")
-    check_model(job.path, list(range(1, len(history(job.path)) + 1)))
+    finished = history(job.path)
+    check_model(job.path, list(range(1, len(finished) + 1)))
+    assert len(finished) < 30
+    here, whole = job.path.parent / "here", job.path.parent / "whole"
+    changed = launch("train", "--resume", job.path, "--set", "training.epochs=40", cwd=here)
+    assert changed.returncode == 2 and "training.epochs = 30, not 40" in changed.stderr
+    succeed("train", "--resume", job.path, "--prepared", prepared, cwd=here)
+    succeed("train", "--config", settings, *own, "--output", whole, cwd=here)
+    assert read_json(job.path / "run.json")["status"] == "succeeded"
+    assert not (job.path / "checkpoints").exists()
+    assert (job.path / "resources-1" / "phases.jsonl").exists()  # what was measured before it was killed
+    losses = [
+        [(row["epoch"], row["train_loss"], row["validation_loss"]) for row in history(run)] for run in (job.path, whole)
+    ]
+    assert losses[0] == losses[1] and len(losses[0]) == 30
+    weights = [
+        quiet_keras().models.load_model(run / "model" / "model.keras").get_weights() for run in (job.path, whole)
+    ]
+    assert all(np.array_equal(one, other) for one, other in zip(*weights, strict=True))
+    assert read_json(job.path / "metrics.json") == read_json(whole / "metrics.json")

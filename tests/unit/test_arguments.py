@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from recsys.errors import ConfigError, UserError
+from recsys.settings import build_config, write_config
 from spark_jobs._arguments import Arguments, fail, job_parser, jobs, parse_arguments, resolved, run_directory_given
 
 OWN = "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nyear_from = 1990\n[training]\nworkers = 3\nepochs = 2\n"
@@ -170,3 +172,46 @@ def test_an_error_goes_to_the_screen_with_exit_code_2(capsys: pytest.CaptureFixt
     assert fail(UserError("one line")) == 2
     assert fail(ConfigError("a\nb")) == 2
     assert capsys.readouterr().err == "howdah: one line\nhowdah: settings:\na\nb\n"
+
+
+def stopped_run(folder: Path, status: str | None = "failed") -> Path:
+    config = build_config({"name": "mine", "training": {"workers": 3, "epochs": 7}, "model": {"hidden": [9, 4]}})
+    write_config(config, folder / "config.toml")
+    if status:
+        (folder / "run.json").write_text(json.dumps({"status": status}))
+    return folder
+
+
+@pytest.mark.parametrize("status", ["failed", None])  # None: even the launcher was killed
+def test_a_stopped_run_goes_on_with_its_settings(tmp_path: Path, status: str | None) -> None:
+    run = stopped_run(tmp_path, status)
+    given = ["--resume", str(run), "--set", "training.epochs=7", "--workers", "3", "--set", "model.hidden=[9,4]"]
+    for argv in (given[:2], given):
+        arguments = parse_arguments("train", argv)
+        assert (arguments.config.name, arguments.config.training.epochs, arguments.master) == ("mine", 7, "local[3]")
+        assert run_directory_given(arguments) == run.resolve()
+    more = parse_arguments("train", [*given[:2], "--set", "spark.driver.memory=4g"])
+    assert more.config.spark == {"spark.driver.memory": "4g"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--set", "training.epochs=8"], "this run has training.epochs = 7, not 8: leave training.epochs out, or"),
+        (["--workers", "2"], "this run has training.workers = 3, not 2"),
+        (["--set", "model.hidden=[9]"], "this run has model.hidden = (9, 4), not [9]"),
+        (["--set", "data.year_from=1950"], "this run has data.year_from = None, not 1950"),
+        (["--output", "elsewhere"], "--resume goes on in the run's own directory: leave --output out"),
+    ],
+)
+def test_a_stopped_run_does_not_go_on_with_other_settings(tmp_path: Path, more: list[str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_arguments("train", ["--resume", str(stopped_run(tmp_path)), *more])
+    assert message in str(caught.value)
+
+
+def test_only_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no run directory of train \(config\.toml is missing\)"):
+        parse_arguments("train", ["--resume", str(tmp_path)])
+    with pytest.raises(UserError, match="has succeeded: nothing is left to do"):
+        parse_arguments("train", ["--resume", str(stopped_run(tmp_path, "succeeded"))])

@@ -14,7 +14,10 @@ from recsys.evaluation import quiet_keras
 
 quiet_keras()
 
+import tensorflow as tf  # noqa: E402
+
 from recsys.training.history import Epoch, History, Seconds, read_history  # noqa: E402
+from recsys.training.tensorboard import Curves  # noqa: E402
 
 NOWHERE = ["0.0"] * 5  # where the seconds went
 
@@ -87,3 +90,18 @@ def test_where_the_seconds_went_and_an_older_file_that_does_not_say(tmp_path: Pa
     assert read_history(path)[0].split == first
     path.write_text("epoch,train_loss,validation_loss,seconds,rows,workers\n1,0.25,0.5,4.0,7,2\n")
     assert read_history(path) == [Epoch(1, 0.25, 0.5, 4.0, 7, 2)]
+
+
+def test_tensorboard_gets_the_same_figures(tmp_path: Path) -> None:
+    first, second = Epoch(1, 0.25, 0.5, 4.0, 7, 2, Seconds(compute=3.0)), Epoch(2, 0.125, 0.75, 5.0, 7, 2)
+    Curves(tmp_path, []).write(second)
+    curves = Curves(tmp_path, [first])  # anew: what a stopped run had written beyond its checkpoint is gone
+    curves.write(second)
+    found: dict[str, list[tuple[int, float]]] = {}
+    for file in tmp_path.iterdir():
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
+    assert found["loss/train"] == [(1, 0.25), (2, 0.125)]
+    assert found["loss/validation"] == [(1, 0.5), (2, 0.75)]
+    assert found["seconds/epoch"] == [(1, 4.0), (2, 5.0)] and found["seconds/compute"] == [(1, 3.0), (2, 0.0)]
