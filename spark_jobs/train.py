@@ -30,6 +30,7 @@ from recsys.recommend import (
     save_movies,
 )
 from recsys.settings import write_config
+from recsys.workers import preloading, warm_up
 from spark_jobs._job import Run, exit_with, run_job
 from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_source
 
@@ -53,6 +54,7 @@ def run_train(run: Run) -> None:
     user = sample_user(prepared.blocks, examples, config.seed) if wanted is None else find_user(prepared.blocks, wanted)
 
     with run.phase("model_training"):
+        warm_up(spark.sparkContext)  # executors import TensorFlow while this process does
         quiet_keras()
         from recsys.models import build_autoencoder
         from recsys.training import History, train
@@ -66,18 +68,19 @@ def run_train(run: Run) -> None:
         save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss)
         model = build_autoencoder(prepared.movies, config.model, config.seed)
         history = History(run.path / "history.csv")
-        ended = train(
-            model,
-            config,
-            examples,
-            {role: parts[role] for role in (TRAIN, VALIDATION)},
-            history,
-            on_epoch=lambda progress: run.say(describe_epoch(progress)),
-            on_best=lambda best: save_model(run.path / "model", best),
-        )
+        with preloading(spark.sparkContext):
+            ended = train(
+                model,
+                config,
+                examples,
+                {role: parts[role] for role in (TRAIN, VALIDATION)},
+                history,
+                on_epoch=lambda progress: run.say(describe_epoch(progress)),
+                on_best=lambda best: save_model(run.path / "model", best),
+            )
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
-    with run.phase("model_evaluation"):
+    with run.phase("model_evaluation"), preloading(spark.sparkContext):
         metrics: dict[str, Any] = {"epoch": ended.epoch}
         metrics |= evaluate(parts, share(spark.sparkContext, model), examples, config)
         metrics["best_reachable_rmse"] = prepared.statistics.get("best_reachable_rmse")
