@@ -55,3 +55,16 @@ def test_training_s_modules_are_imported_without_tensorflow_computing(tmp_path: 
     ended = run_alone(tmp_path, code)
     assert ended.stdout == "[] None True True 1\n"
     assert ended.stderr == ""
+
+
+def test_a_python_that_does_not_start_on_an_executor_is_told_in_one_line() -> None:
+    from spark_jobs._job import _first_line
+
+    told = (  # as Spark 4.0 says it of an executor that has not got the file
+        "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.\n"
+        ": org.apache.spark.SparkException: Job aborted due to stage failure: Task 1 in stage 0.0 failed 4 times\n"
+        "Error from python worker:\n  /venv/bin/python: No module named howdah_daemon\nPYTHONPATH was:\n  /spark.jar\n"
+        "org.apache.spark.SparkException: EOFException occurred while reading the port number from its stdout.\n"
+    )
+    expected = "Python does not start on an executor: /venv/bin/python: No module named howdah_daemon"
+    assert _first_line(RuntimeError(told)) == expected
