@@ -14,9 +14,11 @@ from typing import IO
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from recsys import workers as python_workers
 from recsys.errors import UserError
 
 PROPERTIES = {
+    **python_workers.PROPERTIES,
     "spark.sql.session.timeZone": "UTC",  # the same dates on every machine
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.ui.showConsoleProgress": "false",  # the run shows its own
@@ -63,6 +65,7 @@ def local_session(workers: int, name: str = "notebook", memory: str = "2g") -> S
             lines = log.read().decode(errors="replace").splitlines()
             why = next((line for line in lines if line.strip() and not line.startswith("WARNING")), str(error))
             raise UserError(f"Spark does not start: {why}: it needs Java 17 or 21, set JAVA_HOME to it") from None
+    python_workers.ship(session.sparkContext)
     if not foreign:
         _tidy_after(session, artifacts)
     return session

@@ -25,6 +25,7 @@ from recsys.config import Config
 from recsys.errors import UserError
 from recsys.session import PROPERTIES
 from recsys.settings import write_config
+from recsys.workers import ship
 from spark_jobs import _rundir
 from spark_jobs._arguments import Arguments, fail, parse_arguments
 from spark_jobs._profile import Profile
@@ -83,6 +84,7 @@ class Run:
         if "spark.master" not in given:
             builder = builder.master(self.arguments.master)
         spark = builder.getOrCreate()
+        ship(spark.sparkContext)
         # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
         signal.signal(signal.SIGINT, _interrupt)
         self.write_json("environment.json", _rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())))
@@ -251,6 +253,8 @@ def _stop_spark() -> None:
 def _first_line(error: BaseException) -> str:
     """What went wrong in one line: of an error on an executor the line that its Python or Java ended with."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "Error from python worker:" in lines[:-1]:  # it did not start; what follows is what its Python said
+        return f"Python does not start on an executor: {lines[lines.index('Error from python worker:') + 1]}"[:300]
     causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
     told = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
     return (told or lines or [""])[0][:300]

@@ -32,6 +32,7 @@ from recsys.recommend import (
     save_movies,
 )
 from recsys.settings import write_config
+from recsys.workers import preloading, warm_up
 from spark_jobs._job import Run, exit_with, run_job
 from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_source
 
@@ -55,6 +56,7 @@ def run_train(run: Run) -> None:
     user = sample_user(prepared.blocks, examples, config.seed) if wanted is None else find_user(prepared.blocks, wanted)
 
     with run.phase("model_training"):
+        warm_up(spark.sparkContext)  # executors import TensorFlow while this process does
         quiet_keras()
         from recsys.models import build_autoencoder
         from recsys.training import forget_checkpoints, train
@@ -68,25 +70,26 @@ def run_train(run: Run) -> None:
             raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
         save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss, config.data.orientation)
         model = build_autoencoder(arrays.examples.width, config.model, config.seed)
-        ended = train(
-            model,
-            config,
-            arrays.examples,
-            {role: parts[role] for role in (TRAIN, VALIDATION)},
-            prepared.statistics["density"],
-            run.path,
-            on_epoch=lambda progress: run.say(describe_epoch(progress, config.data.orientation)),
-            on_best=lambda best: save_model(run.path / "model", best),
-            say=run.say,
-        )
-        shared, judged = share(spark.sparkContext, model), None
-        if arrays.users is not None:
-            factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
-            save_factors(run.path / "model", factors)
-            judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
+        with preloading(spark.sparkContext):
+            ended = train(
+                model,
+                config,
+                arrays.examples,
+                {role: parts[role] for role in (TRAIN, VALIDATION)},
+                prepared.statistics["density"],
+                run.path,
+                on_epoch=lambda progress: run.say(describe_epoch(progress, config.data.orientation)),
+                on_best=lambda best: save_model(run.path / "model", best),
+                say=run.say,
+            )
+            shared, judged = share(spark.sparkContext, model), None
+            if arrays.users is not None:
+                factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
+                save_factors(run.path / "model", factors)
+                judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
-    with run.phase("model_evaluation"):
+    with run.phase("model_evaluation"), preloading(spark.sparkContext):
         metrics: dict[str, Any] = {"epoch": ended.epoch}
         metrics |= evaluate(parts, shared, arrays.examples, config, judged)
         metrics["best_reachable_rmse"] = prepared.statistics.get("best_reachable_rmse")

@@ -79,13 +79,31 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
 
 
 @dataclass(frozen=True)
+class PythonDaemon:
+    """A process that forks Spark's Python workers, or one of those, as it was seen."""
+
+    cwd: Path
+    python_path: str
+    preload: str  # what it was to import beforehand
+    has_tensorflow: bool
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> PythonDaemon:
+        """What it is now."""
+        environment = process.environ()
+        mapped = any("tensorflow" in one.path for one in process.memory_maps())
+        preload = environment.get("HOWDAH_PRELOAD", "")
+        return cls(Path(process.cwd()), environment.get("PYTHONPATH") or "", preload, mapped)
+
+
+@dataclass(frozen=True)
 class OnCluster:
     """A finished run of train on a cluster, and what was seen of it while it ran."""
 
     path: Path
     cwd: Path
     cluster: Cluster
-    daemons: list[list[tuple[Path, str]]]  # by worker: directory and PYTHONPATH of each Python daemon
+    daemons: list[list[PythonDaemon]]  # by worker
     sidecars: int
     folders_of_sidecars: int
 
@@ -101,10 +119,7 @@ def train_on(cluster: Cluster, settings: Path, place: Path) -> OnCluster:
     try:
         job.wait_for_epoch()
         executors = [psutil.Process(one.pid).children(recursive=True) for one in cluster.processes[1:]]
-        daemons = [
-            [(Path(one.cwd()), one.environ().get("PYTHONPATH") or "") for one in processes if _is_python_daemon(one)]
-            for processes in executors
-        ]
+        daemons = [[PythonDaemon.of(one) for one in processes if _is_python_daemon(one)] for processes in executors]
         seen = len(sidecars_of(cluster)), len(list(cluster.temporary.glob("monitor-app-*")))
         said = job.end()
     finally:
@@ -125,4 +140,4 @@ def sidecars_of(cluster: Cluster) -> list[psutil.Process]:
 
 
 def _is_python_daemon(process: psutil.Process) -> bool:
-    return process.status() != psutil.STATUS_ZOMBIE and "pyspark.daemon" in process.cmdline()
+    return process.status() != psutil.STATUS_ZOMBIE and "howdah_daemon" in process.cmdline()

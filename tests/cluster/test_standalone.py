@@ -21,9 +21,9 @@ def test_train_runs_on_a_cluster_that_has_only_what_is_shipped(on_cluster):
     for number, daemons in enumerate(on_cluster.daemons, 1):
         work = on_cluster.cluster.folder / f"worker-{number}" / "work"
         assert daemons, f"no Python on worker {number}"
-        for cwd, python_path in daemons:
-            assert cwd.is_relative_to(work)
-            assert str(ROOT) not in python_path.replace(str(SPARK), "")
+        for daemon in daemons:
+            assert daemon.cwd.is_relative_to(work)
+            assert str(ROOT) not in daemon.python_path.replace(str(SPARK), "")
         assert list(work.glob("app-*/*/howdah-*.zip"))
     # without the archive there is no recsys to be imported, and each worker has fetched it
     bare = subprocess.run([sys.executable, "-c", "import recsys"], cwd="/", env={}, capture_output=True, check=False)
@@ -32,6 +32,14 @@ def test_train_runs_on_a_cluster_that_has_only_what_is_shipped(on_cluster):
     assert read_json(on_cluster.path / "run.json")["status"] == "succeeded"
     assert read_json(on_cluster.path / "environment.json")["spark"]["spark.cores.max"] == "2"
     assert list(on_cluster.cwd.iterdir()) == []
+
+
+def test_training_s_workers_are_forks_of_a_daemon_that_has_tensorflow_and_others_are_not(on_cluster):
+    for number, daemons in enumerate(on_cluster.daemons, 1):
+        training = [one for one in daemons if "tensorflow" in one.preload]
+        assert len(training) >= 2, f"no daemon with a worker on worker {number}"
+        assert all(one.has_tensorflow for one in training)
+        assert not any(one.has_tensorflow for one in daemons if one not in training)
 
 
 def test_a_cluster_gives_the_very_same_as_one_machine(on_cluster, trained):

@@ -17,7 +17,7 @@ OURS = ("recsys", "monitor", "spark_jobs")
 # the layers of recsys from the bottom; what stands in one layer does not know its neighbours but for NEIGHBOURS
 LAYERS = [
     ("recsys.errors", "recsys.columns"),
-    ("recsys.config",),
+    ("recsys.config", "recsys.workers", "recsys.howdah_daemon"),
     ("recsys.settings", "recsys.session"),
     ("recsys.settings_page", "recsys.datasets", "recsys.ratings", "recsys.models"),
     ("recsys.evaluation",),

@@ -1,0 +1,78 @@
+"""Forks Spark's Python workers (`spark.python.daemon.module`), having imported once what all of them need.
+
+Spark starts it on an executor by `python -m howdah_daemon`, before the packages of the job are there: it is shipped
+as a file of its own (recsys.workers) and imports nothing of this project. HOWDAH_PRELOAD names the modules. Workers
+share their memory until they write to it. Modules are imported, nothing of them is run: threads do not live through
+a fork, and a TensorFlow that has begun to compute does not work after one.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+VARIABLE = "HOWDAH_PRELOAD"
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",  # else a thread a core from the import on
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "",
+    "KERAS_HOME": os.devnull + "/keras",
+}
+
+
+def named(text: str) -> list[str]:
+    """The modules of a comma-separated list."""
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def preload(modules: Sequence[str]) -> list[str]:
+    """Imports the modules, each if it can be; why those that cannot be are missing, a line each."""
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+    missing = []
+    with _nothing_said():
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except (Exception, SystemExit) as error:  # workers that need it will say so themselves
+                missing.append(f"howdah: {name} is not preloaded: {type(error).__name__}: {error}")
+    return missing
+
+
+@contextmanager
+def _nothing_said() -> Iterator[None]:
+    """Standard output is what Spark awaits the daemon's port on; what it does not read of standard error blocks."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = {number: os.dup(number) for number in (1, 2)}
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in kept:
+            os.dup2(nowhere, number)
+        yield
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        for number, screen in kept.items():
+            os.dup2(screen, number)
+            os.close(screen)
+        os.close(nowhere)
+
+
+def main() -> None:
+    """The daemon: never returns while Spark needs workers."""
+    for line in preload(named(os.environ.get(VARIABLE, ""))):
+        print(line, file=sys.stderr)
+    daemon = importlib.import_module("pyspark.daemon")
+    gc.collect()
+    gc.freeze()  # no worker's collector touches, and so copies, what was there before it
+    daemon.manager()
+
+
+if __name__ == "__main__":
+    main()
