@@ -169,10 +169,14 @@ class ModelConfig(Table):
         "mse: squared error over all entries; masked_mse: over rated entries only; "
         "multinomial: log-likelihood of the rated movies under a softmax",
     )
-    input_normalisation: Literal["none", "l2", "center"] = _key(
+    input_normalisation: Literal["none", "l2", "center", "offset"] = _key(
         "none",
         "rating arrays as they enter: as they are; l2: scaled to length 1; center: less the mean of the array's "
-        "ratings, then scaled to length 1, and the mean added to the output",
+        "ratings, then scaled to length 1, and the mean added to the output; offset: as they are, and the mean, drawn "
+        "towards 0.7 of the highest rating by five ratings, added to the output",
+    )
+    input_scale: float = _key(
+        1.0, "what rating arrays are multiplied by as they enter: with more of it l2 holds the encoder less", gt=0
     )
     input_dropout: float = _key(
         0.0, "part of the input that is dropped in training (denoising)", "fraction", ge=0, lt=1
