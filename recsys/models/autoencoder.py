@@ -37,8 +37,13 @@ def build_autoencoder(movies: int, config: ModelConfig, seed: int) -> keras.Mode
         hidden = hidden * config.input_scale
     if config.input_dropout:
         hidden = layers.Dropout(config.input_dropout)(hidden)
-    for width in config.hidden:
-        hidden = layers.Dense(width, activation=config.activation, kernel_regularizer=regularizer)(hidden)
+    # Keras' own start (Glorot and Bengio 2010), the first layer's such that its sums do not depend on the input's scale
+    starts = [keras.initializers.VarianceScaling(config.input_scale**-2, "fan_avg", "uniform")]
+    starts += ["glorot_uniform"] * (len(config.hidden) - 1)
+    for width, start in zip(config.hidden, starts, strict=True):
+        hidden = layers.Dense(
+            width, activation=config.activation, kernel_initializer=start, kernel_regularizer=regularizer
+        )(hidden)
         if config.dropout:
             hidden = layers.Dropout(config.dropout)(hidden)
     output = layers.Dense(

@@ -97,6 +97,10 @@ def test_inputs_are_scaled_after_they_are_normalised() -> None:
         for how in ("none", "offset")
     )
     np.testing.assert_allclose(plain(ARRAYS).numpy(), forward(plain, 25 * ARRAYS), rtol=1e-4, atol=1e-5)
+    first = [
+        dense_layers(model)[0].get_weights()[0] for model in (plain, build_autoencoder(7, ModelConfig(hidden=(4,)), 3))
+    ]
+    np.testing.assert_allclose(25 * first[0], first[1], rtol=1e-5)  # the sums start as without the scale
     added = offset(ARRAYS).numpy() - forward(offset, 25 * ARRAYS)
     np.testing.assert_allclose(added[1], 22 / 30, rtol=1e-4)  # as without the scale: 4.4 of 6 ratings, by 5
 
