@@ -91,6 +91,11 @@ class DataConfig(Table):
     split: Literal["user", "rating"] = _key(
         "user", "what test and validation are made of: whole users, or a fraction of every user's ratings"
     )
+    test_ratings: str | None = _key(
+        None,
+        "a file, laid out as the ratings, with those of them that are the test (test_fraction then says nothing): a "
+        "path or glob, or with a catalogue data set a name in its folder, such as ml-100k's u1.test",
+    )
     test_fraction: float = _key(0.2, "users (or ratings) kept for the test", "fraction", gt=0, lt=1)
     validation_fraction: float = _key(
         0.1, "users (or ratings), of those not kept for the test, kept for validation", "fraction", gt=0, lt=1
@@ -123,6 +128,12 @@ class DataConfig(Table):
         if self.ratings and not self.movies and (self.year_from is not None or self.year_to is not None):
             text = "a year filter needs data.movies: the release year stands in the titles"
             yield (*source, "data.movies"), text
+        if self.test_ratings is not None and self.split != "rating":
+            text = "data.test_ratings names single ratings for the test: set data.split = 'rating'"
+            yield ("data.test_ratings", "data.split"), text
+        if self.test_ratings is not None and self.dataset == "synthetic" and not self.ratings:
+            text = "data.test_ratings goes with a data set of files; generated data has none: set data.test_fraction"
+            yield (*source, "data.test_ratings"), text
         low, high = self.rating_min or 0.5, self.highest_rating
         if low >= high:
             keys_of_scale = ("data.rating_min", "data.rating_max")
@@ -158,10 +169,14 @@ class ModelConfig(Table):
         "mse: squared error over all entries; masked_mse: over rated entries only; "
         "multinomial: log-likelihood of the rated movies under a softmax",
     )
-    input_normalisation: Literal["none", "l2", "center"] = _key(
+    input_normalisation: Literal["none", "l2", "center", "offset"] = _key(
         "none",
         "rating arrays as they enter: as they are; l2: scaled to length 1; center: less the mean of the array's "
-        "ratings, then scaled to length 1, and the mean added to the output",
+        "ratings, then scaled to length 1, and the mean added to the output; offset: as they are, and the mean, drawn "
+        "towards 0.7 of the highest rating by five ratings, added to the output",
+    )
+    input_scale: float = _key(
+        1.0, "what rating arrays are multiplied by as they enter: with more of it l2 holds the encoder less", gt=0
     )
     input_dropout: float = _key(
         0.0, "part of the input that is dropped in training (denoising)", "fraction", ge=0, lt=1

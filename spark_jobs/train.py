@@ -16,6 +16,8 @@ from recsys.ratings import (
     Preprocessing,
     deal,
     find_sources,
+    find_test_entries,
+    find_test_source,
     load_prepared,
     prepare,
     rating_arrays,
@@ -50,7 +52,8 @@ def run_train(run: Run) -> None:
     run.say(describe_data(prepared.statistics))
 
     preprocessing = Preprocessing(prepared.rating_min, prepared.rating_max, prepared.positive_from)
-    examples = Examples.of(config, prepared.movies, preprocessing)
+    test_entries = find_test_entries(spark, config.data, prepared, config.data.data_dir or "", str(run.path / "data"))
+    examples = Examples.of(config, prepared.movies, preprocessing, test_entries=test_entries)
     wanted = config.recommend.user_id
     # looked up before training, which an unknown user id would make vain
     user = sample_user(prepared.blocks, examples, config.seed) if wanted is None else find_user(prepared.blocks, wanted)
@@ -110,7 +113,9 @@ def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Prepared:
         with run.phase("data_loading"):
             return load_prepared(spark, directory)
     run.say(describe_source(config.data))
-    sources = find_sources(spark, config.data, config.data.data_dir or "", str(run.path / "data"))
+    folders = config.data.data_dir or "", str(run.path / "data")
+    sources = find_sources(spark, config.data, *folders)
+    find_test_source(spark, config.data, *folders)  # one that is missing is told before the work
     return prepare(spark, sources, config.data, run.phase, run.arguments.profile)
 
 

@@ -249,6 +249,8 @@ def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
 
 
 def _test_protocol(examples: Examples, config: Config) -> str:
+    if config.data.test_ratings is not None:
+        return f"the ratings of {config.data.test_ratings} held out, the other ratings shown"
     if examples.by_rating:
         return f"{config.data.test_fraction:.0%} of all ratings held out at random, the other ratings shown"
     shown = 1 - config.evaluation.holdout_fraction

@@ -2,7 +2,7 @@
 
 Of a movie's array r the model gives, for each user u, W_u . h(r) + b_u + offset (Sedhain et al. 2015, eq. 1, with a
 linear output): h is what its last hidden layer gives, W (k x users) and b are its output layer's, and the offset is
-the mean that input_normalisation "center" took off. So a user's scores of all movies are one row of W^T H^T + b + o.
+what input_normalisation adds to the output. So a user's scores of all movies are one row of W^T H^T + b + o.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class UserScores:
 
 
 def find_factors(
-    model: Any, shared: SharedModel, part: Part, examples: Examples, movies: int, center: bool, role: int = TEST
+    model: Any, shared: SharedModel, part: Part, examples: Examples, movies: int, normalisation: str, role: int = TEST
 ) -> Factors:
     """The factors of a trained model. `part` are the movies' arrays, of which is known what `role` may know.
 
-    `center` says whether the model takes off each array's mean. A movie of whose ratings none is known then has the
-    mean of all known ratings for its offset, where the model would have 0.
+    `normalisation` is `model.input_normalisation`. With "center" a movie of whose ratings none is known has the mean of
+    all known ratings for its offset, where the model would have 0.
     """
 
     def run(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
@@ -69,11 +69,14 @@ def find_factors(
             codes = np.concatenate([batch for _, batch in outputs(shared, scaled, before=OUTPUT)])
             yield block.users, codes, np.asarray(scaled.sum(axis=1)).ravel(), np.diff(scaled.indptr)
 
+    from recsys.models.offsets import row_offsets  # here, as executors import this module and need no Keras for it
+
     kernel, bias = model.get_layer(OUTPUT).get_weights()
     codes = np.zeros((movies, len(kernel)), np.float32)
     sums, counts = np.zeros(movies), np.zeros(movies)
     for rows, found, totals, numbers in part.blocks.mapPartitions(run).collect():
         codes[rows], sums[rows], counts[rows] = found, totals, numbers
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), sums.sum() / max(counts.sum(), 1))
-    offsets = means if center else np.zeros(movies)
-    return Factors(codes, offsets.astype(np.float32), np.ascontiguousarray(kernel.T), bias)
+    offsets = row_offsets(normalisation, sums, counts)
+    if normalisation == "center":
+        offsets[counts == 0] = sums.sum() / max(counts.sum(), 1)
+    return Factors(codes, offsets, np.ascontiguousarray(kernel.T), bias)

@@ -75,8 +75,8 @@ def fit_factors(
 
     `blocks` and `by_user` are the users' arrays.
     """
-    center = config.model.input_normalisation == "center"
-    find = partial(find_factors, model, shared, movies=by_user.width, center=center)
+    normalisation = config.model.input_normalisation
+    find = partial(find_factors, model, shared, movies=by_user.width, normalisation=normalisation)
     # which noise is best is asked of codes that do not know the validation ratings
     noise = find_noise(find(part=parts[VALIDATION], examples=examples, role=VALIDATION), blocks, by_user)
     return replace(find(part=parts[TEST], examples=examples, role=TEST), noise=noise)

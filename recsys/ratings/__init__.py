@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from recsys.ratings.parts import Part, deal
     from recsys.ratings.pipeline import Prepared, prepare
     from recsys.ratings.rows import rating_rows
-    from recsys.ratings.sources import Sources, find_sources
+    from recsys.ratings.sources import Sources, find_sources, find_test_source
     from recsys.ratings.split import TEST, TRAIN, VALIDATION
     from recsys.ratings.store import load_prepared, save_prepared, with_prepared_data
+    from recsys.ratings.test_file import find_test_entries
 
 __all__ = [
     "TEST", "TRAIN", "VALIDATION", "Arrays", "Examples", "Part", "Prepared", "Preprocessing", "Sources", "deal",
-    "find_sources", "load_prepared", "prepare", "rating_arrays", "rating_rows", "save_prepared", "with_prepared_data",
+    "find_sources", "find_test_entries", "find_test_source", "load_prepared", "prepare", "rating_arrays", "rating_rows",
+    "save_prepared", "with_prepared_data",
 ]  # fmt: skip
 _MODULES = {
     "examples": ("Examples", "Preprocessing"),
@@ -25,9 +27,10 @@ _MODULES = {
     "parts": ("Part", "deal"),
     "pipeline": ("Prepared", "prepare"),
     "rows": ("rating_rows",),
-    "sources": ("Sources", "find_sources"),
+    "sources": ("Sources", "find_sources", "find_test_source"),
     "split": ("TEST", "TRAIN", "VALIDATION"),
     "store": ("load_prepared", "save_prepared", "with_prepared_data"),
+    "test_file": ("find_test_entries",),
 }
 
 

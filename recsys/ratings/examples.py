@@ -47,12 +47,19 @@ class Examples:
     holdout_fraction: float
     # of movies' arrays the hashes of the users (width); None where the columns are movies
     column_hashes: np.ndarray | None = field(default=None, compare=False, repr=False)
+    # where a file names the test ratings: their hashes (recsys.ratings.split.hash_pairs), ascending
+    test_entries: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
-        cls, config: Config, width: int, preprocessing: Preprocessing, column_hashes: np.ndarray | None = None
+        cls,
+        config: Config,
+        width: int,
+        preprocessing: Preprocessing,
+        column_hashes: np.ndarray | None = None,
+        test_entries: np.ndarray | None = None,
     ) -> Examples:
-        """The splits that the settings ask for."""
+        """The splits that the settings ask for; `test_entries` as `data.test_ratings` names them."""
         return cls(
             width,
             preprocessing,
@@ -62,6 +69,7 @@ class Examples:
             config.data.validation_fraction,
             config.evaluation.holdout_fraction,
             column_hashes,
+            test_entries,
         )
 
     def rows(self, block: Block, role: int) -> np.ndarray:
@@ -78,8 +86,8 @@ class Examples:
         matrix = block.matrix(self.width)
         if not self.by_rating:
             return matrix, matrix
-        fractions = self.test_fraction, self.validation_fraction
-        parts = split_ratings(matrix, block.hashes, self.seed, *fractions, self.column_hashes)
+        split = self.test_fraction, self.validation_fraction, self.column_hashes, self.test_entries
+        parts = split_ratings(matrix, block.hashes, self.seed, *split)
         if role == TRAIN:
             train = keep_entries(matrix, parts == TRAIN)
             return train, train

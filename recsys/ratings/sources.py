@@ -98,6 +98,19 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
     )
 
 
+def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str) -> Source | None:
+    """The file of `data.test_ratings`, laid out as the ratings; None without it. A catalogue data set is there."""
+    if data.test_ratings is None:
+        return None
+    if data.ratings:
+        return look_at(spark, data.test_ratings, _own_hints(data, RATINGS_ORDER))
+    entry = CATALOGUE[str(data.dataset)]
+    folder = find(entry, data_dir or default_dir)
+    if folder is None:
+        raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings is looked for")
+    return look_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
+
+
 def readable(file: str) -> str:
     """A file as its user knows it: a plain path where Spark's address is of a local one."""
     return unquote(re.sub("^file:/+", "/", file)) if file.startswith("file:/") else file

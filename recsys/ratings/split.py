@@ -24,14 +24,22 @@ def split_ratings(
     test_fraction: float,
     validation_fraction: float,
     column_hashes: np.ndarray | None = None,
+    test_entries: np.ndarray | None = None,
 ) -> np.ndarray:
     """TRAIN, VALIDATION or TEST for each entry of the users x movies matrix, in the order of its data.
 
     Of a movies x users matrix `hashes` are those of its movies, `column_hashes` those of its users: each rating
-    plays the same role in both.
+    plays the same role in both. With `test_entries` (their `hash_pairs`, ascending) these are the test, whatever
+    `test_fraction`; of the others `validation_fraction` are the validation.
     """
-    entries = _entry_hashes(matrix, hashes, column_hashes)
-    return _parts(_uniform(entries, seed, _RATINGS), test_fraction, validation_fraction)
+    rows, columns = _entry_hashes(matrix, hashes, column_hashes)
+    uniform = _uniform(rows ^ columns, seed, _RATINGS)
+    if test_entries is None:
+        return _parts(uniform, test_fraction, validation_fraction)
+    parts = _parts(uniform, 0.0, validation_fraction)
+    pairs = hash_pairs(rows, columns) if column_hashes is None else hash_pairs(columns, rows)
+    parts[find_sorted(pairs, test_entries) >= 0] = TEST
+    return parts
 
 
 def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float) -> tuple[csr_matrix, csr_matrix]:
@@ -40,7 +48,8 @@ def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float)
     Of n ratings of a user round(fraction n) are held out, at least one and at most n - 1; a user with a single
     rating keeps it.
     """
-    order_key = _uniform(_entry_hashes(matrix, hashes), seed, _HELD_OUT)
+    of_user, of_movie = _entry_hashes(matrix, hashes)
+    order_key = _uniform(of_user ^ of_movie, seed, _HELD_OUT)
     lengths = np.diff(matrix.indptr)
     rows = np.repeat(np.arange(matrix.shape[0]), lengths)
     order = np.lexsort((order_key, rows))
@@ -58,6 +67,21 @@ def keep_entries(matrix: csr_matrix, mask: np.ndarray) -> csr_matrix:
     return csr_matrix((matrix.data[mask], matrix.indices[mask], indptr), shape=matrix.shape)
 
 
+def hash_pairs(user_hashes: np.ndarray, movie_hashes: np.ndarray) -> np.ndarray:
+    """A uint64 for each pair of a user and a movie, by which the pair is known again.
+
+    The user's hash is mixed once more: both are hashes of small integers, and user 3's movie 8 would else be user 8's
+    movie 3.
+    """
+    return mix(user_hashes) ^ movie_hashes
+
+
+def find_sorted(values: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """The place of each value in the ascending array `among` (not empty), -1 where it is not there."""
+    places = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    return np.where(among[places] == values, places, -1)
+
+
 def _parts(uniform: np.ndarray, test_fraction: float, validation_fraction: float) -> np.ndarray:
     parts = np.full(len(uniform), TRAIN, np.int8)
     parts[uniform < test_fraction + (1 - test_fraction) * validation_fraction] = VALIDATION
@@ -65,9 +89,12 @@ def _parts(uniform: np.ndarray, test_fraction: float, validation_fraction: float
     return parts
 
 
-def _entry_hashes(matrix: csr_matrix, hashes: np.ndarray, column_hashes: np.ndarray | None = None) -> np.ndarray:
+def _entry_hashes(
+    matrix: csr_matrix, hashes: np.ndarray, column_hashes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes of each entry's row and column."""
     columns = hash_movies(matrix.indices) if column_hashes is None else column_hashes[matrix.indices]
-    return np.repeat(hashes, np.diff(matrix.indptr)) ^ columns
+    return np.repeat(hashes, np.diff(matrix.indptr)), columns
 
 
 def _uniform(hashes: np.ndarray, seed: int, purpose: int) -> np.ndarray:

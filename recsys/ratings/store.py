@@ -24,7 +24,9 @@ from recsys.settings import as_tree, build_config
 
 FORMAT_VERSION = 1
 # what a run may choose anew on prepared data: how users and ratings are divided, whose arrays are trained on
-_FREE = frozenset({"orientation", "split", "test_fraction", "validation_fraction", "data_dir", "max_rejected"})
+_FREE = frozenset(
+    {"orientation", "split", "test_ratings", "test_fraction", "validation_fraction", "data_dir", "max_rejected"}
+)
 
 
 def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> None:
@@ -101,6 +103,7 @@ def with_prepared_data(config: Config, given: frozenset[str], directory: str | P
         keys = ", ".join(f"data.{key} = {getattr(stored_data, key)!r}" for key in wrong)
         raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it anew")
     free = {key: value for key, value in tree["data"].items() if key in _FREE}
+    stored.pop("test_ratings", None)  # it would stay where this run names none
     return build_config({**tree, "data": {**stored, **free}})
 
 

@@ -150,7 +150,7 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     np.testing.assert_allclose(factors.scores(np.arange(60)), outputs, rtol=1e-4, atol=1e-5)
 
     # the noise was asked of the validation ratings, of codes and fits that know the training ratings alone
-    trained = find_factors(model, shared, parts[VALIDATION], arrays.examples, 23, True, VALIDATION)
+    trained = find_factors(model, shared, parts[VALIDATION], arrays.examples, 23, "center", VALIDATION)
     asked = split[VALIDATION] > 0
     errors = [
         np.square(FoldIn(replace(trained, noise=noise))(split[TRAIN] / 5) - split[VALIDATION] / 5)[asked].sum()
@@ -188,3 +188,19 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     again = load_recommender(tmp_path).predict(csr_matrix(known))
     folded = np.sqrt(np.mean((again[rated] - test[rated]) ** 2))
     assert predicted["fold_in"]["rmse"] == pytest.approx(folded, rel=1e-4)
+
+
+def test_what_the_model_adds_to_its_output_is_part_of_the_scores(spark, prepared, settings, dense):
+    quiet_keras()
+    from recsys.models import build_autoencoder
+
+    chosen = settings.model.model_copy(update={"input_normalisation": "offset", "input_scale": 4.0})
+    by_user = Examples.of(settings, prepared.movies, Preprocessing(0.5, 5.0))
+    arrays = rating_arrays(prepared, settings.data, by_user)
+    part = deal(arrays.blocks, arrays.examples, TEST, 2, 4)
+    model = build_autoencoder(60, chosen, seed=2)
+    factors = find_factors(model, share(spark.sparkContext, model), part, arrays.examples, 23, "offset")
+    known = dense.copy()
+    for user, movie, _ in entries_by_role(collected(prepared.blocks), by_user)[TEST]:
+        known[user - 1, movie] = 0
+    np.testing.assert_allclose(factors.scores(np.arange(60)), model(known.T / 5).numpy().T, rtol=1e-4, atol=1e-5)

@@ -17,6 +17,7 @@ from recsys.evaluation import quiet_keras
 keras = quiet_keras()
 
 from recsys.models import build_autoencoder  # noqa: E402
+from recsys.models.offsets import row_offsets  # noqa: E402
 
 ARRAYS = RATINGS / 5
 
@@ -80,7 +81,42 @@ def test_centred_inputs_lose_the_users_mean_where_rated_and_outputs_get_it_back(
     np.testing.assert_allclose(model(ARRAYS).numpy(), forward(model, unit) + mean, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("normalisation", ["none", "l2", "center"])
+def test_an_offset_is_added_to_the_output_and_the_input_stays_as_it_is() -> None:
+    config = ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation="offset")
+    model = build_autoencoder(7, config, seed=3)
+    # the means of the users' 3, 1, 5, 3 and 3 ratings, drawn towards 3.5 stars by five more of these
+    drawn = np.array([(9 + 17.5) / 8, (4.5 + 17.5) / 6, (11.5 + 17.5) / 10, (11.5 + 17.5) / 8, (8.5 + 17.5) / 8]) / 5
+    np.testing.assert_allclose(model(ARRAYS).numpy(), forward(model, ARRAYS) + drawn[:, None], rtol=1e-5, atol=1e-6)
+    nothing = model(np.zeros((1, 7), np.float32)).numpy()
+    np.testing.assert_allclose(nothing, forward(model, np.zeros((1, 7))) + 0.7, rtol=1e-5)
+
+
+def test_inputs_are_scaled_after_they_are_normalised() -> None:
+    plain, offset = (
+        build_autoencoder(7, ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation=how, input_scale=25.0), 3)
+        for how in ("none", "offset")
+    )
+    np.testing.assert_allclose(plain(ARRAYS).numpy(), forward(plain, 25 * ARRAYS), rtol=1e-4, atol=1e-5)
+    first = [
+        dense_layers(model)[0].get_weights()[0] for model in (plain, build_autoencoder(7, ModelConfig(hidden=(4,)), 3))
+    ]
+    np.testing.assert_allclose(25 * first[0], first[1], rtol=1e-5)  # the sums start as without the scale
+    added = offset(ARRAYS).numpy() - forward(offset, 25 * ARRAYS)
+    np.testing.assert_allclose(added[1], 22 / 30, rtol=1e-4)  # as without the scale: 4.4 of 6 ratings, by 5
+
+
+@pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
+def test_offsets_are_those_of_the_graph(how: str) -> None:
+    model = build_autoencoder(7, ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation=how), seed=3)
+    *hidden, (kernel, bias) = [layer.get_weights() for layer in dense_layers(model)]
+    model.set_weights([*hidden[0], 0 * kernel, 0 * bias])  # nothing is left but what is added
+    arrays = np.concatenate([ARRAYS, np.zeros((1, 7), np.float32)])
+    found = row_offsets(how, arrays.sum(axis=1), (arrays > 0).sum(axis=1))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(model(arrays).numpy(), np.repeat(found[:, None], 7, axis=1), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "l2", "center", "offset"])
 def test_a_user_without_ratings_gets_finite_scores(normalisation: str) -> None:
     config = ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation=normalisation)
     assert np.isfinite(outputs(config, np.zeros((2, 7), np.float32))).all()
@@ -111,6 +147,7 @@ def test_saved_models_load_in_a_fresh_process_with_plain_keras(tmp_path: Path) -
     configs = {
         "paper": ModelConfig(hidden=(6, 2, 6)),
         "centred": ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation="center", dropout=0.1, l2=0.1),
+        "offset": ModelConfig(hidden=(4,), loss="masked_mse", input_normalisation="offset", input_scale=5.0),
         "denoising": ModelConfig(hidden=(4,), loss="multinomial", input_normalisation="l2", input_dropout=0.5),
     }
     for name, config in configs.items():

@@ -117,6 +117,8 @@ def test_several_combinations_of_one_table_are_all_told() -> None:
             {"data": {"ratings": "r", "rating_max": 0.4}},
             "data.rating_min = 0.5 must be less than data.rating_max = 0.4",
         ),
+        ({"data": {"dataset": "ml-100k", "test_ratings": "u1.test"}}, "data.test_ratings names single ratings"),
+        ({"data": {"split": "rating", "test_ratings": "t.csv"}}, "data.test_ratings goes with a data set of files"),
         ({"data": {"positive_from": 6.0}}, "data.positive_from = 6 is above the highest rating, 5"),
         ({"data": {"positive_from": 4.0}, "model": {"loss": "masked_mse"}}, "model.loss = 'masked_mse' learns nothing"),
         (

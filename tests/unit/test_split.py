@@ -10,10 +10,20 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, USERS, block_of, sparse
 
-from recsys.ratings.blocks import Block, hash_users
+from recsys.ratings.blocks import Block, hash_movies, hash_users
 from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.parts import concatenate
-from recsys.ratings.split import TEST, TRAIN, VALIDATION, hold_out, keep_entries, split_ratings, split_users
+from recsys.ratings.split import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    find_sorted,
+    hash_pairs,
+    hold_out,
+    keep_entries,
+    split_ratings,
+    split_users,
+)
 from recsys.settings import build_config
 
 ROLES = (TRAIN, VALIDATION, TEST)
@@ -215,3 +225,49 @@ def test_the_hashes_of_users_decide_not_their_place() -> None:
     matrix = sparse(RATINGS)
     first = split_ratings(matrix, hash_users(USERS), 1, 0.5, 0.1)
     assert first.tolist() != split_ratings(matrix, hash_users(USERS + 1), 1, 0.5, 0.1).tolist()
+
+
+def test_sorted_values_are_found_at_their_place() -> None:
+    among = np.array([3, 5, 9], np.uint64)
+    assert find_sorted(np.array([9, 4, 3, 10, 0, 5], np.uint64), among).tolist() == [2, -1, 0, -1, -1, 1]
+
+
+def test_ratings_that_are_named_are_the_test_and_no_others() -> None:
+    # users 15 and 3 are rows 2 and 3; movie 4 was rated by neither, so that the last name is nobody's rating
+    named = [(15, 0), (3, 6), (15, 6), (3, 4)]
+    users, movies = np.array(named).T
+    entries = np.sort(hash_pairs(hash_users(users), hash_movies(movies)))
+    of_users, of_movies = hash_users(USERS), hash_movies(np.arange(7))
+    parts = split_ratings(sparse(RATINGS), of_users, 5, 0.9, 0.3, test_entries=entries)
+    rows, columns = RATINGS.nonzero()
+    found = {(int(USERS[row]), int(column)) for row, column in zip(rows, columns, strict=True)}
+    test = {
+        (int(USERS[row]), int(column)) for row, column, part in zip(rows, columns, parts, strict=True) if part == TEST
+    }
+    assert test == {(3, 6), (15, 0), (15, 6)} == found & set(named)
+    # each rating plays the same role in the movies' arrays
+    by_movie = split_ratings(sparse(RATINGS.T), of_movies, 5, 0.9, 0.3, of_users, entries)
+    roles = np.zeros_like(RATINGS, int)
+    roles[rows, columns] = parts
+    assert by_movie.tolist() == roles.T[RATINGS.T.nonzero()].tolist()
+
+
+def test_of_ratings_that_are_not_named_the_validation_takes_its_share() -> None:
+    dense = np.ones((4000, 5), np.float32)
+    hashes = many(len(dense))
+    entries = np.sort(hash_pairs(hashes, hash_movies(np.full(len(hashes), 3))))
+    parts = split_ratings(sparse(dense), hashes, 1, 0.9, 0.25, test_entries=entries).reshape(dense.shape)
+    assert (parts[:, 3] == TEST).all()
+    others = np.delete(parts, 3, axis=1)
+    assert not (others == TEST).any()
+    assert within(int((others == VALIDATION).sum()), others.size, 0.25)
+
+
+def test_named_ratings_are_held_out_of_what_is_shown() -> None:
+    config = build_config({"seed": 5, "data": {"dataset": "ml-100k", "split": "rating", "test_ratings": "u1.test"}})
+    entries = np.sort(hash_pairs(hash_users(np.array([11, 40])), hash_movies(np.array([2, 5]))))
+    shown, held = Examples.of(config, 7, Preprocessing(0.5, 5.0), test_entries=entries).arrays(block_of(), TEST)
+    expected = np.zeros_like(RATINGS)
+    expected[0, 2], expected[4, 5] = 3.0, 3.0
+    np.testing.assert_array_equal(held.toarray(), expected)
+    np.testing.assert_array_equal(shown.toarray(), RATINGS - expected)
