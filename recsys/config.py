@@ -215,6 +215,9 @@ class TrainingConfig(Table):
     epochs: int = _key(50, "passes over the training users", "epochs", ge=1)
     batch_size: int = _key(64, "rating arrays a step of one worker", "users", ge=1)
     learning_rate: float = _key(0.001, "step size of Adam", gt=0)
+    schedule: Literal["constant", "cosine"] = _key(
+        "constant", "local_sgd: of learning_rate. cosine: falls along a cosine, to 0 in the last step of all epochs"
+    )
     syncs_per_epoch: int = _key(
         1, "local_sgd: rounds an epoch, after each of which workers go on from one model", "rounds", ge=1
     )
@@ -248,6 +251,11 @@ class TrainingConfig(Table):
 
     def complaints(self) -> Iterator[Complaint]:
         """The impossible combinations."""
+        if self.schedule == "cosine" and self.patience:
+            text = (
+                "training.patience would end a training whose schedule is 'cosine' before its steps are small: drop one"
+            )
+            yield ("training.patience", "training.schedule"), text
         if self.strategy == "elephas":
             own = {
                 "syncs_per_epoch",
@@ -256,6 +264,7 @@ class TrainingConfig(Table):
                 "outer_momentum",
                 "learning_rate_scale",
                 "sampled_items",
+                "schedule",
             }
             for key in sorted(own & self.model_fields_set):
                 if getattr(self, key) != type(self).model_fields[key].default:

@@ -33,11 +33,11 @@ def split_ratings(
     `test_fraction`; of the others `validation_fraction` are the validation.
     """
     rows, columns = _entry_hashes(matrix, hashes, column_hashes)
-    uniform = _uniform(rows ^ columns, seed, _RATINGS)
+    pairs = hash_pairs(rows, columns) if column_hashes is None else hash_pairs(columns, rows)
+    uniform = _uniform(pairs, seed, _RATINGS)
     if test_entries is None:
         return _parts(uniform, test_fraction, validation_fraction)
     parts = _parts(uniform, 0.0, validation_fraction)
-    pairs = hash_pairs(rows, columns) if column_hashes is None else hash_pairs(columns, rows)
     parts[find_sorted(pairs, test_entries) >= 0] = TEST
     return parts
 
@@ -48,8 +48,7 @@ def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float)
     Of n ratings of a user round(fraction n) are held out, at least one and at most n - 1; a user with a single
     rating keeps it.
     """
-    of_user, of_movie = _entry_hashes(matrix, hashes)
-    order_key = _uniform(of_user ^ of_movie, seed, _HELD_OUT)
+    order_key = _uniform(hash_pairs(*_entry_hashes(matrix, hashes)), seed, _HELD_OUT)
     lengths = np.diff(matrix.indptr)
     rows = np.repeat(np.arange(matrix.shape[0]), lengths)
     order = np.lexsort((order_key, rows))

@@ -22,13 +22,14 @@ _RATIO = math.log(BETA1 / math.sqrt(BETA2))
 class Clock:
     """The number of the step and its size: alpha_t = lr sqrt(1 - b2^t) / (1 - b1^t)."""
 
-    def __init__(self, learning_rate: float) -> None:
+    def __init__(self) -> None:
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.learning_rate = tf.Variable(learning_rate, dtype=tf.float32, trainable=False)
+        self.learning_rate = tf.Variable(0.0, dtype=tf.float32, trainable=False)
 
-    def tick(self) -> None:
+    def tick(self, learning_rate: Any) -> None:
         """One step begins."""
         self.step.assign_add(1)
+        self.learning_rate.assign(learning_rate)
 
     def powers(self) -> tuple[Any, Any]:
         """(b1^t, b2^t), float32; in double precision on the way, since b2^t is near 1 for long."""

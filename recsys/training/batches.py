@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
+from recsys.models.offsets import row_offsets
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 
@@ -28,12 +29,12 @@ class Entries:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rating arrays as input and target; `means` is what input normalisation took off each row (else 0)."""
+    """Some rating arrays as input and target; `offsets` are added to each row's outputs."""
 
     size: int
     inputs: Entries
     targets: Entries
-    means: np.ndarray  # float32 (rows)
+    offsets: np.ndarray  # float32 (rows)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def training_batches(
 ) -> Iterator[Batch]:
     """The rows in that order, `size` at a time, with input dropout drawn from the generator."""
     columns = Columns(arrays.inputs.shape[1])
-    normalised, means = normalise(arrays.inputs, model.input_normalisation)
+    normalised, offsets = normalise(arrays.inputs, model)
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         target = entries_of(arrays.targets, rows, columns)
@@ -79,7 +80,7 @@ def training_batches(
             shown = entries_of(normalised, rows, columns)
         if model.input_dropout:
             shown = drop(shown, model.input_dropout, generator)
-        yield Batch(len(rows), shown, target, means[rows])
+        yield Batch(len(rows), shown, target, offsets[rows])
 
 
 def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig) -> Iterator[Batch]:
@@ -88,25 +89,25 @@ def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig) -> Iterat
     yield from training_batches(arrays, np.arange(arrays.rows), size, undropped, np.random.default_rng(0))
 
 
-def normalise(inputs: csr_matrix, how: str) -> tuple[csr_matrix, np.ndarray]:
-    """The inputs as the first layer sees them, and the mean taken off each row: what build_autoencoder's graph does.
-
-    "l2" scales rows to length 1; "center" takes the mean of its entries off each row, then scales to length 1.
-    """
-    means = np.zeros(inputs.shape[0], np.float32)
-    if how == "none":
-        return inputs, means
-    lengths = np.diff(inputs.indptr)
-    rows = np.repeat(np.arange(inputs.shape[0]), lengths)
+def normalise(inputs: csr_matrix, model: ModelConfig) -> tuple[csr_matrix, np.ndarray]:
+    """The inputs as the first layer sees them, and what the model adds to each row's outputs: as its Keras graph."""
+    how = model.input_normalisation
+    rows = np.repeat(np.arange(inputs.shape[0]), np.diff(inputs.indptr))
+    sums = np.bincount(rows, inputs.data, inputs.shape[0])
+    offsets = row_offsets(how, sums, np.diff(inputs.indptr))
     data = inputs.data
     if how == "center":
-        sums = np.bincount(rows, data, inputs.shape[0])
-        means = (sums / np.maximum(lengths, 1)).astype(np.float32)
-        data = data - means[rows]
-    norms = np.sqrt(np.bincount(rows, np.square(data, dtype=np.float64), inputs.shape[0]))
-    # as keras.layers.UnitNormalization: the square of the length is at least 1e-12
-    data = (data / np.maximum(norms, 1e-6)[rows]).astype(np.float32)
-    return csr_matrix((data, inputs.indices, inputs.indptr), shape=inputs.shape), means
+        data = data - offsets[rows]
+    if how in ("center", "l2"):
+        norms = np.sqrt(np.bincount(rows, np.square(data, dtype=np.float64), inputs.shape[0]))
+        # as keras.layers.UnitNormalization: the square of the length is at least 1e-12
+        data = data / np.maximum(norms, 1e-6)[rows]
+    if model.input_scale != 1:
+        data = data * model.input_scale
+    if data is inputs.data:
+        return inputs, offsets
+    data = data.astype(np.float32, copy=False)
+    return csr_matrix((data, inputs.indices, inputs.indptr), shape=inputs.shape), offsets
 
 
 class Columns:

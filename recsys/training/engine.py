@@ -59,7 +59,7 @@ class Engine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._layout = plan.layout
-        self._clock = Clock(0.0)
+        self._clock = Clock()
         shapes = self._layout.shapes
         self._encoder: DenseAdam = (RowAdam if plan.row_updates else DenseAdam)(shapes[0], self._clock)
         ends = len(shapes) - (1 if self._layout.by_rows else 2)
@@ -71,14 +71,13 @@ class Engine:
         signature = [tf.TensorSpec([], tf.int32), *entries, *entries, tf.TensorSpec([None]), tf.TensorSpec([None])]
         # shapes are left open: one trace serves batches of any size
         self._step = tf.function(
-            self._train, autograph=False, input_signature=[*signature, tf.TensorSpec([2], tf.int32)]
+            self._train, autograph=False, input_signature=[*signature, tf.TensorSpec([2], tf.int32), tf.TensorSpec([])]
         )
         self._sums = tf.function(self._measure, autograph=False, input_signature=signature)
 
-    def load(self, flat: np.ndarray, moments: np.ndarray | None, step: int, learning_rate: float) -> None:
+    def load(self, flat: np.ndarray, moments: np.ndarray | None, step: int) -> None:
         """Weights as one vector, Adam's moments (2, size) or None for zeros, the number of steps taken so far."""
         self._clock.step.assign(step)
-        self._clock.learning_rate.assign(learning_rate)
         self.load_weights(flat)
         first, second = (None, None) if moments is None else map(self._layout.split, moments)
         for number, one in enumerate(self._all):
@@ -104,12 +103,15 @@ class Engine:
         """Steps taken since the beginning."""
         return int(self._clock.step.numpy())
 
-    def train(self, batches: Iterable[Batch], generator: np.random.Generator) -> int:
-        """A step for each batch; how many rows were trained. The generator draws hidden dropout and sampled columns."""
+    def train(self, batches: Iterable[Batch], rates: Iterable[float], generator: np.random.Generator) -> int:
+        """A step for each batch, with Adam's step sizes; how many rows were trained.
+
+        The generator draws hidden dropout and sampled columns.
+        """
         rows = 0
-        for batch in batches:
+        for batch, rate in zip(batches, rates, strict=False):
             seed = generator.integers(0, 2**31, 2, np.int32)
-            self._step(*self._arguments(batch, generator), seed)
+            self._step(*self._arguments(batch, generator), seed, np.float32(rate))
             rows += batch.size
         for one in self._all:
             one.settle()
@@ -134,7 +136,7 @@ class Engine:
             np.int32(batch.size),
             *(inputs.rows, inputs.slots, inputs.values, inputs.columns),
             *(targets.rows, targets.slots, targets.values, columns),
-            *(batch.means, log_weights),
+            *(batch.offsets, log_weights),
         ]
 
     def _with_others(self, columns: np.ndarray, generator: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
@@ -151,9 +153,9 @@ class Engine:
         return np.concatenate([columns, sample]), weights
 
     def _train(self, *arguments: Any) -> None:
-        seed = arguments[-1]
-        size, (rows, slots, values, columns), targets = _unpack(arguments[:-1])
-        self._clock.tick()
+        *batch, seed, rate = arguments
+        size, (rows, slots, values, columns), targets = _unpack(tuple(batch))
+        self._clock.tick(rate)
         kernel = self._encoder.touch(columns)
         body = [one.read() for one in self._body]
         by_rows = self.plan.decoder == "rows"
@@ -202,7 +204,7 @@ class Engine:
                 return heads.masked_mse(activation, h, decoder[0], targets)
             return heads.sampled_multinomial(h, decoder[0], targets)
         kernel, bias = decoder
-        if model.input_normalisation != "center":
+        if model.input_normalisation not in ("center", "offset"):
             if model.loss == "mse" and activation == "softmax":
                 return heads.softmax_mse(h, kernel, bias, targets)
             if model.loss == "multinomial":

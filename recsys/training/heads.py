@@ -27,7 +27,7 @@ class Targets:
     slots: Any  # int32 (entries): a column's place in `columns`
     values: Any  # float32 (entries)
     columns: Any  # int32 (distinct columns)
-    means: Any  # float32 (rows)
+    offsets: Any  # float32 (rows): added to the outputs
     log_weights: Any  # float32 (distinct columns): of each in the softmax' sum, 0 but for sampled ones
 
     def places(self, columns: bool = True) -> Any:
@@ -91,7 +91,7 @@ def multinomial(h: Any, kernel: Any, bias: Any, targets: Targets) -> Sums:
 
 def dense(loss: str, activation: str, h: Any, kernel: Any, bias: Any, targets: Targets) -> Sums:
     """Any loss under any activation, all outputs and targets dense: what the others are faster than."""
-    output = keras.activations.get(activation)(tf.nn.bias_add(tf.matmul(h, kernel), bias)) + targets.means[:, None]
+    output = keras.activations.get(activation)(tf.nn.bias_add(tf.matmul(h, kernel), bias)) + targets.offsets[:, None]
     target = tf.scatter_nd(targets.places(), targets.values, tf.stack([targets.size, tf.shape(bias)[0]]))
     return SUMS[loss](target, output)
 
@@ -99,7 +99,7 @@ def dense(loss: str, activation: str, h: Any, kernel: Any, bias: Any, targets: T
 def masked_mse(activation: str, h: Any, decoder: Any, targets: Targets) -> Sums:
     """Squared error over rated entries (Sedhain et al. 2015, eq. 3); `decoder` has only the rows of targets.columns."""
     logits = tf.gather_nd(_logits(h, decoder), targets.places(columns=False))
-    output = keras.activations.get(activation)(logits) + tf.gather(targets.means, targets.rows)
+    output = keras.activations.get(activation)(logits) + tf.gather(targets.offsets, targets.rows)
     return tf.reduce_sum(tf.square(targets.values - output)), tf.cast(tf.shape(targets.values)[0], tf.float32)
 
 
@@ -119,17 +119,17 @@ def sampled_multinomial(h: Any, decoder: Any, targets: Targets) -> Sums:
 def gramian_mse(h: Any, decoder: Any, touched: Any, targets: Targets) -> Sums:
     """Squared error over all entries of a linear output, without computing the outputs.
 
-    With h' = (h, 1, mean) and the decoder's rows d' = (d, 1): sum over all entries of (h'.d')^2 is the inner product
+    With h' = (h, 1, offset) and the decoder's rows d' = (d, 1): sum over all entries of (h'.d')^2 is the inner product
     of the Gramians H'^T H' and D'^T D'; rated entries alone add -2 t h'.d' + t^2. `decoder` has all rows (columns x
     (width + 1)), `touched` those of targets.columns.
     """
     columns = tf.shape(decoder)[0]
-    inputs = tf.concat([_with_one(h), targets.means[:, None]], axis=1)
+    inputs = tf.concat([_with_one(h), targets.offsets[:, None]], axis=1)
     outputs = tf.concat([decoder, tf.ones([columns, 1])], axis=1)
     everything = tf.reduce_sum(
         tf.matmul(inputs, inputs, transpose_a=True) * tf.matmul(outputs, outputs, transpose_a=True)
     )
-    rated = tf.gather_nd(_logits(h, touched), targets.places(columns=False)) + tf.gather(targets.means, targets.rows)
+    rated = tf.gather_nd(_logits(h, touched), targets.places(columns=False)) + tf.gather(targets.offsets, targets.rows)
     total = everything + tf.reduce_sum(targets.values * (targets.values - 2.0 * rated))
     return total / tf.cast(columns, tf.float32), tf.cast(targets.size, tf.float32)
 

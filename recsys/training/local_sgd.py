@@ -34,14 +34,27 @@ class Task:
     training: str  # another one for other data: what a process may keep goes by it
     seed: int
     epoch: int  # from 1
+    epochs: int
     round: int  # of the epoch, from 0
     rounds: int
     batch_size: int
     learning_rate: float
+    schedule: str = "constant"
 
     def share(self, rows: int) -> slice:
         """Which of a worker's rows, in the epoch's order, are trained in this round."""
         return slice(rows * self.round // self.rounds, rows * (self.round + 1) // self.rounds)
+
+    def rates(self, rows: int) -> np.ndarray:
+        """Adam's step size for each batch of the round; "cosine" falls from the first step of training to the last.
+
+        (Loshchilov and Hutter 2017, eq. 5, without restarts.)
+        """
+        batches = -(-rows // self.batch_size)
+        if self.schedule == "constant":
+            return np.full(batches, self.learning_rate)
+        done = self.epoch - 1 + (self.round + np.arange(batches) / max(batches, 1)) / self.rounds
+        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs))
 
 
 @dataclass(frozen=True)
@@ -77,12 +90,12 @@ def train_round(
         return
     clock = time.monotonic()
     engine = engine_for(task.plan)
-    engine.load(weights, state.values if state else None, state.step if state else 0, task.learning_rate)
+    engine.load(weights, state.values if state else None, state.step if state else 0)
     order = np.random.default_rng([task.seed, task.epoch, worker]).permutation(arrays.rows)
     generator = np.random.default_rng([task.seed, task.epoch, worker, task.round + 1])
     chosen = order[task.share(arrays.rows)]
     batches = training_batches(arrays, chosen, task.batch_size, task.plan.model, generator)
-    rows = engine.train(batches, generator)
+    rows = engine.train(batches, task.rates(len(chosen)), generator)
     moments = Moments(worker, engine.step, engine.moments())
     delta = weights - engine.weights()
     yield moments

@@ -130,10 +130,12 @@ class LocalSgd:
                 training=self._training,
                 seed=self._config.seed,
                 epoch=epoch,
+                epochs=self._config.training.epochs,
                 round=number,
                 rounds=self.rounds,
                 batch_size=self._config.training.batch_size,
                 learning_rate=self._learning_rate,
+                schedule=self._config.training.schedule,
             )
         )
 

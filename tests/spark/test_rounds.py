@@ -60,7 +60,8 @@ def one_after_the_other(config, parts, start, epochs):
     blocks = parts[TRAIN].blocks.glom().collect()
     for epoch in range(1, epochs + 1):
         for number in range(settings.syncs_per_epoch):
-            task = Task(plan, examples, "plain", 3, epoch, number, settings.syncs_per_epoch, settings.batch_size, rate)
+            syncs, size = settings.syncs_per_epoch, settings.batch_size
+            task = Task(plan, examples, "plain", 3, epoch, settings.epochs, number, syncs, size, rate)
             deltas = []
             for worker, own in enumerate(blocks):
                 kept[worker], delta = train_round(task, weights, worker, [*filter(None, [kept.get(worker)]), *own])

@@ -41,14 +41,14 @@ START = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
 
 @pytest.mark.parametrize("kind", [DenseAdam, RowAdam])
 def test_rows_that_are_touched_now_and_then(kind: type[DenseAdam]) -> None:
-    clock = Clock(RATE)
+    clock = Clock()
     adam = kind(SHAPE, clock)
     adam.value.assign(START)
     adam.restart()
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 3])])
     def step(rows: tf.Tensor, gradient: tf.Tensor) -> None:
-        clock.tick()
+        clock.tick(RATE)
         adam.touch(rows)
         adam.apply_rows(rows, gradient)
 
@@ -61,27 +61,28 @@ def test_rows_that_are_touched_now_and_then(kind: type[DenseAdam]) -> None:
 
 
 def test_rows_are_read_as_they_are_after_the_step_before() -> None:
-    clock = Clock(RATE)
+    clock = Clock()
     rows, dense = RowAdam(SHAPE, clock), DenseAdam(SHAPE, clock)
     for one in (rows, dense):
         one.value.assign(START)
     everywhere, nowhere = np.arange(7, dtype=np.int32), np.zeros(0, np.int32)
-    clock.tick()
+    clock.tick(RATE)
     for one in (rows, dense):
         one.touch(everywhere)
         one.apply_rows(everywhere, tf.ones(SHAPE))
     for _ in range(3):
-        clock.tick()
+        clock.tick(RATE)
         for one in (rows, dense):
             one.touch(nowhere)
             one.apply_rows(nowhere, tf.zeros((0, 3)))
-    clock.tick()
+    clock.tick(RATE)
     assert not np.allclose(rows.value.numpy(), dense.value.numpy(), atol=1e-4)  # it is owed three steps
     np.testing.assert_allclose(rows.touch(everywhere).numpy(), dense.value.numpy(), atol=1e-6)
 
 
 def test_the_step_size_is_bias_corrected_for_long() -> None:
-    clock = Clock(0.5)
+    clock = Clock()
+    clock.learning_rate.assign(0.5)
     for step in (1, 10, 100_000):
         clock.step.assign(step)
         assert float(clock.alpha()) == pytest.approx(0.5 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step), rel=1e-5)

@@ -68,20 +68,26 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
     assert batches[0].targets.rows.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("how", ["none", "l2", "center"])
-def test_normalisation_is_that_of_the_model(how: str) -> None:
+@pytest.mark.parametrize("scale", [1.0, 25.0])
+@pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
+def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
     import keras
 
     from recsys.models import build_autoencoder
 
-    model = build_autoencoder(7, ModelConfig(hidden=(3,), input_normalisation=how), seed=1)
+    config = ModelConfig(hidden=(3,), input_normalisation=how, input_scale=scale)
+    model = build_autoencoder(7, config, seed=1)
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
     empty = np.concatenate([RATINGS / 5, np.zeros((1, 7))]).astype(np.float32)
     expected = keras.Model(model.input, first.input)(empty)
-    found, means = normalise(sparse(empty), how)
-    np.testing.assert_allclose(found.toarray(), np.asarray(expected), atol=1e-6)
-    rated = [row[row > 0].mean() if how == "center" and row.any() else 0 for row in empty]
-    np.testing.assert_allclose(means, rated, rtol=1e-6)
+    found, offsets = normalise(sparse(empty), config)
+    np.testing.assert_allclose(found.toarray(), np.asarray(expected), atol=1e-6 * scale)
+    counts = np.count_nonzero(empty, axis=1)
+    expected_offsets = {
+        "center": [row[row > 0].mean() if row.any() else 0 for row in empty],
+        "offset": (empty.sum(axis=1) + 3.5) / (counts + 5),
+    }
+    np.testing.assert_allclose(offsets, expected_offsets.get(how, np.zeros(6)), rtol=1e-6)
 
 
 def test_dropout_drops_the_input_alone_and_scales_what_is_left() -> None:
@@ -121,6 +127,6 @@ def test_nothing_is_lost_between_arrays_and_batches(shape: tuple, size: int, how
     batches: list[Batch] = list(training_batches(Arrays(matrix, matrix), order, size, config, generator))
     assert sum(batch.size for batch in batches) == rows
     for part in ("targets", "inputs"):
-        expected = (matrix if part == "targets" else normalise(matrix, how)[0]).toarray()[order]
+        expected = (matrix if part == "targets" else normalise(matrix, config)[0]).toarray()[order]
         found = [dense(getattr(batch, part), batch.size, columns) for batch in batches]
         np.testing.assert_allclose(np.concatenate([np.zeros((0, columns)), *found]), expected)

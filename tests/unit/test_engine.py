@@ -22,6 +22,7 @@ from recsys.training.batches import Arrays, consecutive_batches, training_batche
 from recsys.training.engine import Engine, Plan, plan_for  # noqa: E402
 
 ROWS, COLUMNS, STEPS, BATCH, RATE = 12, 17, 6, 4, 0.01
+RATES = [RATE] * STEPS
 
 
 def ratings(seed: int = 3, density: float = 0.3) -> csr_matrix:
@@ -36,11 +37,11 @@ def train_both(config: ModelConfig, plan: Plan) -> tuple[list[np.ndarray], list[
     matrix = ratings()
     model = build_autoencoder(COLUMNS, config, seed=2)
     engine = Engine(plan)
-    engine.load(plan.layout.from_keras(model.get_weights()), None, 0, RATE)
+    engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
     order = np.tile(np.random.default_rng(7).permutation(ROWS), STEPS * BATCH // ROWS)
     generator = np.random.default_rng(0)
     arrays = Arrays(matrix, matrix)
-    assert engine.train(training_batches(arrays, order, BATCH, config, generator), generator) == STEPS * BATCH
+    assert engine.train(training_batches(arrays, order, BATCH, config, generator), RATES, generator) == STEPS * BATCH
     model.compile(optimizer=keras.optimizers.Adam(RATE), loss=TRAINING[config.loss])
     dense = matrix.toarray()[order]
     model.fit(dense, dense, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
@@ -56,6 +57,9 @@ MODELS = [
     {"loss": "masked_mse", "output_activation": "sigmoid", "input_normalisation": "l2"},
     {"loss": "masked_mse", "input_normalisation": "center"},
     {"loss": "masked_mse", "output_activation": "softmax"},
+    {"loss": "masked_mse", "input_normalisation": "offset", "input_scale": 3.0, "l2": 0.001},
+    {"loss": "mse", "output_activation": "linear", "input_normalisation": "offset"},
+    {"loss": "mse", "output_activation": "sigmoid", "input_normalisation": "center"},
     {"loss": "multinomial", "input_normalisation": "l2"},
     {"loss": "multinomial", "activation": "tanh", "l2": 0.01},
     {"loss": "masked_mse", "l2": 0.01},
@@ -157,7 +161,7 @@ def test_rated_entries_alone_against_the_definition(activation: str) -> None:
 
     def plain(h: Any, decoder: Any) -> Any:
         output = keras.activations.get(activation)(h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1])
-        return SUMS["masked_mse"](matrix.toarray(), output + targets.means[:, None])
+        return SUMS["masked_mse"](matrix.toarray(), output + targets.offsets[:, None])
 
     total, weight, for_h, for_decoder = values_and_gradients(plain, h, decoder)
     found = values_and_gradients(lambda *ends: heads.masked_mse(activation, *ends, targets), h, decoder[columns])
@@ -176,7 +180,7 @@ def test_gramians_against_the_definition() -> None:
     decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
 
     def plain(h: Any, decoder: Any) -> Any:
-        output = h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1] + targets.means[:, None]
+        output = h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1] + targets.offsets[:, None]
         return SUMS["mse"](matrix.toarray(), output)
 
     expected = values_and_gradients(plain, h, decoder)
@@ -196,11 +200,11 @@ def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for
     after = {}
     for sampled, plan in plans.items():
         engine = Engine(plan)
-        engine.load(plan.layout.from_keras(model.get_weights()), None, 0, RATE)
+        engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
         generator = np.random.default_rng(0)
-        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), generator)
+        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), RATES, generator)
         after[sampled] = plan.layout.to_keras(engine.weights())
-        engine.load(plan.layout.from_keras(model.get_weights()), None, 0, RATE)
+        engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
         exact = SUMS["multinomial"](matrix.toarray(), run(model, matrix))
         sums = engine.loss_sums(consecutive_batches(arrays, 5, config))
         assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)  # losses are never sampled
@@ -222,9 +226,9 @@ def test_dropout_draws_from_the_generator_and_from_nothing_else() -> None:
 
     def trained(seed: int) -> np.ndarray:
         engine = Engine(plan)
-        engine.load(start, None, 0, RATE)
+        engine.load(start, None, 0)
         generator = np.random.default_rng(seed)
-        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), generator)
+        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), RATES, generator)
         return engine.weights()
 
     assert np.array_equal(trained(1), trained(1))
@@ -242,12 +246,12 @@ def test_moments_and_weights_go_out_and_come_back() -> None:
         return training_batches(arrays, rows, BATCH, config, np.random.default_rng(0))
 
     whole, first, second = Engine(plan), Engine(plan), Engine(plan)
-    whole.load(start, None, 0, RATE)
-    whole.train(batches(order), np.random.default_rng(0))
-    first.load(start, None, 0, RATE)
-    first.train(batches(order[:8]), np.random.default_rng(0))
-    second.load(first.weights(), first.moments(), first.step, RATE)
-    second.train(batches(order[8:]), np.random.default_rng(0))
+    whole.load(start, None, 0)
+    whole.train(batches(order), RATES, np.random.default_rng(0))
+    first.load(start, None, 0)
+    first.train(batches(order[:8]), RATES, np.random.default_rng(0))
+    second.load(first.weights(), first.moments(), first.step)
+    second.train(batches(order[8:]), RATES, np.random.default_rng(0))
     assert second.step == whole.step == 3
     np.testing.assert_allclose(second.weights(), whole.weights(), atol=1e-6)
     np.testing.assert_allclose(second.moments(), whole.moments(), atol=1e-7)

@@ -26,7 +26,7 @@ from recsys.training.local_sgd import Delta, Moments, Task, measure, train_round
 MODEL = ModelConfig(hidden=(4,), activation="tanh", loss="masked_mse", input_dropout=0.5)
 PLAN = plan_for(MODEL, 7, 0.4, 2, 0)
 EXAMPLES = Examples.of(build_config({"seed": 5, "data": {"dataset": "ml-1m"}}), 7, Preprocessing(0.5, 5.0))
-TASK = Task(PLAN, EXAMPLES, "a", 1, 1, 0, 1, 2, 0.01)
+TASK = Task(PLAN, EXAMPLES, "a", 1, epoch=1, epochs=4, round=0, rounds=1, batch_size=2, learning_rate=0.01)
 START = PLAN.layout.from_keras(build_autoencoder(7, MODEL, seed=2).get_weights())
 BLOCKS = [block_of().take(np.array(rows)) for rows in ([0, 1, 2], [3, 4])]
 
@@ -92,3 +92,13 @@ def test_losses_are_those_of_the_model() -> None:
     total, weight = SUMS["masked_mse"](matrix, model(matrix, training=False))
     found = measure(PLAN, EXAMPLES, "a", START, TRAIN, 0, iter(BLOCKS))
     assert found == pytest.approx((float(total), float(weight)), rel=1e-5)
+
+
+def test_a_cosine_falls_from_the_first_step_to_the_last() -> None:
+    first = replace(TASK, schedule="cosine", epochs=2, rounds=2)
+    last = replace(first, epoch=2, round=1)
+    # of 2 epochs with 2 rounds of 2 batches the steps are the eighths of half a cosine
+    cosine = 0.01 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2
+    np.testing.assert_allclose(first.rates(3), cosine[:2])
+    np.testing.assert_allclose(last.rates(4), cosine[6:])
+    assert TASK.rates(5).tolist() == [0.01] * 3 and len(first.rates(0)) == 0

@@ -271,3 +271,17 @@ def test_named_ratings_are_held_out_of_what_is_shown() -> None:
     expected[0, 2], expected[4, 5] = 3.0, 3.0
     np.testing.assert_array_equal(held.toarray(), expected)
     np.testing.assert_array_equal(shown.toarray(), RATINGS - expected)
+
+
+def test_a_pair_of_numbers_is_not_the_pair_turned_round() -> None:
+    """User 3's movie 8 and user 8's movie 3 are drawn for apart: with one hash for both they never were."""
+    size = 60
+    square = csr_matrix(np.ones((size, size), np.float32))
+    hashes = hash_users(np.arange(size))
+    parts = split_ratings(square, hashes, 1, 0.3, 0.2).reshape(size, size)
+    upper = np.triu_indices(size, 1)
+    agree = (parts[upper] == parts.T[upper]).mean()
+    assert 0.3 < agree < 0.55  # 0.3^2 + 0.14^2 + 0.56^2 = 0.42 of them agree by chance
+    shown, held = hold_out(square, hashes, 1, 0.5)
+    assert 0.4 < (held.toarray() == held.toarray().T)[upper].mean() < 0.6
+    assert 0.1 < (np.diag(parts) == TEST).mean() < 0.5
