@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
-from keras import layers, ops
+from keras import layers
 
 from recsys.config import ModelConfig
+from recsys.models._layers import dropped, encoded, model_of, normalised, random_dropout, regularizer
 
 
 def build_autoencoder(movies: int, config: ModelConfig, seed: int) -> keras.Model:
     """An untrained model from rating arrays (batch, movies), scaled to [0, 1], to outputs of the same shape.
 
-    The defaults of `config` are the paper's: Dense 150, 25, 150 with ReLU and a softmax over all movies. It is made
-    of Keras' own layers and operations alone, so that plain Keras loads it. `seed` sets the weights; dropout draws
-    from the generator of the process that trains.
+    The defaults of `config` are the paper's: Dense 150, 25, 150 with ReLU and a softmax over all movies. `seed` sets
+    the weights; dropout draws from the generator of the process that trains.
     """
     keras.utils.set_random_seed(seed)
-    regularizer = keras.regularizers.L2(config.l2) if config.l2 else None
-    ratings = hidden = keras.Input((movies,), name="ratings")
-    mean = None
-    if config.input_normalisation == "center":
-        # The mean of what a user rated is taken off what goes in and put back on what comes out.
-        rated = ops.cast(ops.greater(ratings, 0.0), "float32")
-        mean = ops.sum(ratings, axis=-1, keepdims=True) / ops.maximum(ops.sum(rated, axis=-1, keepdims=True), 1.0)
-        # To length 1 as well: a user with a thousand ratings must not saturate units that serve one with twenty.
-        hidden = layers.UnitNormalization(axis=-1)((ratings - mean) * rated)
-    elif config.input_normalisation == "l2":
-        hidden = layers.UnitNormalization(axis=-1)(ratings)
-    if config.input_dropout:
-        hidden = layers.Dropout(config.input_dropout)(hidden)
-    for width in config.hidden:
-        hidden = layers.Dense(width, activation=config.activation, kernel_regularizer=regularizer)(hidden)
-        if config.dropout:
-            hidden = layers.Dropout(config.dropout)(hidden)
-    output = layers.Dense(
-        movies, activation=config.resolved_output_activation, kernel_regularizer=regularizer, name="output"
-    )(hidden)
-    if mean is not None:
-        output = output + mean
-    return keras.Model(ratings, output, name="autoencoder")
+    ratings = keras.Input((movies,), name="ratings")
+    entered, mean = normalised(ratings, config)
+    hidden = encoded(entered, config)
+    for number, width in enumerate(config.hidden[1:], start=2):
+        dense = layers.Dense(
+            width, activation=config.activation, kernel_regularizer=regularizer(config), name=f"hidden_{number}"
+        )
+        hidden = dropped(dense(hidden), config)
+    return model_of(ratings, hidden, mean, config, "autoencoder")
+
+
+def training_body(model: keras.Model, config: ModelConfig) -> Any:
+    """(pre-activations of "encoder", randomness) -> (input of "output", 0): the hidden layers with their dropout."""
+
+    def body(z: Any, seed: keras.random.SeedGenerator) -> tuple[Any, Any]:
+        hidden = random_dropout(model.get_layer("encoder_activation")(z), config.dropout, seed)
+        for number in range(2, len(config.hidden) + 1):
+            hidden = random_dropout(model.get_layer(f"hidden_{number}")(hidden), config.dropout, seed)
+        return hidden, 0.0
+
+    return body
