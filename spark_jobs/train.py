@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import monitor
@@ -31,6 +32,7 @@ from recsys.recommend import (
 )
 from recsys.settings import write_config
 from spark_jobs._job import Run, exit_with, run_job
+from spark_jobs._linear import fit_linear, linear_epoch
 from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_source
 
 
@@ -54,7 +56,7 @@ def run_train(run: Run) -> None:
 
     with run.phase("model_training"):
         quiet_keras()
-        from recsys.models import build_autoencoder
+        from recsys.models import build_model
         from recsys.training import History, train
 
         parts = {
@@ -64,17 +66,28 @@ def run_train(run: Run) -> None:
         if not parts[TEST].rows:
             raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
         save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss)
-        model = build_autoencoder(prepared.movies, config.model, config.seed)
+        clock = time.monotonic()
+        model = build_model(prepared.movies, config.model, config.seed)
         history = History(run.path / "history.csv")
-        ended = train(
-            model,
-            config,
-            examples,
-            {role: parts[role] for role in (TRAIN, VALIDATION)},
-            history,
-            on_epoch=lambda progress: run.say(describe_epoch(progress)),
-            on_best=lambda best: save_model(run.path / "model", best),
-        )
+        if config.model.kind == "linear":
+            fit_linear(model, parts[TRAIN], examples, config)
+            ended = linear_epoch(model, parts, examples, config, clock)
+            history.append(ended)
+            save_model(run.path / "model", model)
+        else:
+            ended = train(
+                model,
+                config,
+                examples,
+                {role: parts[role] for role in (TRAIN, VALIDATION)},
+                history,
+                on_epoch=lambda progress: run.say(describe_epoch(progress)),
+                on_best=lambda best: save_model(run.path / "model", best),
+            )
+            if config.model.linear != "none":
+                # afterwards: it knows the training users too well, and would leave the deep part nothing to learn
+                fit_linear(model, parts[TRAIN], examples, config)
+                save_model(run.path / "model", model)
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
