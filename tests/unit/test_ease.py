@@ -12,7 +12,7 @@ from recsys.models.ease import denoising_ridge, ease, item_weights
 
 
 def test_two_movies_by_hand() -> None:
-    # G = [[2, 1], [1, 3]]: without its own column, movie 0 from movie 1 is x = 1 / (3 + ridge), movie 1 from 0 1 / (2 + ridge)
+    # without its own column movie 0 from movie 1 is 1 / (3 + ridge_1), movie 1 from movie 0 is 1 / (2 + ridge_0)
     gram = np.array([[2.0, 1.0], [1.0, 3.0]])
     np.testing.assert_allclose(ease(gram, 1.0), [[0, 1 / 3], [1 / 4, 0]])
     np.testing.assert_allclose(ease(gram, np.array([2.0, 5.0])), [[0, 1 / 4], [1 / 8, 0]])

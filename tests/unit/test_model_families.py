@@ -26,8 +26,10 @@ ARRAYS = RATINGS / 5
 WEIGHTS = np.arange(49, dtype=np.float32).reshape(7, 7) / 10
 CONFIGS = {
     "dae": ModelConfig(hidden=(4, 3), loss="multinomial", input_normalisation="l2", input_dropout=0.5, linear="ease"),
-    "vae": ModelConfig(kind="vae", hidden=(6, 5), latent=3, loss="multinomial", input_normalisation="l2", linear="ease"),
-}  # fmt: skip
+    "vae": ModelConfig(
+        kind="vae", hidden=(6, 5), latent=3, loss="multinomial", input_normalisation="l2", linear="ease"
+    ),
+}
 
 
 def unit(arrays: np.ndarray) -> np.ndarray:
