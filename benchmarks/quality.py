@@ -24,13 +24,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _alternatives import Scorer, best_of, biases, linear, neighbours, popularity, rating_neighbours
-from _factors import has_implicit, implicit_als, spark_als
-from _splits import Splits, ranking_figures, rating_figures, read_splits
-from _table import table
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from recsys.evaluation import quiet_keras  # noqa: E402
+
+quiet_keras()  # recsys.models brings it
+
+from _alternatives import Scorer, best_of, biases, linear, neighbours, popularity, rating_neighbours  # noqa: E402
+from _factors import has_implicit, implicit_als, spark_als  # noqa: E402
+from _splits import Splits, ranking_figures, rating_figures, read_splits  # noqa: E402
+from _table import table  # noqa: E402
 
 from recsys.config import Config  # noqa: E402
 from recsys.errors import UserError  # noqa: E402
