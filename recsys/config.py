@@ -159,6 +159,11 @@ class DataConfig(Table):
 class ModelConfig(Table):
     """The dense autoencoder. The defaults are the paper's model."""
 
+    kind: Literal["dae", "vae", "linear"] = _key(
+        "dae",
+        "dae: an autoencoder, denoising with input_dropout; vae: variational, the hidden layers once more behind the "
+        "latent ones; linear: the linear path alone",
+    )
     hidden: tuple[int, ...] = _key((150, 25, 150), "widths of the hidden layers, in order", "units", min_length=1)
     activation: Activation = _key("relu", "activation of the hidden layers")
     output_activation: Activation | None = _key(
@@ -183,6 +188,25 @@ class ModelConfig(Table):
     )
     dropout: float = _key(0.0, "part of each hidden layer that is dropped in training", "fraction", ge=0, lt=1)
     l2: float = _key(0.0, "weight of the squared kernels in the loss", ge=0)
+    latent: int = _key(200, "vae: width of the latent layer", "units", ge=1)
+    kl_weight: float = _key(0.2, "vae: weight of the divergence from the prior in the loss", ge=0)
+    kl_epochs: float = _key(20.0, "vae: the divergence's weight rises from 0 over this long", "epochs", ge=0)
+    linear: Literal["none", "ease"] = _key(
+        "none",
+        "ease: item-item weights in closed form (EASE, EDLAE) from the training users; with another kind than linear "
+        "their scores are added to the output of the autoencoder, which is trained without them",
+    )
+    linear_l2: float = _key(500.0, "linear: ridge of every movie", "ratings", gt=0)
+    linear_dropout: float = _key(
+        0.0, "linear: part of the input that the ridge stands for dropping out (EDLAE)", "fraction", ge=0, lt=1
+    )
+    linear_user_power: float = _key(
+        0.0, "linear: a user of n ratings counts as n to minus twice this; 0.5 makes users equal", ge=0
+    )
+    linear_movie_power: float = _key(
+        0.0, "linear: scores are divided by the movie's number of training ratings to this power"
+    )
+    linear_weight: float = _key(1.0, "linear: weight of its scores beside the autoencoder's output", gt=0)
 
     @field_validator("hidden")
     @classmethod
@@ -196,6 +220,14 @@ class ModelConfig(Table):
         if self.loss == "multinomial" and self.output_activation not in (None, "linear"):
             text = "model.loss = 'multinomial' holds the softmax itself: leave model.output_activation out, or 'linear'"
             yield ("model.loss", "model.output_activation"), text
+        if self.linear != "none" and self.loss != "multinomial":
+            text = f"model.linear = {self.linear!r} scores for a ranking: set model.loss = 'multinomial', or drop it"
+            yield ("model.linear", "model.loss"), text
+        if self.kind == "linear" and self.linear == "none":
+            yield ("model.kind", "model.linear"), "model.kind = 'linear' needs model.linear = 'ease'"
+        if self.kind == "vae" and self.loss != "multinomial":
+            text = "model.kind = 'vae' is for likes: set model.loss = 'multinomial', or model.kind = 'dae'"
+            yield ("model.kind", "model.loss"), text
 
     @property
     def resolved_output_activation(self) -> str:
@@ -349,3 +381,6 @@ class Config(Table):
                 "'movie', where users are fitted by linear regression: leave it out, or set 'linear'"
             )
             yield ("model.output_activation", "data.orientation"), text
+        if self.model.kind == "vae" and self.training.strategy == "elephas":
+            text = "model.kind = 'vae' has a loss of its own that training.strategy = 'elephas' leaves out: use 'dae'"
+            yield ("model.kind", "training.strategy"), text

@@ -5,38 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import monitor
-from recsys.errors import UserError
-from recsys.evaluation import evaluate, fit_factors, judge_factors, quiet_keras, share
+from recsys.evaluation import evaluate
 from recsys.ratings import (
-    TEST,
-    TRAIN,
-    VALIDATION,
     Examples,
     Prepared,
     Preprocessing,
-    deal,
     find_sources,
     find_test_entries,
     find_test_source,
     load_prepared,
     prepare,
-    rating_arrays,
     with_prepared_data,
 )
-from recsys.recommend import (
-    find_user,
-    load_recommender,
-    recommendation,
-    render,
-    sample_user,
-    save_factors,
-    save_model,
-    save_movies,
-)
+from recsys.recommend import find_user, load_recommender, recommendation, render, sample_user
 from recsys.settings import write_config
-from recsys.workers import preloading, warm_up
+from recsys.workers import preloading
+from spark_jobs._fit import fit
 from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_source
+from spark_jobs._tell import describe_data, describe_metrics, describe_source
 
 
 def run_train(run: Run) -> None:
@@ -59,42 +45,12 @@ def run_train(run: Run) -> None:
     user = sample_user(prepared.blocks, examples, config.seed) if wanted is None else find_user(prepared.blocks, wanted)
 
     with run.phase("model_training"):
-        warm_up(spark.sparkContext)  # executors import TensorFlow while this process does
-        quiet_keras()
-        from recsys.models import build_autoencoder
-        from recsys.training import forget_checkpoints, train
-
-        arrays = rating_arrays(prepared, config.data, examples)
-        parts = {
-            role: deal(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
-            for role in (TRAIN, VALIDATION, TEST)
-        }
-        if not parts[TEST].rows:
-            raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
-        save_movies(run.path / "model", prepared.items, preprocessing, config.model.loss, config.data.orientation)
-        model = build_autoencoder(arrays.examples.width, config.model, config.seed)
-        with preloading(spark.sparkContext):
-            ended = train(
-                model,
-                config,
-                arrays.examples,
-                {role: parts[role] for role in (TRAIN, VALIDATION)},
-                prepared.statistics["density"],
-                run.path,
-                on_epoch=lambda progress: run.say(describe_epoch(progress, config.data.orientation)),
-                on_best=lambda best: save_model(run.path / "model", best),
-                say=run.say,
-            )
-            shared, judged = share(spark.sparkContext, model), None
-            if arrays.users is not None:
-                factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
-                save_factors(run.path / "model", factors)
-                judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
+        fitted = fit(run, config, prepared, examples, preprocessing)
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"), preloading(spark.sparkContext):
-        metrics: dict[str, Any] = {"epoch": ended.epoch}
-        metrics |= evaluate(parts, shared, arrays.examples, config, judged)
+        metrics: dict[str, Any] = {"epoch": fitted.ended.epoch}
+        metrics |= evaluate(fitted.parts, fitted.shared, fitted.examples, config, fitted.judged)
         metrics["best_reachable_rmse"] = prepared.statistics.get("best_reachable_rmse")
         run.write_json("metrics.json", metrics)
         run.say(describe_metrics(metrics))
@@ -105,6 +61,8 @@ def run_train(run: Run) -> None:
         found = recommendation(recommender, user.user, ratings, config.recommend.n)
         run.write_json("recommendations.json", found)
         run.say(render(found))
+    from recsys.training import forget_checkpoints  # late: it brings TensorFlow
+
     forget_checkpoints(run.path)
 
 

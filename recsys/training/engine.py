@@ -13,8 +13,9 @@ from recsys.config import ModelConfig
 from recsys.training import heads
 from recsys.training.adam import Clock, DenseAdam, RowAdam
 from recsys.training.batches import Batch
-from recsys.training.network import Layout, hidden_layers
+from recsys.training.network import Layout, inner_layers
 
+Pace = tuple[float, float]  # of a step: Adam's step size, and the weight of a variational model's divergence
 _MANY = 0.5  # where a batch touches more than this part of the columns, whole matrices are updated: less to gather
 
 
@@ -34,7 +35,7 @@ class Plan:
     @property
     def layout(self) -> Layout:
         """Of the weights."""
-        return Layout(self.columns, self.model.hidden, self.decoder != "dense")
+        return Layout(self.columns, self.model, self.decoder != "dense")
 
 
 def plan_for(model: ModelConfig, columns: int, density: float, batch_size: int, sampled_items: int) -> Plan:
@@ -71,7 +72,7 @@ class Engine:
         signature = [tf.TensorSpec([], tf.int32), *entries, *entries, tf.TensorSpec([None]), tf.TensorSpec([None])]
         # shapes are left open: one trace serves batches of any size
         self._step = tf.function(
-            self._train, autograph=False, input_signature=[*signature, tf.TensorSpec([2], tf.int32), tf.TensorSpec([])]
+            self._train, autograph=False, input_signature=[*signature, tf.TensorSpec([2], tf.int32), tf.TensorSpec([2])]
         )
         self._sums = tf.function(self._measure, autograph=False, input_signature=signature)
 
@@ -103,15 +104,15 @@ class Engine:
         """Steps taken since the beginning."""
         return int(self._clock.step.numpy())
 
-    def train(self, batches: Iterable[Batch], rates: Iterable[float], generator: np.random.Generator) -> int:
-        """A step for each batch, with Adam's step sizes; how many rows were trained.
+    def train(self, batches: Iterable[Batch], pace: Iterable[Pace], generator: np.random.Generator) -> int:
+        """A step for each batch; how many rows were trained.
 
-        The generator draws hidden dropout and sampled columns.
+        The generator draws hidden dropout, a variational model's places, and sampled columns.
         """
         rows = 0
-        for batch, rate in zip(batches, rates, strict=False):
+        for batch, steps in zip(batches, pace, strict=False):
             seed = generator.integers(0, 2**31, 2, np.int32)
-            self._step(*self._arguments(batch, generator), seed, np.float32(rate))
+            self._step(*self._arguments(batch, generator), seed, np.array(steps, np.float32))
             rows += batch.size
         for one in self._all:
             one.settle()
@@ -153,9 +154,9 @@ class Engine:
         return np.concatenate([columns, sample]), weights
 
     def _train(self, *arguments: Any) -> None:
-        *batch, seed, rate = arguments
+        *batch, seed, pace = arguments
         size, (rows, slots, values, columns), targets = _unpack(tuple(batch))
-        self._clock.tick(rate)
+        self._clock.tick(pace[0])
         kernel = self._encoder.touch(columns)
         body = [one.read() for one in self._body]
         by_rows = self.plan.decoder == "rows"
@@ -164,9 +165,9 @@ class Engine:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             z = tf.nn.bias_add(_sparse_product(rows, slots, values, kernel, size), body[0])
-            h = hidden_layers(self.plan.model, z, body[1:], seed)
+            h, divergence = inner_layers(self.plan.model, z, body[1:], seed)
             total, weight = self._head(h, decoder, targets)
-            loss = total / tf.maximum(weight, 1.0)
+            loss = total / tf.maximum(weight, 1.0) + pace[1] * divergence
         encoder_gradient, *others = tape.gradient(loss, trained)
         self._encoder.apply_rows(columns, encoder_gradient, self._pull(self._encoder))
         for one, gradient in zip([*self._body, *self._decoder], others, strict=True):
@@ -193,7 +194,7 @@ class Engine:
         by_rows = self.plan.decoder == "rows"
         decoder = [tf.gather(one.value, targets.columns) if by_rows else one.read() for one in self._decoder]
         z = tf.nn.bias_add(_sparse_product(rows, slots, values, kernel, size), body[0])
-        return self._head(hidden_layers(self.plan.model, z, body[1:], None), decoder, targets)
+        return self._head(inner_layers(self.plan.model, z, body[1:], None)[0], decoder, targets)
 
     def _head(self, h: Any, decoder: list[Any], targets: heads.Targets) -> Any:
         model, activation = self.plan.model, self.plan.model.resolved_output_activation

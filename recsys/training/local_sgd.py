@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from recsys.evaluation.scoring import limit_threads
+from recsys.models.variational import annealed_weight
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.split import TRAIN
 from recsys.training.batches import Arrays, arrays_of, consecutive_batches, training_batches
-from recsys.training.engine import Engine, Plan
+from recsys.training.engine import Engine, Pace, Plan
 
 _MEASURED_VALUES = 1 << 21  # values of a dense batch in which losses are measured: 8 MB
 _engines: dict[Plan, Engine] = {}  # one a process: another plan takes its place
@@ -45,16 +46,16 @@ class Task:
         """Which of a worker's rows, in the epoch's order, are trained in this round."""
         return slice(rows * self.round // self.rounds, rows * (self.round + 1) // self.rounds)
 
-    def rates(self, rows: int) -> np.ndarray:
-        """Adam's step size for each batch of the round; "cosine" falls from the first step of training to the last.
+    def pace(self, rows: int) -> list[Pace]:
+        """Of each step of the round: Adam's step size, and the weight of a variational model's divergence.
 
-        (Loshchilov and Hutter 2017, eq. 5, without restarts.)
+        A "cosine" falls from the first step of training to the last (Loshchilov and Hutter 2017, eq. 5, no restarts).
         """
         batches = -(-rows // self.batch_size)
-        if self.schedule == "constant":
-            return np.full(batches, self.learning_rate)
-        done = self.epoch - 1 + (self.round + np.arange(batches) / max(batches, 1)) / self.rounds
-        return self.learning_rate * 0.5 * (1 + np.cos(np.pi * done / self.epochs))
+        done = self.epoch - 1 + (self.round + np.arange(batches) / max(batches, 1)) / self.rounds  # in epochs
+        scales = 0.5 * (1 + np.cos(np.pi * done / self.epochs)) if self.schedule == "cosine" else np.ones(batches)
+        weights = [annealed_weight(self.plan.model, epoch) for epoch in done]
+        return list(zip((self.learning_rate * scales).tolist(), weights, strict=True))
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def train_round(
     generator = np.random.default_rng([task.seed, task.epoch, worker, task.round + 1])
     chosen = order[task.share(arrays.rows)]
     batches = training_batches(arrays, chosen, task.batch_size, task.plan.model, generator)
-    rows = engine.train(batches, task.rates(len(chosen)), generator)
+    rows = engine.train(batches, task.pace(len(chosen)), generator)
     moments = Moments(worker, engine.step, engine.moments())
     delta = weights - engine.weights()
     yield moments

@@ -15,14 +15,15 @@ keras = quiet_keras()
 
 import tensorflow as tf  # noqa: E402
 
-from recsys.models import build_autoencoder  # noqa: E402
+from recsys.models import build_autoencoder, build_model  # noqa: E402
 from recsys.models.losses import SUMS, TRAINING  # noqa: E402
 from recsys.training import heads  # noqa: E402
 from recsys.training.batches import Arrays, consecutive_batches, training_batches  # noqa: E402
 from recsys.training.engine import Engine, Plan, plan_for  # noqa: E402
+from recsys.training.network import inner_layers  # noqa: E402
 
 ROWS, COLUMNS, STEPS, BATCH, RATE = 12, 17, 6, 4, 0.01
-RATES = [RATE] * STEPS
+PACE = [(RATE, 0.0)] * STEPS
 
 
 def ratings(seed: int = 3, density: float = 0.3) -> csr_matrix:
@@ -41,7 +42,7 @@ def train_both(config: ModelConfig, plan: Plan) -> tuple[list[np.ndarray], list[
     order = np.tile(np.random.default_rng(7).permutation(ROWS), STEPS * BATCH // ROWS)
     generator = np.random.default_rng(0)
     arrays = Arrays(matrix, matrix)
-    assert engine.train(training_batches(arrays, order, BATCH, config, generator), RATES, generator) == STEPS * BATCH
+    assert engine.train(training_batches(arrays, order, BATCH, config, generator), PACE, generator) == STEPS * BATCH
     model.compile(optimizer=keras.optimizers.Adam(RATE), loss=TRAINING[config.loss])
     dense = matrix.toarray()[order]
     model.fit(dense, dense, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
@@ -62,6 +63,7 @@ MODELS = [
     {"loss": "mse", "output_activation": "sigmoid", "input_normalisation": "center"},
     {"loss": "multinomial", "input_normalisation": "l2"},
     {"loss": "multinomial", "activation": "tanh", "l2": 0.01},
+    {"loss": "multinomial", "hidden": (5,)},
     {"loss": "masked_mse", "l2": 0.01},
     {"loss": "mse", "output_activation": "linear", "l2": 0.01},
 ]
@@ -202,7 +204,7 @@ def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for
         engine = Engine(plan)
         engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
         generator = np.random.default_rng(0)
-        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), RATES, generator)
+        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), PACE, generator)
         after[sampled] = plan.layout.to_keras(engine.weights())
         engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
         exact = SUMS["multinomial"](matrix.toarray(), run(model, matrix))
@@ -228,7 +230,7 @@ def test_dropout_draws_from_the_generator_and_from_nothing_else() -> None:
         engine = Engine(plan)
         engine.load(start, None, 0)
         generator = np.random.default_rng(seed)
-        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), RATES, generator)
+        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), PACE, generator)
         return engine.weights()
 
     assert np.array_equal(trained(1), trained(1))
@@ -247,11 +249,67 @@ def test_moments_and_weights_go_out_and_come_back() -> None:
 
     whole, first, second = Engine(plan), Engine(plan), Engine(plan)
     whole.load(start, None, 0)
-    whole.train(batches(order), RATES, np.random.default_rng(0))
+    whole.train(batches(order), PACE, np.random.default_rng(0))
     first.load(start, None, 0)
-    first.train(batches(order[:8]), RATES, np.random.default_rng(0))
+    first.train(batches(order[:8]), PACE, np.random.default_rng(0))
     second.load(first.weights(), first.moments(), first.step)
-    second.train(batches(order[8:]), RATES, np.random.default_rng(0))
+    second.train(batches(order[8:]), PACE, np.random.default_rng(0))
     assert second.step == whole.step == 3
     np.testing.assert_allclose(second.weights(), whole.weights(), atol=1e-6)
     np.testing.assert_allclose(second.moments(), whole.moments(), atol=1e-7)
+
+
+def test_a_variational_model_is_sampled_in_training_and_not_in_its_losses() -> None:
+    config = ModelConfig(kind="vae", hidden=(6, 5), latent=3, loss="multinomial", activation="tanh")
+    plan = plan_for(config, COLUMNS, 0.3, BATCH, 0)
+    model = build_model(COLUMNS, config, seed=2)
+    start = plan.layout.from_keras(model.get_weights())
+    arrays = Arrays(ratings(), ratings())
+
+    def trained(weight: float, seed: int = 1) -> np.ndarray:
+        engine = Engine(plan)
+        engine.load(start, None, 0)
+        generator = np.random.default_rng(seed)
+        batches = training_batches(arrays, np.arange(ROWS), BATCH, config, generator)
+        engine.train(batches, [(RATE, weight)] * 3, generator)
+        return engine.weights()
+
+    assert np.array_equal(trained(0.2), trained(0.2))
+    assert not np.allclose(trained(0.2), trained(0.2, seed=2), atol=1e-4)  # other places
+    assert not np.allclose(trained(0.2), trained(0.0), atol=1e-4)  # the divergence pulls
+    for name, before, after in zip(
+        [weight.path for weight in model.weights],
+        model.get_weights(),
+        plan.layout.to_keras(trained(0.2)),
+        strict=True,
+    ):
+        assert before.shape == after.shape and not np.allclose(before, after, atol=1e-5), name
+    model.set_weights(plan.layout.to_keras(trained(0.2)))
+    engine = Engine(plan)
+    engine.load_weights(trained(0.2))
+    exact = SUMS["multinomial"](arrays.inputs.toarray(), run(model, arrays.inputs))
+    sums = engine.loss_sums(consecutive_batches(arrays, 5, config))
+    assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)
+
+
+def test_places_are_drawn_around_their_means_and_the_divergence_is_told() -> None:
+    config = ModelConfig(kind="vae", hidden=(2,), latent=3, activation="linear", loss="multinomial")
+    mean, log_variance = [1.0, -2.0, 0.0], [0.0, np.log(4), np.log(0.25)]
+    weights = [np.zeros((2, 3)), mean, np.zeros((2, 3)), log_variance, np.eye(3, 2), np.zeros(2)]
+    weights = [tf.constant(one, tf.float32) for one in weights]
+    z = tf.zeros((20_000, 2))
+    places, divergence = inner_layers(config, z, weights, tf.constant([3, 4]))
+    np.testing.assert_allclose(np.mean(places, axis=0), mean[:2], atol=0.06)
+    np.testing.assert_allclose(np.std(places, axis=0), [1, 2], rtol=0.03)
+    # 1/2 (e^v + m^2 - 1 - v), summed: the logarithms cancel
+    assert float(divergence) == pytest.approx(0.5 * ((1 + 4 + 0.25) + (1 + 4 + 0) - 3), rel=1e-5)
+    certain, _ = inner_layers(config, z, weights, None)
+    np.testing.assert_allclose(certain[0], mean[:2])
+
+
+def test_dropout_of_hidden_units_keeps_their_expected_sum() -> None:
+    config = ModelConfig(hidden=(2000,), activation="sigmoid", loss="multinomial", dropout=0.25)
+    hidden, _ = inner_layers(config, tf.zeros((1, 2000)), [], tf.constant([1, 2]))
+    values, counts = np.unique(np.asarray(hidden), return_counts=True)
+    np.testing.assert_allclose(values, [0, 0.5 / 0.75])
+    assert counts[0] / 2000 == pytest.approx(0.25, abs=0.05)

@@ -99,6 +99,12 @@ def test_a_cosine_falls_from_the_first_step_to_the_last() -> None:
     last = replace(first, epoch=2, round=1)
     # of 2 epochs with 2 rounds of 2 batches the steps are the eighths of half a cosine
     cosine = 0.01 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2
-    np.testing.assert_allclose(first.rates(3), cosine[:2])
-    np.testing.assert_allclose(last.rates(4), cosine[6:])
-    assert TASK.rates(5).tolist() == [0.01] * 3 and len(first.rates(0)) == 0
+    np.testing.assert_allclose([rate for rate, _ in first.pace(3)], cosine[:2])
+    np.testing.assert_allclose([rate for rate, _ in last.pace(4)], cosine[6:])
+    assert [rate for rate, _ in TASK.pace(5)] == [0.01] * 3 and first.pace(0) == []
+
+
+def test_the_divergences_weight_rises_step_by_step() -> None:
+    variational = ModelConfig(kind="vae", hidden=(4,), latent=2, loss="multinomial", kl_weight=0.2, kl_epochs=2)
+    task = replace(TASK, plan=plan_for(variational, 7, 0.4, 2, 0), epoch=2)
+    assert [weight for _, weight in task.pace(4)] == pytest.approx([0.1, 0.15])

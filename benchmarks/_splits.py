@@ -1,0 +1,81 @@
+"""The very splits that a run has, from the prepared data on disk, without Spark; and what scores are worth on them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from scipy.sparse import csr_matrix, vstack
+
+from recsys.config import Config
+from recsys.evaluation.evaluate import Sums, measure_ranking
+from recsys.ratings.blocks import Block, block_from_row
+from recsys.ratings.examples import Examples, Preprocessing
+from recsys.ratings.split import TEST, TRAIN, VALIDATION
+
+Pair = tuple[csr_matrix, csr_matrix]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Ratings as the models get them, users x movies: likes are 1, ratings raw. `train` are all rows of the training
+    users; by rating, the training ratings of all. Pairs are (shown, held out)."""
+
+    train: csr_matrix
+    validation: Pair
+    test: Pair
+    by_rating: bool
+    likes: bool
+    scale: tuple[float, float]  # lowest and highest rating
+
+
+def read_splits(prepared: Path, config: Config) -> Splits:
+    """The splits of prepared data by the seed and fractions of the settings."""
+    described = json.loads((prepared / "prepared.json").read_text(encoding="utf-8"))
+    preprocessing = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+    movies = pq.read_metadata(prepared / "items.parquet").num_rows
+    blocks = [block_from_row(row) for row in pq.read_table(prepared / "blocks").to_pylist()]
+    return splits_of(blocks, Examples.of(config, movies, preprocessing))
+
+
+def splits_of(blocks: list[Block], examples: Examples) -> Splits:
+    """The splits of blocks in memory."""
+    likes = examples.preprocessing.positive_from is not None
+
+    def joined(matrices: list[csr_matrix]) -> csr_matrix:
+        whole = vstack(matrices).tocsr()
+        return examples.preprocessing.scale(whole) if likes else whole
+
+    def pair(role: int) -> Pair:
+        pairs = [examples.shown_and_held(block.take(examples.users(block, role)), role) for block in blocks]
+        return joined([shown for shown, _ in pairs]), joined([held for _, held in pairs])
+
+    train = joined([examples.arrays(block.take(examples.users(block, TRAIN)), TRAIN)[0] for block in blocks])
+    scale = examples.preprocessing.rating_min, examples.preprocessing.rating_max
+    return Splits(train, pair(VALIDATION), pair(TEST), examples.by_rating, likes, scale)
+
+
+def ranking_figures(scores: np.ndarray, pair: Pair, config: Config) -> dict[str, float]:
+    """Recall and NDCG by the project's own functions, means over the users with something held out."""
+    sums = Sums()
+    measure_ranking(sums, "one", scores, *pair, config)
+    settings = config.evaluation
+    names = [f"ndcg@{settings.ndcg_at}", *(f"recall@{k}" for k in settings.recall_at)]
+    means = {name: sums.mean(f"one/{name}")["mean"] for name in names}
+    return {name: float(mean) for name, mean in means.items() if mean is not None}
+
+
+def rating_figures(predictions: np.ndarray, held: csr_matrix, scale: tuple[float, float]) -> dict[str, float]:
+    """RMSE and MAE over the held-out ratings that have a prediction (not NaN), clipped to the scale; coverage is the
+    part of them that has."""
+    rows = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
+    guesses = predictions[rows, held.indices].astype(np.float64)
+    known = ~np.isnan(guesses)
+    if not known.any():
+        return {"coverage": 0.0}
+    error = np.clip(guesses[known], *scale) - held.data[known]
+    rmse, mae = float(np.sqrt(np.square(error).mean())), float(np.abs(error).mean())
+    return {"rmse": rmse, "mae": mae, "coverage": float(known.mean())}

@@ -1,0 +1,121 @@
+"""The phase model_training: from prepared ratings to a saved model, whatever its family, orientation and strategy."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from recsys.config import Config
+from recsys.errors import UserError
+from recsys.evaluation import fit_factors, judge_factors, mean_losses, quiet_keras, share
+from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Part, Prepared, Preprocessing, deal, rating_arrays
+from recsys.ratings.gram import gram
+from recsys.recommend import save_factors, save_model, save_movies
+from recsys.workers import preloading, warm_up
+from spark_jobs._job import Run
+from spark_jobs._tell import describe_epoch
+
+_MOST_MOVIES = 20_000  # 3.2 GB a matrix of float64, of which the driver holds three
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, the epoch that it ends with, and what it is evaluated on."""
+
+    model: Any
+    ended: Any
+    shared: Any  # the model as workers get it
+    parts: dict[int, Part]
+    examples: Examples  # of the arrays that were trained, users' or movies'
+    judged: Any  # of movies' arrays what is evaluated in their place, else None
+
+
+def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, preprocessing: Preprocessing) -> Fitted:
+    """Trains, keeping the best model so far in the run directory; UserError where there is nothing to test on."""
+    context = prepared.blocks.sparkSession.sparkContext
+    warm_up(context)  # executors import TensorFlow while this process does
+    quiet_keras()
+    from recsys.models import build_model
+
+    arrays = rating_arrays(prepared, config.data, examples)
+    parts = {
+        role: deal(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
+        for role in (TRAIN, VALIDATION, TEST)
+    }
+    if not parts[TEST].rows:
+        raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
+    folder = run.path / "model"
+    save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
+    model = build_model(arrays.examples.width, config.model, config.seed)
+    with preloading(context):
+        if config.model.kind == "linear":
+            ended = _fit_linear_alone(run, model, config, arrays.examples, parts)
+        else:
+            ended = _train(run, model, config, arrays.examples, parts, prepared.statistics["density"])
+            if config.model.linear != "none":
+                # afterwards: it knows the training users too well, and would leave the deep part nothing to learn
+                _fit_linear(model, parts[TRAIN], arrays.examples, config)
+                save_model(folder, model)
+        shared, judged = share(context, model), None
+        if arrays.users is not None:
+            factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
+            save_factors(folder, factors)
+            judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
+    return Fitted(model, ended, shared, parts, arrays.examples, judged)
+
+
+def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part], density: float) -> Any:
+    """Epochs of the deep part, which knows nothing of a linear path beside it."""
+    from recsys.models import build_model
+    from recsys.training import train
+
+    deep = config.model.model_copy(update={"linear": "none"})
+    trained = build_model(examples.width, deep, config.seed)
+    ended = train(
+        trained,
+        config,
+        examples,
+        {role: parts[role] for role in (TRAIN, VALIDATION)},
+        density,
+        run.path,
+        on_epoch=lambda progress: run.say(describe_epoch(progress, config.data.orientation)),
+        on_best=lambda best: save_model(run.path / "model", best),
+        say=run.say,
+    )
+    for layer in trained.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+    return ended
+
+
+def _fit_linear(model: Any, part: Part, examples: Examples, config: Config) -> None:
+    """Sets the model's linear path from the training users; UserError where movies are too many for dense matrices."""
+    from recsys.models import item_weights, set_item_weights
+
+    if examples.width > _MOST_MOVIES:
+        raise UserError(
+            f"model.linear = {config.model.linear!r} inverts a matrix of {examples.width:,} x {examples.width:,} "
+            f"movies, at most {_MOST_MOVIES:,} are allowed: narrow the selection by data.year_from and data.year_to, "
+            "or set model.linear = 'none'"
+        )
+    settings = config.model
+    total, counts = gram(part, examples, settings.linear_user_power)
+    weights = item_weights(total, counts, settings.linear_l2, settings.linear_dropout, settings.linear_movie_power)
+    set_item_weights(model, weights * settings.linear_weight)
+
+
+def _fit_linear_alone(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part]) -> Any:
+    """A model without epochs; its history is the losses of the fit, as one epoch."""
+    from recsys.training import Epoch, History
+
+    started = time.monotonic()
+    _fit_linear(model, parts[TRAIN], examples, config)
+    save_model(run.path / "model", model)
+    shared = share(parts[TRAIN].blocks.context, model)
+    losses = mean_losses({role: parts[role] for role in (TRAIN, VALIDATION)}, shared, examples, config.model.loss)
+    shared.destroy()
+    seconds = round(time.monotonic() - started, 3)
+    ended = Epoch(1, losses[TRAIN], losses[VALIDATION], seconds, parts[TRAIN].rows, config.training.workers)
+    History(run.path / "history.csv").append(ended)
+    return ended
