@@ -12,8 +12,10 @@ import gc
 import importlib
 import os
 import sys
+import zipimport
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 VARIABLE = "HOWDAH_PRELOAD"
 QUIET = {
@@ -44,6 +46,28 @@ def preload(modules: Sequence[str]) -> list[str]:
     return missing
 
 
+def read_archives_once() -> None:
+    """Archives that modules are found in are looked through again only where they have changed.
+
+    A Python worker calls importlib.invalidate_caches() before every task, at which zipimport reads the directories of
+    pyspark.zip and of Spark's jar anew, some ten thousand names, in Python: more than most tasks' own work.
+    """
+    reread = zipimport.zipimporter.invalidate_caches
+
+    def invalidate_caches(importer: Any) -> None:
+        try:
+            found = os.stat(importer.archive)
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            stamp = None
+        if stamp is None or getattr(importer, "_howdah_stamp", None) != stamp:
+            reread(importer)
+            importer._howdah_stamp = stamp
+
+    zipimport.zipimporter.invalidate_caches = invalidate_caches  # type: ignore[method-assign, assignment]
+    importlib.invalidate_caches()  # once for all workers, which are forks
+
+
 @contextmanager
 def _nothing_said() -> Iterator[None]:
     """Standard output is what Spark awaits the daemon's port on; what it does not read of standard error blocks."""
@@ -69,6 +93,7 @@ def main() -> None:
     for line in preload(named(os.environ.get(VARIABLE, ""))):
         print(line, file=sys.stderr)
     daemon = importlib.import_module("pyspark.daemon")
+    read_archives_once()
     gc.collect()
     gc.freeze()  # no worker's collector touches, and so copies, what was there before it
     daemon.manager()

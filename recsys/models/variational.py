@@ -17,7 +17,8 @@ def build_variational(movies: int, config: ModelConfig, seed: int) -> keras.Mode
     layers again in reverse: hidden = [600], latent = 200 is the paper's 600-200-600.
 
     At inference the place is its mean. In training it is sampled: GaussianNoise, which adds nothing at inference,
-    times the standard deviation. The divergence from the prior is no part of the model, but of its training (recsys.training.network).
+    times the standard deviation. The divergence from the prior is no part of the model, but of its training
+    (recsys.training.network).
     """
     keras.utils.set_random_seed(seed)
     kernel = regularizer(config)

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,17 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("[0-9]*-[0-9]*") if path.is_dir())
 
 
+def read_moments(folder: Path) -> Iterator[Moments]:
+    """The workers' moments of a checkpoint that was just written, one after the other."""
+    steps = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["steps"]
+    for file, step in steps.items():
+        yield Moments(_worker(file), step, np.load(folder / file, allow_pickle=False))
+
+
+def _worker(file: str) -> int:
+    return int(file.removeprefix("worker-").removesuffix(".npy"))
+
+
 def _write(path: Path, array: np.ndarray) -> str:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
@@ -133,9 +144,7 @@ def _read(folder: Path) -> Snapshot:
                 raise DataError(f"{folder / file}: its checksum is wrong, the file was changed or cut off")
             arrays[file.removesuffix(".npy")] = np.load(folder / file, allow_pickle=False)
         steps = described["steps"]
-        moments = [
-            Moments(int(file[7:12]), step, arrays.pop(file.removesuffix(".npy"))) for file, step in steps.items()
-        ]
+        moments = [Moments(_worker(file), step, arrays.pop(file.removesuffix(".npy"))) for file, step in steps.items()]
         history = [Epoch(**{**one, "split": Seconds(**one["split"])}) for one in described["history"]]
         return Snapshot(Position(**described["position"]), history, arrays, moments)
     except (OSError, ValueError, KeyError, TypeError) as error:

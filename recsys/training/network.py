@@ -7,6 +7,7 @@ order of the Keras model, then the decoder, either kernel (width x columns) and 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,7 @@ class Layout:
 def _dense(widths: tuple[int, ...]) -> Shapes:
     """Kernel and bias of the layers between these widths."""
     shapes: Shapes = []
-    for before, width in zip(widths[:-1], widths[1:], strict=True):
+    for before, width in itertools.pairwise(widths):
         shapes += [(before, width), (width,)]
     return shapes
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,12 @@ class Rounds:
             reduced.value, reduced.rows, reduced.data_seconds, reduced.compute_seconds, time.monotonic() - started
         )
 
-    def restore(self, moments: list[Moments]) -> None:
+    @property
+    def lineage(self) -> int:
+        """How many rounds Spark would have to do again, at worst, if an executor were lost."""
+        return len(self._old)
+
+    def restore(self, moments: Iterable[Moments]) -> None:
         """Hands the workers these moments; nothing that was before is needed any more."""
         self.close()
         context, workers = self._part.blocks.context, self._part.workers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import keras
@@ -18,13 +19,15 @@ from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
 from recsys.ratings.split import TRAIN
-from recsys.training.checkpoint import Snapshot
+from recsys.training.checkpoint import Snapshot, read_moments
 from recsys.training.elephas_adapter import ElephasBaseline, LocalSgdModel, compiled
 from recsys.training.engine import plan_for
 from recsys.training.history import Seconds
 from recsys.training.local_sgd import Moments, Task, measure
 from recsys.training.outer import outer_for
 from recsys.training.rounds import Rounds
+
+REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more weights are kept for that, one a round
 
 
 class Strategy(Protocol):
@@ -44,8 +47,8 @@ class Strategy(Protocol):
     def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
         """What training goes on from: the master's arrays, and each worker's moments."""
 
-    def saved(self) -> None:
-        """`state` has been written down."""
+    def saved(self, checkpoint: Path) -> None:
+        """`state` has been written there."""
 
     def restore(self, snapshot: Snapshot) -> None:
         """Goes on from there."""
@@ -94,7 +97,7 @@ class Elephas:
         """The weights, which are all: Elephas begins each epoch with a new optimizer."""
         return {f"weights.{n}": one for n, one in enumerate(self._baseline.network.get_weights())}, iter(())
 
-    def saved(self) -> None:
+    def saved(self, checkpoint: Path) -> None:
         """Nothing is kept elsewhere."""
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -161,8 +164,10 @@ class LocalSgd:
             arrays["momentum"] = self._outer.momentum
         return arrays, self._kept.moments()
 
-    def saved(self) -> None:
-        """Nothing more to do."""
+    def saved(self, checkpoint: Path) -> None:
+        """Now and then workers go on from what was written: all that Spark kept to do rounds again is let go."""
+        if self._kept.lineage >= REBASE_ROUNDS:
+            self._kept.restore(read_moments(checkpoint))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Sets the master, and hands each worker its moments."""

@@ -20,6 +20,7 @@ from recsys.training.checkpoint import Checkpoints, Position, Snapshot
 from recsys.training.history import Epoch, History, Seconds
 from recsys.training.strategies import Strategy, strategy_for
 from recsys.training.tensorboard import Curves
+from recsys.workers import preloading
 
 CHECKPOINTS = "checkpoints"
 _BEST = "best."  # what the arrays of a checkpoint are called that hold the kept weights
@@ -54,12 +55,27 @@ def train(
     called with the model whenever its weights are those that would be kept if training ended now; what is noteworthy
     beside that goes to `say`. Test data has no part in it.
     """
-    settings = config.training
     if not parts[VALIDATION].rows:
         raise UserError(
             "no user is left for validation, by which the best epoch is found: raise data.validation_fraction = "
             f"{config.data.validation_fraction:g}, or widen the selection"
         )
+    with preloading(parts[TRAIN].blocks.context):
+        return _train(model, config, examples, parts, density, run, on_epoch, on_best, say)
+
+
+def _train(
+    model: keras.Model,
+    config: Config,
+    examples: Examples,
+    parts: dict[int, Part],
+    density: float,
+    run: Path,
+    on_epoch: Callable[[Progress], None],
+    on_best: Callable[[keras.Model], None],
+    say: Callable[[str], None],
+) -> Epoch:
+    settings = config.training
     checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds)
     strategy = strategy_for(model, config, examples, parts, density)
     position, history, kept = _begin(checkpoints, strategy, run, say)
@@ -143,5 +159,4 @@ def _save(
 ) -> None:
     best = {f"{_BEST}{number}": array for number, array in enumerate(kept or [])}
     arrays, moments = strategy.state()
-    checkpoints.save(Snapshot(position, history.epochs, {**arrays, **best}, []), moments)
-    strategy.saved()
+    strategy.saved(checkpoints.save(Snapshot(position, history.epochs, {**arrays, **best}, []), moments))

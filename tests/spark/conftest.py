@@ -6,13 +6,15 @@ import sys
 import pytest
 from pyspark.sql import SparkSession
 
+from recsys import workers
+
 
 @pytest.fixture(scope="session")
 def spark():
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # many small jobs: the second compiler would only take the processor from them
     os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    session = (
+    builder = (
         SparkSession.builder.master("local[2]")
         .appName("tests")
         .config("spark.ui.enabled", "false")
@@ -21,7 +23,10 @@ def spark():
         .config("spark.driver.memory", "2g")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
-        .getOrCreate()
     )
+    for key, value in workers.PROPERTIES.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    workers.ship(session.sparkContext)
     yield session
     session.stop()

@@ -10,7 +10,7 @@ from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.parts import Part
 from recsys.ratings.split import TRAIN, VALIDATION
 from recsys.settings import build_config
-from recsys.training import read_history, train
+from recsys.training import read_history, strategies, train
 from recsys.training.engine import plan_for
 from recsys.training.local_sgd import Delta, Task, measure, train_round
 from recsys.training.outer import outer_for
@@ -113,10 +113,13 @@ def test_more_workers_than_rows_take_part(spark, tmp_path):
     np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("syncs", [1, 2])
-def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, syncs):
+@pytest.mark.parametrize(("syncs", "rebase"), [(1, 10), (2, 1)])
+def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, monkeypatch, syncs, rebase):
+    monkeypatch.setattr(strategies, "REBASE_ROUNDS", rebase)
     config, parts = config_of(checkpoint_seconds=0, syncs_per_epoch=syncs), parts_of(spark)
-    whole, _, _ = train_in(tmp_path / "whole", config, parts)
+    never = config_of(checkpoint_seconds=3600, syncs_per_epoch=syncs)
+    whole, _, _ = train_in(tmp_path / "whole", never, parts)
+    assert not (tmp_path / "whole" / "checkpoints").exists()
 
     class Killed(BaseException):
         pass

@@ -68,3 +68,32 @@ def test_a_python_that_does_not_start_on_an_executor_is_told_in_one_line() -> No
     )
     expected = "Python does not start on an executor: /venv/bin/python: No module named howdah_daemon"
     assert _first_line(RuntimeError(told)) == expected
+
+
+def test_an_archive_is_looked_through_again_only_where_it_has_changed(tmp_path: Path) -> None:
+    code = """
+import importlib, os, zipfile, zipimport
+def pack(*names):
+    with zipfile.ZipFile("new.zip", "w") as archive:
+        for name in names:
+            archive.writestr(f"{name}.py", "")
+    os.replace("new.zip", "modules.zip")
+pack("first")
+sys.path.insert(0, os.path.abspath("modules.zip"))
+import first
+reads = []
+original = zipimport._read_directory
+zipimport._read_directory = lambda archive: reads.append(archive) or original(archive)
+howdah_daemon.read_archives_once()
+print(len(reads))
+importlib.invalidate_caches(); importlib.invalidate_caches()
+print(len(reads))
+pack("first", "second")
+importlib.invalidate_caches()
+import second
+print(len(reads))
+os.remove("modules.zip")
+importlib.invalidate_caches()
+print(sorted(name for name in ("first", "second") if name in sys.modules))
+"""
+    assert run_alone(tmp_path, code).stdout == "1\n1\n2\n['first', 'second']\n"

@@ -1,0 +1,138 @@
+"""What the outer optimizer and the workers' learning rate do: W workers' rounds, one after the other in one process.
+
+    ./spark-submit.sh prepare --config ml-1m --output PREPARED
+    .venv/bin/python benchmarks/outer.py PREPARED --config ml-1m --epochs 30 --plot docs/outer.png
+
+The first line is one worker; then W workers as each of --ways says: KIND:RATE:MOMENTUM:SCALE, as training.outer,
+outer_learning_rate, outer_momentum and learning_rate_scale. The code is that of the workers and of the driver, Spark
+left out. Losses are the master model's; the ratio is to the one worker's validation loss of the last epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from recsys.evaluation import quiet_keras  # noqa: E402
+
+quiet_keras()
+
+import pyarrow.parquet as pq  # noqa: E402
+
+from recsys import load_config  # noqa: E402
+from recsys.models import build_model  # noqa: E402
+from recsys.ratings.blocks import block_from_row  # noqa: E402
+from recsys.ratings.examples import Examples, Preprocessing  # noqa: E402
+from recsys.ratings.parts import concatenate  # noqa: E402
+from recsys.ratings.split import TRAIN, VALIDATION  # noqa: E402
+from recsys.training.engine import plan_for  # noqa: E402
+from recsys.training.local_sgd import Task, measure, train_round  # noqa: E402
+from recsys.training.outer import Outer  # noqa: E402
+
+WAYS = ("mean:1:0:1", "mean:1:0:4", "nesterov:0.8:0.6:1", "nesterov:0.8:0.6:4", "nesterov:0.7:0.9:4", "slowmo:1:0.6:4")
+
+
+class Data:
+    """A prepared data set's training and validation rows."""
+
+    def __init__(self, folder: Path, config: Any) -> None:
+        described = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+        scale = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+        self.movies = pq.read_table(folder / "items.parquet").num_rows
+        self.density = described["statistics"]["density"]
+        self.examples = Examples.of(config, self.movies, scale)
+        whole = concatenate([block_from_row(row) for row in pq.read_table(folder / "blocks").to_pylist()])
+        self.roles = {role: whole.take(self.examples.rows(whole, role)) for role in (TRAIN, VALIDATION)}
+
+
+def run(data: Data, config: Any, workers: int, outer: Outer, scale: float, epochs: int) -> list[tuple[float, float]]:
+    """(train loss, validation loss) after each epoch."""
+    settings = config.training
+    plan = plan_for(config.model, data.movies, data.density, settings.batch_size, settings.sampled_items)
+    weights = plan.layout.from_keras(build_model(data.movies, config.model, config.seed).get_weights())
+    train = data.roles[TRAIN]
+    own = [train.take(np.arange(worker, train.rows, workers)) for worker in range(workers)]
+    kept: list[Any] = [None] * workers
+    name = f"{workers} {outer.kind} {outer.learning_rate} {outer.mu} {scale}"
+    curve = []
+    for epoch in range(1, epochs + 1):
+        for number in range(settings.syncs_per_epoch):
+            task = Task(
+                plan, data.examples, name, config.seed, epoch, epochs, number, settings.syncs_per_epoch,
+                settings.batch_size, settings.learning_rate * scale, settings.schedule,
+            )  # fmt: skip
+            delta = np.zeros_like(weights)
+            for worker in range(workers):
+                before = [one for one in (kept[worker], own[worker]) if one is not None]
+                kept[worker], moved = train_round(task, weights, worker, before)
+                if moved.rows:
+                    delta += np.float32(moved.rows / train.rows * settings.syncs_per_epoch) * moved.value
+            weights = outer.step(weights, delta)
+        losses = [
+            measure(plan, data.examples, f"{name} {role}", weights, role, 0, [block])
+            for role, block in data.roles.items()
+        ]
+        curve.append((losses[0][0] / losses[0][1], losses[1][0] / losses[1][1]))
+    return curve
+
+
+def plot(curves: dict[str, list[tuple[float, float]]], path: Path, title: str) -> None:
+    """Validation losses over epochs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8, 4.5))
+    for number, (name, curve) in enumerate(curves.items()):
+        style = {"color": "black", "linewidth": 2.2} if number == 0 else {"linewidth": 1.3}
+        axes.plot(range(1, len(curve) + 1), [validation for _, validation in curve], label=name, **style)
+    lowest = min(validation for curve in curves.values() for _, validation in curve)
+    highest = max(curve[min(3, len(curve) - 1)][1] for curve in curves.values())
+    axes.set_ylim(lowest - 0.03 * (highest - lowest), highest)
+    axes.set(xlabel="epoch", ylabel="validation loss of the master model", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prepared", type=Path, help="what the job prepare left")
+    parser.add_argument("--config", required=True, help="experiment in conf/experiments, or a file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--ways", nargs="+", default=WAYS, metavar="KIND:RATE:MOMENTUM:SCALE")
+    parser.add_argument("--plot", type=Path, help="where to draw the curves")
+    options = parser.parse_args()
+    config = load_config([options.config], options.set, ROOT / "conf" / "experiments")
+    data = Data(options.prepared, config)
+    curves = {"1 worker": run(data, config, 1, Outer("mean", 1.0, 0.0), 1.0, options.epochs)}
+    print(f"{'':<40}{'train':>12}{'validation':>12}{'ratio':>8}{'best':>12}")
+    for way in [None, *options.ways]:
+        name = "1 worker"
+        if way is not None:
+            kind, rate, momentum, scale = way.split(":")
+            name = f"{options.workers} workers, {kind} {rate}, {momentum}, rate x{scale}"
+            outer = Outer(kind, float(rate), float(momentum))
+            curves[name] = run(data, config, options.workers, outer, float(scale), options.epochs)
+        train, validation = curves[name][-1]
+        ratio = validation / curves["1 worker"][-1][1]
+        best = min(one for _, one in curves[name])
+        print(f"{name:<40}{train:>12.7g}{validation:>12.7g}{ratio:>8.4f}{best:>12.7g}", flush=True)
+    if options.plot:
+        plot(curves, options.plot, f"{options.config}: {options.workers} workers against one")
+
+
+if __name__ == "__main__":
+    main()
