@@ -50,10 +50,10 @@ def splits_of(blocks: list[Block], examples: Examples) -> Splits:
         return examples.preprocessing.scale(whole) if likes else whole
 
     def pair(role: int) -> Pair:
-        pairs = [examples.shown_and_held(block.take(examples.users(block, role)), role) for block in blocks]
+        pairs = [examples.shown_and_held(block.take(examples.rows(block, role)), role) for block in blocks]
         return joined([shown for shown, _ in pairs]), joined([held for _, held in pairs])
 
-    train = joined([examples.arrays(block.take(examples.users(block, TRAIN)), TRAIN)[0] for block in blocks])
+    train = joined([examples.arrays(block.take(examples.rows(block, TRAIN)), TRAIN)[0] for block in blocks])
     scale = examples.preprocessing.rating_min, examples.preprocessing.rating_max
     return Splits(train, pair(VALIDATION), pair(TEST), examples.by_rating, likes, scale)
 
