@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import hashlib
 import os
+import py_compile
 import shutil
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from spark_jobs._java import find_java, install_java
 from spark_jobs._profile import gather
 from spark_jobs._supervise import run_to_end
 
+UNCHECKED_HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("recsys", "monitor", "spark_jobs")
 _PLACES = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
@@ -222,7 +224,11 @@ def _place(master: str) -> str:
 
 
 def _pack() -> Path:
-    """The packages as one archive for --py-files, named by its content, so that two versions never meet."""
+    """The packages as one archive for --py-files, named by its content, so that two versions never meet.
+
+    Compiled modules lie beside their sources, which Python takes where it is of another version: what is imported from
+    an archive is never kept compiled, and every worker would compile it anew.
+    """
     files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     digest = hashlib.sha256()
     for path in files:
@@ -234,7 +240,13 @@ def _pack() -> Path:
         temporary = folder / f".{os.getpid()}.zip"
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
             for path in files:
-                packed.write(path, path.relative_to(ROOT))
+                name = path.relative_to(ROOT)
+                packed.write(path, name)
+                compiled = py_compile.compile(
+                    str(path), f"{temporary}.pyc", str(name), True, invalidation_mode=UNCHECKED_HASH
+                )
+                packed.write(str(compiled), name.with_suffix(".pyc"))
+        Path(f"{temporary}.pyc").unlink()
         temporary.replace(archive)
     return archive
 

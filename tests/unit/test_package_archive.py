@@ -1,0 +1,47 @@
+"""The archive of packages that goes to the workers: sources, and the same compiled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from spark_jobs import _launch
+
+CODE = "import sys; sys.path.insert(0, sys.argv[1]); import recsys.config; print(recsys.config.__file__)"
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for package in _launch.PACKAGES:
+        (tmp_path / package).symlink_to(_launch.ROOT / package)
+    monkeypatch.setattr(_launch, "ROOT", tmp_path)
+    return _launch._pack()
+
+
+def imported_from(archive: Path, folder: Path) -> str:
+    command = [sys.executable, "-c", CODE, str(archive)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_modules_are_taken_compiled(archive: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    assert imported_from(archive, folder) == f"{archive}/recsys/config.pyc"
+    names = zipfile.ZipFile(archive).namelist()
+    assert {"recsys/howdah_daemon.py", "monitor/__init__.pyc", "spark_jobs/train.py"} <= set(names)
+    assert [path.name for path in archive.parent.iterdir()] == [archive.name]  # nothing is left beside it
+
+
+def test_a_python_of_another_version_takes_the_source(archive: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.zip"
+    with zipfile.ZipFile(archive) as packed, zipfile.ZipFile(other, "w") as changed:
+        for name in packed.namelist():
+            content = packed.read(name)
+            changed.writestr(name, b"\0\0" + content[2:] if name.endswith(".pyc") else content)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    assert imported_from(other, folder) == f"{other}/recsys/config.py"
