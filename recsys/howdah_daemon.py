@@ -19,6 +19,7 @@ from typing import Any
 
 VARIABLE = "HOWDAH_PRELOAD"
 QUIET = {
+    "TF_ENABLE_ONEDNN_OPTS": "1",  # a tenth faster here; off by default on processors without AVX-512
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",  # else a thread a core from the import on
     "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -27,24 +27,16 @@ class Clock:
         self.learning_rate = tf.Variable(0.0, dtype=tf.float32, trainable=False)
 
     def tick(self, learning_rate: Any) -> None:
-        """One step begins."""
+        """One step begins; what depends on its number alone is computed once for all variables."""
         self.step.assign_add(1)
         self.learning_rate.assign(learning_rate)
-
-    def powers(self) -> tuple[Any, Any]:
-        """(b1^t, b2^t), float32; in double precision on the way, since b2^t is near 1 for long."""
-        step = tf.cast(self.step, tf.float64)
-        return (
-            tf.cast(tf.exp(step * math.log(BETA1)), tf.float32),
-            tf.cast(tf.exp(step * math.log(BETA2)), tf.float32),
-        )
-
-    def alpha(self) -> Any:
-        """The step size with bias correction, float32."""
-        step = tf.cast(self.step, tf.float64)
-        first = -tf.math.expm1(step * math.log(BETA1))
-        second = -tf.math.expm1(step * math.log(BETA2))
-        return self.learning_rate * tf.cast(tf.sqrt(second) / first, tf.float32)
+        self.now = tf.cast(self.step, tf.float32)
+        # in double precision on the way, since b2^t is near 1 for long
+        exact = tf.cast(self.step, tf.float64)
+        logarithms = tf.constant([math.log(BETA1), math.log(BETA2)], tf.float64)
+        left = -tf.math.expm1(exact * logarithms)
+        self.powers = tf.cast(1.0 - left, tf.float32)
+        self.alpha = learning_rate * tf.cast(tf.sqrt(left[1]) / left[0], tf.float32)
 
 
 class DenseAdam:
@@ -60,13 +52,12 @@ class DenseAdam:
 
     def apply(self, gradient: Any) -> None:
         """One step."""
-        first, second = self._clock.powers()
         tf.raw_ops.ResourceApplyAdam(
             var=self.value.handle,
             m=self.m.handle,
             v=self.v.handle,
-            beta1_power=first,
-            beta2_power=second,
+            beta1_power=self._clock.powers[0],
+            beta2_power=self._clock.powers[1],
             lr=self._clock.learning_rate,
             beta1=BETA1,
             beta2=BETA2,
@@ -103,11 +94,13 @@ class RowAdam(DenseAdam):
     def restart(self) -> None:
         """All rows are settled: weights and moments were just set."""
         self._owed.assign(tf.zeros_like(self._owed))
-        self._last.assign(tf.fill(tf.shape(self._last), self._now()))
+        self._last.assign(tf.fill(tf.shape(self._last), tf.cast(self._clock.step, tf.float32)))
 
     def settle(self) -> None:
         """Pays all rows what they are owed, up to the present step."""
-        value, m, v = self._settled([self.value, self.m, self.v, self._last, self._owed], self._now())
+        value, m, v = self._settled(
+            [self.value, self.m, self.v, self._last, self._owed], tf.cast(self._clock.step, tf.float32)
+        )
         self.value.assign(value)
         self.m.assign(m)
         self.v.assign(v)
@@ -116,26 +109,23 @@ class RowAdam(DenseAdam):
     def touch(self, rows: Any) -> Any:
         """The weights of those rows as they are after the step before this one. Rows must be distinct."""
         gathered = [tf.gather(one, rows) for one in (self.value, self.m, self.v, self._last, self._owed)]
-        self._touched = self._settled(gathered, self._now() - 1.0)
+        self._touched = self._settled(gathered, self._clock.now - 1.0)
         return self._touched[0]
 
     def apply_rows(self, rows: Any, gradient: Any, decay: Any = None) -> None:
         """One step; the rows are those of the last `touch` in the same graph, the gradient of the others is zero."""
         assert self._touched is not None and decay is None
         value, m, v = self._touched
-        alpha = self._clock.alpha()
+        alpha = self._clock.alpha
         m = m + (gradient - m) * (1 - BETA1)
         v = v + (tf.square(gradient) - v) * (1 - BETA2)
         value = value - alpha * m / (tf.sqrt(v) + EPSILON)
         for variable, new in ((self.value, value), (self.m, m), (self.v, v)):
             variable.scatter_update(tf.IndexedSlices(new, rows))
         # everybody is owed this step's part, but for those who took it
-        self._owed.assign_add(alpha * tf.exp((self._now() - self._last) * _RATIO))
+        self._owed.assign_add(alpha * tf.exp((self._clock.now - self._last) * _RATIO))
         self._owed.scatter_update(tf.IndexedSlices(tf.zeros_like(rows, tf.float32), rows))
-        self._last.scatter_update(tf.IndexedSlices(tf.zeros_like(rows, tf.float32) + self._now(), rows))
-
-    def _now(self) -> Any:
-        return tf.cast(self._clock.step, tf.float32)
+        self._last.scatter_update(tf.IndexedSlices(tf.zeros_like(rows, tf.float32) + self._clock.now, rows))
 
     def _settled(self, state: list[Any], now: Any) -> tuple[Any, Any, Any]:
         value, m, v, last, owed = state

@@ -82,8 +82,9 @@ def test_rows_are_read_as_they_are_after_the_step_before() -> None:
 
 def test_the_step_size_is_bias_corrected_for_long() -> None:
     clock = Clock()
-    clock.learning_rate.assign(0.5)
     for step in (1, 10, 100_000):
-        clock.step.assign(step)
-        assert float(clock.alpha()) == pytest.approx(0.5 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step), rel=1e-5)
-        assert [float(one) for one in clock.powers()] == pytest.approx([0.9**step, 0.999**step], rel=1e-4)
+        clock.step.assign(step - 1)
+        clock.tick(0.5)
+        assert float(clock.alpha) == pytest.approx(0.5 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step), rel=1e-5)
+        assert [float(one) for one in clock.powers] == pytest.approx([0.9**step, 0.999**step], rel=1e-4)
+        assert float(clock.learning_rate.numpy()) == 0.5
