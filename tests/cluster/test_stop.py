@@ -112,7 +112,7 @@ def test_the_drivers_python_is_killed(start):
 
 def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, settings):
     """What was stopped ends as if it had never been: bit for bit, on the same machine."""
-    own = ["--prepared", prepared, "--set", "training.epochs=30", "--set", "training.checkpoint_seconds=0"]
+    own = ["--prepared", prepared, "--set", "training.epochs=10", "--set", "training.checkpoint_seconds=0"]
     job = start(*own)
     job.wait_until(lambda: len(history(job.path)) > 2)
     (jvm,) = job.processes(is_java)
@@ -121,10 +121,10 @@ def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, settings):
     check_that_it_failed(job, "model_training", 137, "")
     finished = history(job.path)
     check_model(job.path, list(range(1, len(finished) + 1)))
-    assert len(finished) < 30
+    assert len(finished) < 10
     here, whole = job.path.parent / "here", job.path.parent / "whole"
     changed = launch("train", "--resume", job.path, "--set", "training.epochs=40", cwd=here)
-    assert changed.returncode == 2 and "training.epochs = 30, not 40" in changed.stderr
+    assert changed.returncode == 2 and "training.epochs = 10, not 40" in changed.stderr
     succeed("train", "--resume", job.path, "--prepared", prepared, cwd=here)
     succeed("train", "--config", settings, *own, "--output", whole, cwd=here)
     assert read_json(job.path / "run.json")["status"] == "succeeded"
@@ -133,7 +133,7 @@ def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, settings):
     losses = [
         [(row["epoch"], row["train_loss"], row["validation_loss"]) for row in history(run)] for run in (job.path, whole)
     ]
-    assert losses[0] == losses[1] and len(losses[0]) == 30
+    assert losses[0] == losses[1] and len(losses[0]) == 10
     weights = [
         quiet_keras().models.load_model(run / "model" / "model.keras").get_weights() for run in (job.path, whole)
     ]
