@@ -229,7 +229,7 @@ def _did_you_mean(error: Mapping[str, Any]) -> str:
 
 
 def _nearest_key(path: Sequence[str]) -> str:
-    """The key that was meant: one of the same table, one of that name in another, or all of the same table."""
+    """The key that was meant: of that name in another table, of a like name, or all of the same table."""
     table: type[BaseModel] = Config
     for part in path[:-1]:
         annotation = table.model_fields[part].annotation
@@ -237,9 +237,9 @@ def _nearest_key(path: Sequence[str]) -> str:
         table = annotation
     prefix = "".join(f"{part}." for part in path[:-1])
     beside, last = list(table.model_fields), path[-1]
-    near = [f"{prefix}{name}" for name in difflib.get_close_matches(last, beside, n=1, cutoff=0.6)]
     keys = [key for key, *_ in keys_of()]
-    near = near or [key for key in keys if key.rsplit(".", 1)[-1] == last]
+    near = [key for key in keys if key.rsplit(".", 1)[-1] == last]
+    near = near or [f"{prefix}{name}" for name in difflib.get_close_matches(last, beside, n=1, cutoff=0.6)]
     near = near or [key for key in keys if difflib.get_close_matches(last, [key.rsplit(".", 1)[-1]], cutoff=0.75)]
     if near:
         return f"did you mean {near[0]}?"

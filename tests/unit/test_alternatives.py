@@ -109,7 +109,7 @@ def test_splits_are_the_projects_own_and_likes_are_ones() -> None:
     examples = Examples(7, Preprocessing(0.5, 5.0, 3.0), False, 1, 0.4, 0.3, 0.2)
     block = block_of()
     splits = splits_of([block.take(np.array([0, 1])), block.take(np.array([2, 3, 4]))], examples)
-    rows = {role: RATINGS[examples.users(block, role)] for role in (TRAIN, VALIDATION, TEST)}
+    rows = {role: RATINGS[examples.rows(block, role)] for role in (TRAIN, VALIDATION, TEST)}
     np.testing.assert_array_equal(splits.train.toarray(), rows[TRAIN] >= 3)
     for (shown, held), role in ((splits.validation, VALIDATION), (splits.test, TEST)):
         np.testing.assert_array_equal((shown + held).toarray(), rows[role] >= 3)
