@@ -6,6 +6,7 @@ more than the other models are given.
 
 from __future__ import annotations
 
+import tempfile
 from importlib.util import find_spec
 from typing import Any
 
@@ -39,9 +40,13 @@ def spark_als(spark: Any, train: csr_matrix | None, shown: csr_matrix, implicit:
         regParam=IMPLICIT_REGULARISATION if implicit else EXPLICIT_REGULARISATION,
         alpha=CONFIDENCE,
     )
-    fitted = als.fit(spark.createDataFrame(frame))
-    users = _factors(fitted.userFactors, others + shown.shape[0])[others:]
-    scores: np.ndarray = users @ _factors(fitted.itemFactors, shown.shape[1]).T
+    with tempfile.TemporaryDirectory(prefix="howdah-als-") as folder:
+        # every 10th iteration is checkpointed: the lineage of all of them overflows the executor's stack
+        spark.sparkContext.setCheckpointDir(folder)
+        fitted = als.fit(spark.createDataFrame(frame))
+        users = _factors(fitted.userFactors, others + shown.shape[0])[others:]
+        movies = _factors(fitted.itemFactors, shown.shape[1])
+    scores: np.ndarray = users @ movies.T
     return scores
 
 
