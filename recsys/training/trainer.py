@@ -60,63 +60,49 @@ def train(
             "no user is left for validation, by which the best epoch is found: raise data.validation_fraction = "
             f"{config.data.validation_fraction:g}, or widen the selection"
         )
-    with preloading(parts[TRAIN].blocks.context):
-        return _train(model, config, examples, parts, density, run, on_epoch, on_best, say)
-
-
-def _train(
-    model: keras.Model,
-    config: Config,
-    examples: Examples,
-    parts: dict[int, Part],
-    density: float,
-    run: Path,
-    on_epoch: Callable[[Progress], None],
-    on_best: Callable[[keras.Model], None],
-    say: Callable[[str], None],
-) -> Epoch:
     settings = config.training
     checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds)
-    strategy = strategy_for(model, config, examples, parts, density)
-    position, history, kept = _begin(checkpoints, strategy, run, say)
-    curves = Curves(run / "tensorboard", history.epochs)
-    rows = parts[TRAIN].rows
-    began, before = time.monotonic(), len(history.epochs)
-    while not _over(position, history, settings):
-        number = position.epoch
-        clock = time.monotonic()
-        split = Seconds()
-        for one in range(position.round, strategy.rounds):
-            split += strategy.train_round(number, one)
-            if one + 1 < strategy.rounds and checkpoints.due:
-                _save(checkpoints, Position(number, one + 1), history, strategy, kept)
-        trained = time.monotonic()
-        losses = strategy.losses()
-        split += Seconds(validation=time.monotonic() - trained)
-        seconds = time.monotonic() - clock
-        epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
-        history.append(epoch)
-        curves.write(epoch)
-        if not math.isfinite(epoch.train_loss):
-            raise UserError(
-                f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
-                f"{settings.learning_rate:g}; what was trained before is kept"
-            )
-        if settings.keep == "last" or history.best is epoch:
-            strategy.renew(model)
-            kept = model.get_weights()
-            on_best(model)
-        position = Position(number + 1)
-        if checkpoints.due or (_over(position, history, settings) and checkpoints.any):
-            _save(checkpoints, position, history, strategy, kept)
-        done = len(history.epochs) - before
-        left = (time.monotonic() - began) / done * (settings.epochs - number)
-        on_epoch(Progress(epoch, settings.epochs, history.best, rows / seconds, left))
-    strategy.close()
-    curves.close()
-    if kept is not None:
-        model.set_weights(kept)
-    return history.best if settings.keep == "best" else history.epochs[-1]
+    with preloading(parts[TRAIN].blocks.context):
+        strategy = strategy_for(model, config, examples, parts, density)
+        position, history, kept = _begin(checkpoints, strategy, run, say)
+        curves = Curves(run / "tensorboard", history.epochs)
+        rows = parts[TRAIN].rows
+        began, before = time.monotonic(), len(history.epochs)
+        while not _over(position, history, settings):
+            number = position.epoch
+            clock = time.monotonic()
+            split = Seconds()
+            for one in range(position.round, strategy.rounds):
+                split += strategy.train_round(number, one)
+                if one + 1 < strategy.rounds and checkpoints.due:
+                    _save(checkpoints, Position(number, one + 1), history, strategy, kept)
+            trained = time.monotonic()
+            losses = strategy.losses()
+            split += Seconds(validation=time.monotonic() - trained)
+            seconds = time.monotonic() - clock
+            epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
+            history.append(epoch)
+            curves.write(epoch)
+            if not math.isfinite(epoch.train_loss):
+                raise UserError(
+                    f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
+                    f"{settings.learning_rate:g}; what was trained before is kept"
+                )
+            if settings.keep == "last" or history.best is epoch:
+                strategy.renew(model)
+                kept = model.get_weights()
+                on_best(model)
+            position = Position(number + 1)
+            if checkpoints.due or (_over(position, history, settings) and checkpoints.any):
+                _save(checkpoints, position, history, strategy, kept)
+            done = len(history.epochs) - before
+            left = (time.monotonic() - began) / done * (settings.epochs - number)
+            on_epoch(Progress(epoch, settings.epochs, history.best, rows / seconds, left))
+        strategy.close()
+        curves.close()
+        if kept is not None:
+            model.set_weights(kept)
+        return history.best if settings.keep == "best" else history.epochs[-1]
 
 
 def forget_checkpoints(run: Path) -> None:
