@@ -381,6 +381,9 @@ class Config(Table):
                 "'movie', where users are fitted by linear regression: leave it out, or set 'linear'"
             )
             yield ("model.output_activation", "data.orientation"), text
+        if self.training.sampled_items and self.model.loss != "multinomial":
+            text = f"training.sampled_items has no meaning with model.loss = '{self.model.loss}': drop it"
+            yield ("training.sampled_items", "model.loss"), text
         if self.model.kind == "vae" and self.training.strategy == "elephas":
             text = "model.kind = 'vae' has a loss of its own that training.strategy = 'elephas' leaves out: use 'dae'"
             yield ("model.kind", "training.strategy"), text

@@ -43,6 +43,7 @@ class Rounds:
         self._state: RDD[Element] | None = None
         self._sent: list[Broadcast[Moments]] = []
         self._old: list[tuple[RDD[Element], Broadcast[np.ndarray]]] = []
+        self._cached: list[RDD[Element]] = []
 
     def run(self, worker: Worker, weights: Broadcast[np.ndarray], trained: int) -> Reduced:
         """One round of all workers; `trained` is how many rows it trains in all.
@@ -54,6 +55,7 @@ class Rounds:
         state = elements.mapPartitionsWithIndex(worker, preservesPartitioning=True)
         state = state.persist(StorageLevel.MEMORY_AND_DISK)
         self._old.append((state, weights))
+        self._cached.append(state)
         reduced = tree_reduce(state, self._part.workers, trained)
         self._state = state
         if reduced.rows != trained:
@@ -90,8 +92,8 @@ class Rounds:
 
     def forget(self, keep: int = 1) -> None:
         """Frees what rounds but for the last `keep` have left in Spark's cache."""
-        for state, _ in self._old[:-keep] if keep else self._old:
-            state.unpersist()
+        while len(self._cached) > keep:
+            self._cached.pop(0).unpersist()
 
     def close(self) -> None:
         """Frees everything."""

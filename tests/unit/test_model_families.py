@@ -87,6 +87,14 @@ def test_kinds_that_do_not_fit_are_refused(model: dict[str, Any], told: str) -> 
         build_config({"model": model, "training": {"strategy": "elephas"}})
 
 
+def test_a_sampled_softmax_needs_a_softmax() -> None:
+    with pytest.raises(ConfigError, match=r"training\.sampled_items has no meaning with model\.loss = 'masked_mse'"):
+        build_config({"model": {"loss": "masked_mse"}, "training": {"sampled_items": 5}})
+    assert (
+        build_config({"model": {"loss": "multinomial"}, "training": {"sampled_items": 5}}).training.sampled_items == 5
+    )
+
+
 def test_saved_models_of_every_family_load_in_plain_keras(tmp_path: Path) -> None:
     configs = {**CONFIGS, "linear": ModelConfig(kind="linear", linear="ease", loss="multinomial")}
     for name, config in configs.items():
