@@ -21,7 +21,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from recsys.evaluation import quiet_keras  # noqa: E402
+from recsys.quiet import quiet_keras  # noqa: E402
 
 quiet_keras()
 

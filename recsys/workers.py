@@ -17,7 +17,7 @@ from pyspark import InheritableThread, SparkContext, SparkFiles
 
 DAEMON = "howdah_daemon"
 VARIABLE = "HOWDAH_PRELOAD"
-LIGHT = "pyarrow,pandas,pyspark.sql.pandas.serializers"
+LIGHT = "pyspark.worker,pyarrow,pandas,pyspark.sql.pandas.serializers,scipy.sparse,scipy.special,pydantic"
 TENSORFLOW = "pyspark.worker,pyarrow,pandas,scipy.sparse,tensorflow,keras,elephas.spark_model,elephas.worker"
 _MODULE = "spark.python.daemon.module"
 PROPERTIES = {

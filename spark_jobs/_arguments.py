@@ -6,6 +6,7 @@ import argparse
 import ast
 import difflib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ class Arguments:
 
     @property
     def master(self) -> str:
-        """The Spark master: as given, or as many local cores as there are workers."""
-        return str(self.options.master or f"local[{self.config.training.workers}]")
+        """The Spark master: as given, or a local core a worker, as far as there are cores: more would take turns."""
+        return str(self.options.master or f"local[{min(self.config.training.workers, cores())}]")
 
     @property
     def needs_spark(self) -> bool:
@@ -54,6 +55,11 @@ class Arguments:
     def profile(self) -> bool:
         """Whether every phase materialises its own result."""
         return bool(self.options.profile == "on")
+
+
+def cores() -> int:
+    """The cores of this machine that may be used."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Parser(argparse.ArgumentParser):
@@ -141,7 +147,9 @@ def job_parser(job: str) -> argparse.ArgumentParser:
             "--resume", metavar="RUN", help="go on with a run that was stopped, in its directory and with its settings"
         )
         parser.add_argument("--prepared", metavar="DIR", help="a data set that the job prepare left, instead of [data]")
-    parser.add_argument("--master", metavar="URL", help="the Spark master (default: local[N] with N workers)")
+    parser.add_argument(
+        "--master", metavar="URL", help="the Spark master (default: local[N], a core a worker as far as there are)"
+    )
     parser.add_argument(
         "--spark-conf", metavar="FILE", help="Spark properties (default: the file in conf/spark that fits the master)"
     )

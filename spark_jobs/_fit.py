@@ -8,11 +8,12 @@ from typing import Any
 
 from recsys.config import Config
 from recsys.errors import UserError
-from recsys.evaluation import fit_factors, judge_factors, mean_losses, quiet_keras, share
+from recsys.evaluation import fit_factors, judge_factors, mean_losses, share
+from recsys.quiet import quiet_keras
 from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Part, Prepared, Preprocessing, deal, rating_arrays
 from recsys.ratings.gram import gram
 from recsys.recommend import save_factors, save_model, save_movies
-from recsys.workers import preloading, warm_up
+from recsys.workers import warm_up
 from spark_jobs._job import Run
 from spark_jobs._tell import describe_epoch
 
@@ -34,7 +35,8 @@ class Fitted:
 def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, preprocessing: Preprocessing) -> Fitted:
     """Trains, keeping the best model so far in the run directory; UserError where there is nothing to test on."""
     context = prepared.blocks.sparkSession.sparkContext
-    warm_up(context)  # executors import TensorFlow while this process does
+    if config.training.strategy == "elephas":
+        warm_up(context)  # executors import TensorFlow while this process does
     quiet_keras()
     from recsys.models import build_model
 
@@ -48,27 +50,26 @@ def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, prepro
     folder = run.path / "model"
     save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
     model = build_model(arrays.examples.width, config.model, config.seed)
-    with preloading(context):
-        if config.model.kind == "linear":
-            ended = _fit_linear_alone(run, model, config, arrays.examples, parts)
-        else:
-            ended = _train(run, model, config, arrays.examples, parts, prepared.statistics["density"])
-            if config.model.linear != "none":
-                # afterwards: it knows the training users too well, and would leave the deep part nothing to learn
-                _fit_linear(model, parts[TRAIN], arrays.examples, config)
-                save_model(folder, model)
-        shared, judged = share(context, model), None
-        if arrays.users is not None:
-            factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
-            save_factors(folder, factors)
-            judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
+    if config.model.kind == "linear":
+        ended = _fit_linear_alone(run, model, config, arrays.examples, parts)
+    else:
+        ended = _train(run, model, config, arrays.examples, parts, prepared.statistics["density"])
+        if config.model.linear != "none":
+            # afterwards: it knows the training users too well, and would leave the deep part nothing to learn
+            _fit_linear(model, parts[TRAIN], arrays.examples, config)
+            save_model(folder, model)
+    shared, judged = share(context, model, config.model), None
+    if arrays.users is not None:
+        factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
+        save_factors(folder, factors)
+        judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
     return Fitted(model, ended, shared, parts, arrays.examples, judged)
 
 
 def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part], density: float) -> Any:
     """Epochs of the deep part, which knows nothing of a linear path beside it."""
     from recsys.models import build_model
-    from recsys.training import train
+    from recsys.training.trainer import train
 
     deep = config.model.model_copy(update={"linear": "none"})
     trained = build_model(examples.width, deep, config.seed)
@@ -107,12 +108,12 @@ def _fit_linear(model: Any, part: Part, examples: Examples, config: Config) -> N
 
 def _fit_linear_alone(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part]) -> Any:
     """A model without epochs; its history is the losses of the fit, as one epoch."""
-    from recsys.training import Epoch, History
+    from recsys.training.history import Epoch, History
 
     started = time.monotonic()
     _fit_linear(model, parts[TRAIN], examples, config)
     save_model(run.path / "model", model)
-    shared = share(parts[TRAIN].blocks.context, model)
+    shared = share(parts[TRAIN].blocks.context, model, config.model)
     losses = mean_losses({role: parts[role] for role in (TRAIN, VALIDATION)}, shared, examples, config.model.loss)
     shared.destroy()
     seconds = round(time.monotonic() - started, 3)

@@ -19,7 +19,6 @@ from recsys.ratings import (
 )
 from recsys.recommend import find_user, load_recommender, recommendation, render, sample_user
 from recsys.settings import write_config
-from recsys.workers import preloading
 from spark_jobs._fit import fit
 from spark_jobs._job import Run, exit_with, run_job
 from spark_jobs._tell import describe_data, describe_metrics, describe_source
@@ -48,7 +47,7 @@ def run_train(run: Run) -> None:
         fitted = fit(run, config, prepared, examples, preprocessing)
     run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
 
-    with run.phase("model_evaluation"), preloading(spark.sparkContext):
+    with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": fitted.ended.epoch}
         metrics |= evaluate(fitted.parts, fitted.shared, fitted.examples, config, fitted.judged)
         metrics["best_reachable_rmse"] = prepared.statistics.get("best_reachable_rmse")
@@ -61,7 +60,7 @@ def run_train(run: Run) -> None:
         found = recommendation(recommender, user.user, ratings, config.recommend.n)
         run.write_json("recommendations.json", found)
         run.say(render(found))
-    from recsys.training import forget_checkpoints  # late: it brings TensorFlow
+    from recsys.training.trainer import forget_checkpoints  # late: it brings TensorFlow
 
     forget_checkpoints(run.path)
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.evaluation.scoring import SharedModel, batch_rows, outputs
+from recsys.networks.normalisation import row_offsets
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
@@ -66,10 +67,8 @@ def find_factors(
         for block in blocks:
             known, _ = examples.arrays(block, role)
             scaled = examples.preprocessing.scale(known)
-            codes = np.concatenate([batch for _, batch in outputs(shared, scaled, before=OUTPUT)])
+            codes = np.concatenate([batch for _, batch in outputs(shared, scaled, hidden=True)])
             yield block.users, codes, np.asarray(scaled.sum(axis=1)).ravel(), np.diff(scaled.indptr)
-
-    from recsys.models.offsets import row_offsets  # here, as executors import this module and need no Keras for it
 
     kernel, bias = model.get_layer(OUTPUT).get_weights()
     codes = np.zeros((movies, len(kernel)), np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from recsys.evaluation.scoring import SharedModel, batch_rows, compiled
+from recsys.evaluation.scoring import SharedModel, outputs
+from recsys.networks.losses import loss_sums as sums
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
@@ -33,24 +34,12 @@ def loss_sums(
     blocks: Iterator[Block], shared: SharedModel, examples: Examples, loss: str, role: int
 ) -> tuple[float, float]:
     """(sum, weight) of the loss over blocks, in double precision between batches."""
-    import tensorflow as tf
-
-    def make(model: Any) -> Any:
-        from recsys.models.losses import SUMS
-
-        sums = SUMS[loss]
-        return tf.function(lambda x, y: sums(y, model(x, training=False)), reduce_retracing=True)
-
-    step = compiled(shared, f"loss:{loss}", make)
-    size = batch_rows(examples.width)
     total = weight = 0.0
     for block in blocks:
         shown, target = examples.arrays(block, role)
-        x, y = examples.preprocessing.scale(shown), examples.preprocessing.scale(target)
-        for start in range(0, block.rows, size):
-            rows = slice(start, start + size)
-            dense = tf.constant(x[rows].toarray())
-            part, part_weight = step(dense, dense if target is shown else tf.constant(y[rows].toarray()))
-            total += float(part)
-            weight += float(part_weight)
+        truth = examples.preprocessing.scale(target)
+        for rows, output in outputs(shared, examples.preprocessing.scale(shown)):
+            part, part_weight = sums(loss, truth[rows], output)
+            total += part
+            weight += part_weight
     return total, weight

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from recsys.config import ModelConfig
 from recsys.models.linear import linear_path
-from recsys.models.offsets import PRIOR_MEAN, PRIOR_RATINGS
+from recsys.networks.normalisation import PRIOR_MEAN, PRIOR_RATINGS
 
 ENCODER, OUTPUT = "encoder", "output"
 
@@ -22,7 +22,7 @@ def regularizer(config: ModelConfig) -> Any:
 def normalised(ratings: Any, config: ModelConfig) -> tuple[Any, Any]:
     """(rating arrays as they enter, what is added to the outputs of each (batch, 1) or None).
 
-    By model.input_normalisation and model.input_scale; recsys.models.offsets has the same in NumPy.
+    By model.input_normalisation and model.input_scale; recsys.networks.normalisation has the same in NumPy.
     """
     offset, entered = None, ratings
     if config.input_normalisation in ("center", "offset"):

@@ -3,8 +3,6 @@ Filtering", section 2): the users' place is a normal distribution whose mean is 
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import layers, ops
 
@@ -18,7 +16,7 @@ def build_variational(movies: int, config: ModelConfig, seed: int) -> keras.Mode
 
     At inference the place is its mean. In training it is sampled: GaussianNoise, which adds nothing at inference,
     times the standard deviation. The divergence from the prior is no part of the model, but of its training
-    (recsys.training.network).
+    (recsys.networks.inner).
     """
     keras.utils.set_random_seed(seed)
     kernel = regularizer(config)
@@ -39,19 +37,3 @@ def build_variational(movies: int, config: ModelConfig, seed: int) -> keras.Mode
         dense = layers.Dense(width, activation=config.activation, kernel_regularizer=kernel, name=f"decoder_{number}")
         hidden = dropped(dense(hidden), config)
     return model_of(ratings, hidden, shift, config, "variational_autoencoder")
-
-
-def divergence(mean: Any, log_variance: Any) -> Any:
-    """Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the latent units: (batch).
-
-    Kingma and Welling 2014, appendix B: 1/2 sum (exp(v) + m^2 - 1 - v).
-    """
-    return 0.5 * ops.sum(ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance, axis=-1)
-
-
-def annealed_weight(config: ModelConfig, epoch: float) -> float:
-    """The divergence's weight in the loss after that many epochs (a fraction within one): it rises evenly from 0 to
-    model.kl_weight over model.kl_epochs (Liang et al. 2018, section 2.2.2)."""
-    if not config.kl_epochs:
-        return config.kl_weight
-    return config.kl_weight * min(1.0, epoch / config.kl_epochs)

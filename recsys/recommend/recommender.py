@@ -153,7 +153,7 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     if described.pop("format_version") not in _READABLE:
         raise UserError(f"{folder}: saved by another version of this program: train again")
     loss, orientation = described.pop("loss"), described.pop("orientation", "user")
-    from recsys.evaluation.scoring import quiet_keras
+    from recsys.quiet import quiet_keras
 
     model = quiet_keras().models.load_model(folder / "model.keras", compile=False, safe_mode=True)
     items = pd.read_parquet(folder / "items.parquet")

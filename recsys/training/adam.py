@@ -1,137 +1,107 @@
-"""Adam (Kingma and Ba 2015, algorithm 1, with bias correction in the step size) as TensorFlow operations in a graph.
+"""Adam (Kingma and Ba 2015, algorithm 1, with bias correction in the step size), in place on NumPy arrays.
 
-`DenseAdam` updates a whole variable in one fused operation. `RowAdam` gives the same weights at a cost in proportion
-to the rows that a batch touches: a row whose gradient is zero for k steps only decays, m by b1^k and v by b2^k, and
-moves by m / (sqrt(v) + e) times the sum over those steps of alpha_t (b1 / sqrt(b2))^j. That sum is one number a row,
-kept up to date in every step, and paid off when the row is next touched. (In the sum e counts as if it decayed with
-sqrt(v), which changes such a step by less than 3 % of the part that e has in it.)
+`adam` updates vectors as a whole. `RowAdam` gives a matrix the same weights at a cost in proportion to the rows that a
+batch touches: a row whose gradient is zero for k steps only decays, m by b1^k and v by b2^k, and moves by
+m / (sqrt(v) + e) times the sum over those steps of alpha_t (b1 / sqrt(b2))^j. That sum is one number a row, kept up to
+date in every step, and paid off when the row is next touched. (In the sum e counts as if it decayed with sqrt(v), which
+changes such a step by less than 3 % of the part that e has in it.)
+
+Moments are kept as plain decayed sums, m / (1 - b1) and v / (1 - b2): two passes over memory less in every step.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-7  # Keras' defaults
+_EPSILON = np.float32(EPSILON / math.sqrt(1 - BETA2))
+_DECAY1, _DECAY2 = np.float32(BETA1), np.float32(BETA2)
 _RATIO = math.log(BETA1 / math.sqrt(BETA2))
+_PIECE = 1 << 18  # numbers updated at a time: few enough for a processor's cache
 
 
-class Clock:
-    """The number of the step and its size: alpha_t = lr sqrt(1 - b2^t) / (1 - b1^t)."""
-
-    def __init__(self) -> None:
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.learning_rate = tf.Variable(0.0, dtype=tf.float32, trainable=False)
-
-    def tick(self, learning_rate: Any) -> None:
-        """One step begins; what depends on its number alone is computed once for all variables."""
-        self.step.assign_add(1)
-        self.learning_rate.assign(learning_rate)
-        self.now = tf.cast(self.step, tf.float32)
-        # in double precision on the way, since b2^t is near 1 for long
-        exact = tf.cast(self.step, tf.float64)
-        logarithms = tf.constant([math.log(BETA1), math.log(BETA2)], tf.float64)
-        left = -tf.math.expm1(exact * logarithms)
-        self.powers = tf.cast(1.0 - left, tf.float32)
-        self.alpha = learning_rate * tf.cast(tf.sqrt(left[1]) / left[0], tf.float32)
+def step_size(learning_rate: float, step: int) -> np.float32:
+    """alpha_t = lr sqrt(1 - b2^t) / (1 - b1^t) for moments kept as sums; `step` counts from 1."""
+    alpha = learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step)
+    return np.float32(alpha * (1 - BETA1) / math.sqrt(1 - BETA2))
 
 
-class DenseAdam:
-    """A variable of any shape, read and updated as a whole."""
-
-    def __init__(self, shape: tuple[int, ...], clock: Clock) -> None:
-        self.value, self.m, self.v = (tf.Variable(tf.zeros(shape), trainable=False) for _ in range(3))
-        self._clock = clock
-
-    def read(self) -> Any:
-        """The weights."""
-        return self.value.read_value()
-
-    def apply(self, gradient: Any) -> None:
-        """One step."""
-        tf.raw_ops.ResourceApplyAdam(
-            var=self.value.handle,
-            m=self.m.handle,
-            v=self.v.handle,
-            beta1_power=self._clock.powers[0],
-            beta2_power=self._clock.powers[1],
-            lr=self._clock.learning_rate,
-            beta1=BETA1,
-            beta2=BETA2,
-            epsilon=EPSILON,
-            grad=gradient,
-        )
-
-    def settle(self) -> None:
-        """Nothing is owed."""
-
-    def restart(self) -> None:
-        """Weights and moments were just set."""
-
-    def touch(self, rows: Any) -> Any:
-        """The weights of those rows."""
-        return tf.gather(self.value, rows)
-
-    def apply_rows(self, rows: Any, gradient: Any, decay: Any = None) -> None:
-        """One step of the whole variable: its gradient is `decay` (by default zero) and in those rows more."""
-        whole = tf.zeros_like(self.value) if decay is None else decay
-        self.apply(tf.tensor_scatter_nd_add(whole, rows[:, None], gradient))
+def adam(value: np.ndarray, m: np.ndarray, v: np.ndarray, gradient: np.ndarray, alpha: np.float32) -> None:
+    """One step of vectors; what `gradient` holds afterwards means nothing."""
+    for start in range(0, len(value), _PIECE):
+        piece = slice(start, start + _PIECE)
+        _adam_piece(value[piece], m[piece], v[piece], gradient[piece], alpha)
 
 
-class RowAdam(DenseAdam):
-    """A matrix of which a step reads and updates some rows, by `touch` and `apply_rows`; to be read once settled."""
+def _adam_piece(value: np.ndarray, m: np.ndarray, v: np.ndarray, gradient: np.ndarray, alpha: np.float32) -> None:
+    m *= _DECAY1
+    m += gradient
+    np.square(gradient, out=gradient)
+    v *= _DECAY2
+    v += gradient
+    np.sqrt(v, out=gradient)
+    gradient += _EPSILON
+    np.divide(m, gradient, out=gradient)
+    gradient *= alpha
+    value -= gradient
 
-    def __init__(self, shape: tuple[int, ...], clock: Clock) -> None:
-        super().__init__(shape, clock)
-        self._last = tf.Variable(tf.zeros(shape[:1]), trainable=False)  # the step up to which a row is settled
-        self._owed = tf.Variable(tf.zeros(shape[:1]), trainable=False)
-        self._shape = (-1,) + (1,) * (len(shape) - 1)
-        self._touched: tuple[Any, Any, Any] | None = None
 
-    def restart(self) -> None:
-        """All rows are settled: weights and moments were just set."""
-        self._owed.assign(tf.zeros_like(self._owed))
-        self._last.assign(tf.fill(tf.shape(self._last), tf.cast(self._clock.step, tf.float32)))
+class RowAdam:
+    """A matrix of which a step reads and updates some rows, by `touch` and `apply`; to be read once settled."""
 
-    def settle(self) -> None:
-        """Pays all rows what they are owed, up to the present step."""
-        value, m, v = self._settled(
-            [self.value, self.m, self.v, self._last, self._owed], tf.cast(self._clock.step, tf.float32)
-        )
-        self.value.assign(value)
-        self.m.assign(m)
-        self.v.assign(v)
-        self.restart()
+    def __init__(self, value: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
+        self.value, self.m, self.v = value, m, v
+        self._last = np.zeros(len(value), np.float32)  # the step up to which a row is settled
+        self._owed = np.zeros(len(value), np.float32)
+        self._touched: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def touch(self, rows: Any) -> Any:
-        """The weights of those rows as they are after the step before this one. Rows must be distinct."""
-        gathered = [tf.gather(one, rows) for one in (self.value, self.m, self.v, self._last, self._owed)]
-        self._touched = self._settled(gathered, self._clock.now - 1.0)
-        return self._touched[0]
+    def restart(self, step: int) -> None:
+        """All rows are settled up to that step: weights and moments were just set."""
+        self._owed[:] = 0.0
+        self._last[:] = step
 
-    def apply_rows(self, rows: Any, gradient: Any, decay: Any = None) -> None:
-        """One step; the rows are those of the last `touch` in the same graph, the gradient of the others is zero."""
-        assert self._touched is not None and decay is None
-        value, m, v = self._touched
-        alpha = self._clock.alpha
-        m = m + (gradient - m) * (1 - BETA1)
-        v = v + (tf.square(gradient) - v) * (1 - BETA2)
-        value = value - alpha * m / (tf.sqrt(v) + EPSILON)
-        for variable, new in ((self.value, value), (self.m, m), (self.v, v)):
-            variable.scatter_update(tf.IndexedSlices(new, rows))
+    def settle(self, step: int) -> None:
+        """Pays all rows what they are owed, up to that step."""
+        size = max(1, _PIECE // self.value.shape[1])
+        for start in range(0, len(self.value), size):
+            rows = slice(start, start + size)
+            self._pay(self.value[rows], self.m[rows], self.v[rows], self._last[rows], self._owed[rows], step)
+        self.restart(step)
+
+    def touch(self, rows: np.ndarray, step: int) -> np.ndarray:
+        """The weights (rows, columns) of those rows as step number `step` finds them. Rows must be distinct."""
+        value, m, v, last, owed = (one[rows] for one in (self.value, self.m, self.v, self._last, self._owed))
+        self._pay(value, m, v, last, owed, step - 1)
+        self._touched = (rows, value, m, v)
+        return value
+
+    def apply(self, gradient: np.ndarray, alpha: np.float32, step: int) -> None:
+        """Step number `step` for the rows of the last `touch`; the gradient of the others is zero.
+
+        What `gradient` holds afterwards means nothing.
+        """
+        assert self._touched is not None
+        rows, value, m, v = self._touched
+        _adam_piece(value, m, v, gradient, alpha)
+        self.value[rows], self.m[rows], self.v[rows] = value, m, v
         # everybody is owed this step's part, but for those who took it
-        self._owed.assign_add(alpha * tf.exp((self._clock.now - self._last) * _RATIO))
-        self._owed.scatter_update(tf.IndexedSlices(tf.zeros_like(rows, tf.float32), rows))
-        self._last.scatter_update(tf.IndexedSlices(tf.zeros_like(rows, tf.float32) + self._clock.now, rows))
+        self._owed += alpha * np.exp((np.float32(step) - self._last) * np.float32(_RATIO))
+        self._owed[rows] = 0.0
+        self._last[rows] = step
+        self._touched = None
 
-    def _settled(self, state: list[Any], now: Any) -> tuple[Any, Any, Any]:
-        value, m, v, last, owed = state
-        steps = tf.reshape(now - last, self._shape)
-        value = value - m / (tf.sqrt(v) + EPSILON) * tf.reshape(owed, self._shape)
-        return value, m * tf.exp(steps * math.log(BETA1)), v * tf.exp(steps * math.log(BETA2))
+    @staticmethod
+    def _pay(value: np.ndarray, m: np.ndarray, v: np.ndarray, last: np.ndarray, owed: np.ndarray, step: int) -> None:
+        move = np.sqrt(v)
+        move += _EPSILON
+        np.divide(m, move, out=move)
+        move *= owed[:, None]
+        value -= move
+        steps = np.float32(step) - last
+        m *= np.exp(steps * np.float32(math.log(BETA1)))[:, None]
+        v *= np.exp(steps * np.float32(math.log(BETA2)))[:, None]
 
 
 def reference_step(

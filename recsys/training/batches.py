@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
-from recsys.models.offsets import row_offsets
+from recsys.networks.normalisation import normalise
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 
@@ -22,6 +22,7 @@ class Entries:
     """Stored entries of some rows: `columns` lists the columns that occur, ascending, `slots` points into it."""
 
     rows: np.ndarray  # int32 (entries), ascending, from 0
+    starts: np.ndarray  # int32 (rows + 1): where the entries of each row begin
     slots: np.ndarray  # int32 (entries): column = columns[slot]
     values: np.ndarray  # float32 (entries)
     columns: np.ndarray  # int32 (distinct columns)
@@ -75,7 +76,8 @@ def training_batches(
         if normalised is arrays.targets:
             shown = target
         elif arrays.inputs is arrays.targets:
-            shown = Entries(target.rows, target.slots, normalised.data[positions(normalised, rows)], target.columns)
+            values = normalised.data[positions(normalised, rows)]
+            shown = Entries(target.rows, target.starts, target.slots, values, target.columns)
         else:
             shown = entries_of(normalised, rows, columns)
         if model.input_dropout:
@@ -87,27 +89,6 @@ def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig) -> Iterat
     """All rows in their order, nothing dropped: what losses are measured on."""
     undropped = model.model_copy(update={"input_dropout": 0.0})
     yield from training_batches(arrays, np.arange(arrays.rows), size, undropped, np.random.default_rng(0))
-
-
-def normalise(inputs: csr_matrix, model: ModelConfig) -> tuple[csr_matrix, np.ndarray]:
-    """The inputs as the first layer sees them, and what the model adds to each row's outputs: as its Keras graph."""
-    how = model.input_normalisation
-    rows = np.repeat(np.arange(inputs.shape[0]), np.diff(inputs.indptr))
-    sums = np.bincount(rows, inputs.data, inputs.shape[0])
-    offsets = row_offsets(how, sums, np.diff(inputs.indptr))
-    data = inputs.data
-    if how == "center":
-        data = data - offsets[rows]
-    if how in ("center", "l2"):
-        norms = np.sqrt(np.bincount(rows, np.square(data, dtype=np.float64), inputs.shape[0]))
-        # as keras.layers.UnitNormalization: the square of the length is at least 1e-12
-        data = data / np.maximum(norms, 1e-6)[rows]
-    if model.input_scale != 1:
-        data = data * model.input_scale
-    if data is inputs.data:
-        return inputs, offsets
-    data = data.astype(np.float32, copy=False)
-    return csr_matrix((data, inputs.indices, inputs.indptr), shape=inputs.shape), offsets
 
 
 class Columns:
@@ -138,14 +119,23 @@ def entries_of(matrix: csr_matrix, rows: np.ndarray, columns: Columns) -> Entrie
     places = positions(matrix, rows)
     lengths = matrix.indptr[rows + 1] - matrix.indptr[rows]
     distinct, slots = columns.distinct(matrix.indices[places])
-    return Entries(np.repeat(np.arange(len(rows), dtype=np.int32), lengths), slots, matrix.data[places], distinct)
+    numbers = np.repeat(np.arange(len(rows), dtype=np.int32), lengths)
+    return Entries(numbers, _starts(lengths), slots, matrix.data[places], distinct)
 
 
 def drop(entries: Entries, rate: float, generator: np.random.Generator) -> Entries:
     """Each entry dropped with that probability, the others scaled up to keep the expected sum (Srivastava 2014)."""
     kept = generator.random(len(entries.values), np.float32) >= rate
     values = entries.values[kept] * np.float32(1 / (1 - rate))
-    return Entries(entries.rows[kept], entries.slots[kept], values, entries.columns)
+    rows = entries.rows[kept]
+    starts = _starts(np.bincount(rows, minlength=len(entries.starts) - 1))
+    return Entries(rows, starts, entries.slots[kept], values, entries.columns)
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    starts = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
 
 
 def _stack(matrices: list[csr_matrix], columns: int) -> csr_matrix:

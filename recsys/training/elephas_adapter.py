@@ -2,8 +2,9 @@
 
 Elephas 7.3.0 counts partitions that it did not train (rows <= batch size), starts Adam anew in every epoch, turns a
 partition into dense arrays twice and keeps no losses of the averaged model. As the baseline ("elephas") it is left as
-it is: the first is refused, and the losses are computed by this project. "local_sgd" is `SparkModel` and `SparkWorker`
-with rounds of their own: sparse batches, Adam's moments kept, deltas weighted by rows, an outer optimizer.
+it is: the first is refused, and the losses are computed by this project. "local_sgd" is `SparkModel` with rounds of its
+own: sparse batches, Adam's moments kept, deltas weighted by rows, an outer optimizer. What its workers run is a plain
+function: an `elephas.worker.SparkWorker` there would make each host import TensorFlow, which nothing in a round needs.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from typing import Any
 import keras
 import numpy as np
 from elephas.spark_model import SparkModel
-from elephas.worker import SparkWorker
-from pyspark import RDD, Broadcast
+from pyspark import RDD
 
 from recsys.config import Config
 from recsys.errors import UserError
-from recsys.evaluation.scoring import limit_threads
 from recsys.models.losses import TRAINING
+from recsys.quiet import limit_threads
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
@@ -33,6 +33,7 @@ from recsys.training.history import Seconds
 from recsys.training.local_sgd import Task, train_round
 from recsys.training.outer import Outer
 from recsys.training.rounds import Rounds
+from recsys.workers import preloading
 
 Row = tuple[np.ndarray, np.ndarray]
 
@@ -64,26 +65,15 @@ class ElephasBaseline:
         """One pass of all workers over their partitions, then the mean of their weights into the network."""
         seed = (self._config.seed * 1_000_003 + epoch) * 1_009
         rows = self._part.blocks.mapPartitionsWithIndex(dense_rows(self._examples, seed))
-        with contextlib.redirect_stdout(io.StringIO()):  # Elephas prints to the screen
+        # Elephas prints to the screen
+        with preloading(rows.context), contextlib.redirect_stdout(io.StringIO()):
             self._spark_model.fit(rows, epochs=1, batch_size=self._config.training.batch_size, verbose=0)
-
-
-class LocalSgdWorker(SparkWorker):  # type: ignore[misc]
-    """`SparkWorker` whose training is a round of local SGD on sparse batches."""
-
-    def __init__(self, task: Task, weights: Broadcast[np.ndarray]) -> None:
-        super().__init__(None, weights, {"batch_size": task.batch_size}, None, None, None, None)
-        self.task = task
-
-    def train(self, data_iterator: Iterator[Any], worker: int = 0) -> Iterator[Any]:
-        """From a partition's moments and blocks to its new moments and its delta."""
-        yield from train_round(self.task, self.parameters.value, worker, data_iterator)
 
 
 class LocalSgdModel(SparkModel):  # type: ignore[misc]
     """`SparkModel` that keeps its workers' state from round to round, and gives their mean delta to an outer optimizer.
 
-    `flat` holds the master model's weights as one vector (see recsys.training.network).
+    `flat` holds the master model's weights as one vector (see recsys.networks.layout).
     """
 
     def __init__(self, network: keras.Model, plan: Plan, outer: Outer, part: Part, rounds: Rounds) -> None:
@@ -104,19 +94,23 @@ class LocalSgdModel(SparkModel):  # type: ignore[misc]
         clock = time.monotonic()
         weights = rdd.context.broadcast(self.flat)
         sent = time.monotonic() - clock
-        worker = LocalSgdWorker(task, weights)
+
+        def worker(number: int, elements: Iterator[Any]) -> Iterator[Any]:
+            return train_round(task, weights.value, number, elements)
+
         trained = sum(
             len(range(rows)[task.share(rows)])
             for rows in (self._part.rows_of(one) for one in range(self._part.workers))
         )
-        reduced = self._rounds.run(lambda number, elements: worker.train(elements, number), weights, trained)
+        reduced = self._rounds.run(worker, weights, trained)
         self._rounds.forget()
         self.flat = self.outer.step(self.flat, reduced.delta)
-        work = reduced.data_seconds + reduced.compute_seconds
+        cores = min(self._part.workers, rdd.context.defaultParallelism)
+        data, compute = reduced.data_seconds / cores, reduced.compute_seconds / cores
         self._seconds = Seconds(
-            data=reduced.data_seconds,
-            compute=reduced.compute_seconds,
-            reduce=max(0.0, reduced.seconds - work),
+            data=data,
+            compute=compute,
+            reduce=max(0.0, reduced.seconds - data - compute),
             broadcast=sent,
         )
 

@@ -1,19 +1,19 @@
-"""One worker's arithmetic: the network's step on sparse batches, compiled once a process, and its losses."""
+"""One worker's arithmetic: the network's step on sparse batches, and its losses. NumPy alone, see recsys.networks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
+from recsys.networks.inner import inner_layers
+from recsys.networks.layout import Layout
 from recsys.training import heads
-from recsys.training.adam import Clock, DenseAdam, RowAdam
-from recsys.training.batches import Batch
-from recsys.training.network import Layout, inner_layers
+from recsys.training.adam import RowAdam, adam, step_size
+from recsys.training.batches import Batch, Entries
 
 Pace = tuple[float, float]  # of a step: Adam's step size, and the weight of a variational model's divergence
 _MANY = 0.5  # where a batch touches more than this part of the columns, whole matrices are updated: less to gather
@@ -55,54 +55,44 @@ def plan_for(model: ModelConfig, columns: int, density: float, batch_size: int, 
 
 
 class Engine:
-    """The weights and Adam's moments of one worker at a time, and the compiled functions that all share."""
+    """The weights and Adam's moments of one worker at a time, and the memory that its steps work in."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._layout = plan.layout
-        self._clock = Clock()
-        shapes = self._layout.shapes
-        self._encoder: DenseAdam = (RowAdam if plan.row_updates else DenseAdam)(shapes[0], self._clock)
-        ends = len(shapes) - (1 if self._layout.by_rows else 2)
-        self._body = [DenseAdam(shape, self._clock) for shape in shapes[1:ends]]
+        self.step = 0  # steps taken since the beginning
+        layout = plan.layout
+        self._value, self._m, self._v, self._gradient = np.zeros((4, layout.size), np.float32)
+        self._weights, self._gradients = layout.split(self._value), layout.split(self._gradient)
+        self._inner = slice(2, layout.decoder)
+        self._decoder = slice(layout.decoder, None)
+        moments = list(zip(self._weights, layout.split(self._m), layout.split(self._v), strict=True))
+        self._encoder = RowAdam(*moments[0]) if plan.row_updates else None
         by_row = plan.row_updates and plan.decoder == "rows"
-        self._decoder = [(RowAdam if by_row else DenseAdam)(shape, self._clock) for shape in shapes[ends:]]
-        self._all = [self._encoder, *self._body, *self._decoder]
-        entries = [tf.TensorSpec([None], kind) for kind in (tf.int32, tf.int32, tf.float32, tf.int32)]
-        signature = [tf.TensorSpec([], tf.int32), *entries, *entries, tf.TensorSpec([None]), tf.TensorSpec([None])]
-        # shapes are left open: one trace serves batches of any size
-        self._step = tf.function(
-            self._train, autograph=False, input_signature=[*signature, tf.TensorSpec([2], tf.int32), tf.TensorSpec([2])]
-        )
-        self._sums = tf.function(self._measure, autograph=False, input_signature=signature)
+        self._rows_decoder = RowAdam(*moments[layout.decoder]) if by_row else None
+        sizes = [one.size for one in self._weights]
+        first = sizes[0] if self._encoder else 0
+        self._whole = slice(first, layout.size - sizes[-1] if by_row else layout.size)  # what is updated as a whole
+        self._work = heads.Work()
 
     def load(self, flat: np.ndarray, moments: np.ndarray | None, step: int) -> None:
         """Weights as one vector, Adam's moments (2, size) or None for zeros, the number of steps taken so far."""
-        self._clock.step.assign(step)
+        self.step = step
         self.load_weights(flat)
-        first, second = (None, None) if moments is None else map(self._layout.split, moments)
-        for number, one in enumerate(self._all):
-            for variable, given in ((one.m, first), (one.v, second)):
-                variable.assign(tf.zeros_like(variable) if given is None else given[number])
-            one.restart()
+        self._m[:], self._v[:] = (0.0, 0.0) if moments is None else moments
+        for one in self._by_rows():
+            one.restart(step)
 
     def load_weights(self, flat: np.ndarray) -> None:
         """Weights alone, to measure losses with."""
-        for one, value in zip(self._all, self._layout.split(flat), strict=True):
-            one.value.assign(value)
+        self._value[:] = flat
 
     def weights(self) -> np.ndarray:
         """The weights as one vector."""
-        return np.concatenate([one.value.numpy().ravel() for one in self._all])
+        return self._value.copy()
 
     def moments(self) -> np.ndarray:
-        """Adam's moments as (2, size)."""
-        return np.stack([np.concatenate([getattr(one, name).numpy().ravel() for one in self._all]) for name in "mv"])
-
-    @property
-    def step(self) -> int:
-        """Steps taken since the beginning."""
-        return int(self._clock.step.numpy())
+        """Adam's moments as (2, size), as recsys.training.adam keeps them."""
+        return np.stack([self._m, self._v])
 
     def train(self, batches: Iterable[Batch], pace: Iterable[Pace], generator: np.random.Generator) -> int:
         """A step for each batch; how many rows were trained.
@@ -110,35 +100,74 @@ class Engine:
         The generator draws hidden dropout, a variational model's places, and sampled columns.
         """
         rows = 0
-        for batch, steps in zip(batches, pace, strict=False):
-            seed = generator.integers(0, 2**31, 2, np.int32)
-            self._step(*self._arguments(batch, generator), seed, np.array(steps, np.float32))
+        for batch, (learning_rate, divergence_weight) in zip(batches, pace, strict=False):
+            self._train(batch, learning_rate, divergence_weight, generator)
             rows += batch.size
-        for one in self._all:
-            one.settle()
+        for one in self._by_rows():
+            one.settle(self.step)
         return rows
 
     def loss_sums(self, batches: Iterable[Batch]) -> tuple[float, float]:
         """(sum, weight) of the exact loss, in double precision between batches."""
         total = weight = 0.0
         for batch in batches:
-            part, part_weight = self._sums(*self._arguments(batch, None))
-            total += float(part)
-            weight += float(part_weight)
+            targets = self._targets(batch, None)
+            z = _sparse(batch.inputs, batch.size) @ self._weights[0][batch.inputs.columns] + self._weights[1]
+            h, _, _ = inner_layers(self.plan.model, z, self._weights[self._inner], None)
+            decoder = self._weights[self._decoder]
+            if self.plan.decoder == "rows":
+                decoder = [decoder[0][targets.columns]]
+            part, part_weight = self._head(h, decoder, targets).sums()
+            total += part
+            weight += part_weight
         return total, weight
 
-    def _arguments(self, batch: Batch, generator: np.random.Generator | None) -> list[Any]:
-        inputs, targets = batch.inputs, batch.targets
-        columns = targets.columns
-        log_weights = np.zeros(len(columns), np.float32)
+    def _train(self, batch: Batch, learning_rate: float, divergence_weight: float, draws: np.random.Generator) -> None:
+        self.step += 1
+        alpha = step_size(learning_rate, self.step)
+        targets, entered = self._targets(batch, draws), _sparse(batch.inputs, batch.size)
+        columns = batch.inputs.columns
+        kernel = self._encoder.touch(columns, self.step) if self._encoder else self._weights[0][columns]
+        decoder, decoder_gradients = self._weights[self._decoder], self._gradients[self._decoder]
+        if self.plan.decoder == "rows":
+            touched = self._rows_decoder
+            decoder = [touched.touch(targets.columns, self.step) if touched else decoder[0][targets.columns]]
+            decoder_gradients = [np.empty_like(decoder[0])]
+        z = entered @ kernel + self._weights[1]
+        h, _, back = inner_layers(self.plan.model, z, self._weights[self._inner], draws)
+        gradient = self._head(h, decoder, targets).back(decoder_gradients)
+        gradient = back(gradient, divergence_weight, self._gradients[self._inner])
+        np.sum(gradient, axis=0, out=self._gradients[1])
+        _update(self._encoder, self._gradients[0], columns, entered.T @ gradient, alpha, self.step)
+        if self.plan.decoder == "rows":
+            whole = self._gradients[-1]
+            _update(self._rows_decoder, whole, targets.columns, decoder_gradients[0], alpha, self.step)
+        self._pull()
+        part = self._whole
+        adam(self._value[part], self._m[part], self._v[part], self._gradient[part], alpha)
+
+    def _pull(self) -> None:
+        """Adds the gradient of l2 times the sum of squares of every kernel, as Keras' L2; biases are left alone."""
+        if not self.plan.model.l2:
+            return
+        twice = np.float32(2.0 * self.plan.model.l2)
+        for value, gradient in zip(self._weights, self._gradients, strict=True):
+            if value.ndim == 2:
+                gradient += twice * value
+        if self.plan.decoder != "dense":  # its last column is the bias
+            self._gradients[-1][:, -1] -= twice * self._weights[-1][:, -1]
+
+    def _by_rows(self) -> list[RowAdam]:
+        return [one for one in (self._encoder, self._rows_decoder) if one]
+
+    def _targets(self, batch: Batch, generator: np.random.Generator | None) -> heads.Targets:
+        one = batch.targets
+        columns, log_weights = one.columns, np.zeros(0, np.float32)
         if self.plan.decoder == "rows" and self.plan.model.loss == "multinomial":
             columns, log_weights = self._with_others(columns, generator)
-        return [
-            np.int32(batch.size),
-            *(inputs.rows, inputs.slots, inputs.values, inputs.columns),
-            *(targets.rows, targets.slots, targets.values, columns),
-            *(batch.offsets, log_weights),
-        ]
+        return heads.Targets(
+            batch.size, one.rows, one.starts, one.slots, one.values, columns, batch.offsets, log_weights
+        )
 
     def _with_others(self, columns: np.ndarray, generator: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
         """The columns with a sample of the others behind them (all of them without a generator), and log weights."""
@@ -153,73 +182,33 @@ class Engine:
             weights[len(columns) :] = np.log(len(rest) / len(sample))
         return np.concatenate([columns, sample]), weights
 
-    def _train(self, *arguments: Any) -> None:
-        *batch, seed, pace = arguments
-        size, (rows, slots, values, columns), targets = _unpack(tuple(batch))
-        self._clock.tick(pace[0])
-        kernel = self._encoder.touch(columns)
-        body = [one.read() for one in self._body]
-        by_rows = self.plan.decoder == "rows"
-        decoder = [one.touch(targets.columns) if by_rows else one.read() for one in self._decoder]
-        trained = [kernel, *body, *decoder]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(trained)
-            z = tf.nn.bias_add(_sparse_product(rows, slots, values, kernel, size), body[0])
-            h, divergence = inner_layers(self.plan.model, z, body[1:], seed)
-            total, weight = self._head(h, decoder, targets)
-            loss = total / tf.maximum(weight, 1.0) + pace[1] * divergence
-        encoder_gradient, *others = tape.gradient(loss, trained)
-        self._encoder.apply_rows(columns, encoder_gradient, self._pull(self._encoder))
-        for one, gradient in zip([*self._body, *self._decoder], others, strict=True):
-            pull = self._pull(one)
-            if by_rows and one in self._decoder:
-                one.apply_rows(targets.columns, gradient, pull)
-            else:
-                one.apply(gradient if pull is None else gradient + pull)
-
-    def _pull(self, one: DenseAdam) -> Any:
-        """The gradient of l2 times the sum of squares of a kernel, as Keras' L2; None of a bias."""
-        value = one.value
-        if not self.plan.model.l2 or value.shape.rank == 1:
-            return None
-        pull = 2.0 * self.plan.model.l2 * value
-        if self._layout.by_rows and one in self._decoder:  # its last column is the bias
-            return tf.concat([pull[:, :-1], tf.zeros([tf.shape(pull)[0], 1])], axis=1)
-        return pull
-
-    def _measure(self, *arguments: Any) -> Any:
-        size, (rows, slots, values, columns), targets = _unpack(arguments)
-        kernel = tf.gather(self._encoder.value, columns)
-        body = [one.read() for one in self._body]
-        by_rows = self.plan.decoder == "rows"
-        decoder = [tf.gather(one.value, targets.columns) if by_rows else one.read() for one in self._decoder]
-        z = tf.nn.bias_add(_sparse_product(rows, slots, values, kernel, size), body[0])
-        return self._head(inner_layers(self.plan.model, z, body[1:], None)[0], decoder, targets)
-
-    def _head(self, h: Any, decoder: list[Any], targets: heads.Targets) -> Any:
-        model, activation = self.plan.model, self.plan.model.resolved_output_activation
+    def _head(self, h: np.ndarray, decoder: list[np.ndarray], targets: heads.Targets) -> heads.End:
+        model, activation, work = self.plan.model, self.plan.model.resolved_output_activation, self._work
         if self.plan.decoder == "gramian":
-            return heads.gramian_mse(h, decoder[0], tf.gather(decoder[0], targets.columns), targets)
+            return heads.gramian_mse(h, decoder[0], targets, work)
         if self.plan.decoder == "rows":
             if model.loss == "masked_mse":
-                return heads.masked_mse(activation, h, decoder[0], targets)
-            return heads.sampled_multinomial(h, decoder[0], targets)
+                return heads.masked_mse(activation, h, decoder[0], targets, work)
+            return heads.sampled_multinomial(h, decoder[0], targets, work)
         kernel, bias = decoder
-        if model.input_normalisation not in ("center", "offset"):
-            if model.loss == "mse" and activation == "softmax":
-                return heads.softmax_mse(h, kernel, bias, targets)
-            if model.loss == "multinomial":
-                return heads.multinomial(h, kernel, bias, targets)
-        return heads.dense(model.loss, activation, h, kernel, bias, targets)
+        if model.loss == "multinomial":  # what is added to all outputs of a row is nothing to a softmax
+            return heads.multinomial(h, kernel, bias, targets, work)
+        if model.loss == "mse" and activation == "softmax" and model.input_normalisation not in ("center", "offset"):
+            return heads.softmax_mse(h, kernel, bias, targets, work)
+        return heads.dense(model.loss, activation, h, kernel, bias, targets, work)
 
 
-def _unpack(arguments: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...], heads.Targets]:
-    """The batch's size, its input's entries and its targets, out of what `_arguments` gives."""
-    return arguments[0], arguments[1:5], heads.Targets(arguments[0], *arguments[5:])
+def _update(
+    rows_adam: RowAdam | None, whole: np.ndarray, rows: np.ndarray, gradient: np.ndarray, alpha: np.float32, step: int
+) -> None:
+    """Takes the step of those rows, or writes their gradient into the `whole`, which is updated with all the rest."""
+    if rows_adam:
+        rows_adam.apply(gradient, alpha, step)
+    else:
+        whole[...] = 0.0
+        whole[rows] = gradient
 
 
-def _sparse_product(rows: Any, slots: Any, values: Any, kernel: Any, size: Any) -> Any:
-    """The sparse batch (size x distinct columns) times those rows of the kernel."""
-    places = tf.cast(tf.stack([rows, slots], axis=1), tf.int64)
-    shape = tf.cast(tf.stack([size, tf.shape(kernel)[0]]), tf.int64)
-    return tf.sparse.sparse_dense_matmul(tf.SparseTensor(places, values, shape), kernel)
+def _sparse(entries: Entries, size: int) -> csr_matrix:
+    """The entries as (rows x distinct columns)."""
+    return csr_matrix((entries.values, entries.slots, entries.starts), shape=(size, len(entries.columns)))

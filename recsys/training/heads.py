@@ -2,141 +2,246 @@
 
 h (rows x width) is the last hidden layer. A dense decoder is a kernel (width x columns) with a bias, as in Keras; a
 decoder by rows is one matrix (columns x (width + 1)), whose last column is the bias, so that the outputs of a few
-columns need nothing of the others. Every function gives (sum, weight); the loss is their quotient.
+columns need nothing of the others. Each is tested against Keras on dense arrays, values and gradients.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import tensorflow as tf
+import numpy as np
+from scipy.sparse import csr_matrix
 
-from recsys.models.losses import SUMS
+from recsys.networks.activations import activate, exponentials_in_place, softmax_in_place
 
-Sums = tuple[Any, Any]
+Sums = tuple[float, float]
+Arrays = list[np.ndarray]
+_SPARSE = 16  # times fewer entries than outputs: then each entry's output is computed by itself
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a batch is held against, as tensors; see recsys.training.batches."""
+    """What a batch is held against; see recsys.training.batches."""
 
-    size: Any  # int32: rows
-    rows: Any  # int32 (entries)
-    slots: Any  # int32 (entries): a column's place in `columns`
-    values: Any  # float32 (entries)
-    columns: Any  # int32 (distinct columns)
-    offsets: Any  # float32 (rows): added to the outputs
-    log_weights: Any  # float32 (distinct columns): of each in the softmax' sum, 0 but for sampled ones
+    size: int  # rows
+    rows: np.ndarray  # int32 (entries), ascending
+    starts: np.ndarray  # int32 (rows + 1): where the entries of each row begin
+    slots: np.ndarray  # int32 (entries): a column's place in `columns`
+    values: np.ndarray  # float32 (entries)
+    columns: np.ndarray  # int32 (distinct columns)
+    offsets: np.ndarray  # float32 (rows): added to the outputs
+    log_weights: np.ndarray  # float32 (distinct columns): of each in the softmax' sum, 0 but for sampled ones
 
-    def places(self, columns: bool = True) -> Any:
-        """int32 (entries, 2): row and column of each entry, or row and slot."""
-        return tf.stack([self.rows, tf.gather(self.columns, self.slots) if columns else self.slots], axis=1)
+    def places(self, width: int) -> np.ndarray:
+        """int64 (entries): where each entry stands in a dense (rows x width) array laid out flat."""
+        return self.rows.astype(np.int64) * width + self.columns[self.slots]
 
-    def counts(self) -> Any:
+    def counts(self) -> np.ndarray:
         """float32 (rows): entries of each row."""
-        return tf.math.unsorted_segment_sum(tf.ones_like(self.values), self.rows, self.size)
+        return np.diff(self.starts).astype(np.float32)
+
+    def sparse(self, values: np.ndarray, columns: int | None = None) -> csr_matrix:
+        """These values at the entries: (rows x distinct columns), or with all `columns`."""
+        indices = self.slots if columns is None else self.columns[self.slots]
+        return csr_matrix(
+            (values, indices, self.starts), shape=(self.size, len(self.columns) if columns is None else columns)
+        )
 
 
-def softmax_mse(h: Any, kernel: Any, bias: Any, targets: Targets) -> Sums:
+class Work:
+    """Arrays of the outputs' size, used again from batch to batch: memory that was just freed costs page faults."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, *shape: int) -> np.ndarray:
+        """A float32 array of that shape, whatever it holds; of the same name it is the same memory."""
+        size = int(np.prod(shape))
+        if name not in self._kept or self._kept[name].size < size:
+            self._kept[name] = np.empty(size, np.float32)
+        return self._kept[name][:size].reshape(shape)
+
+
+@dataclass(frozen=True)
+class End:
+    """A loss of a batch. Call one of the two, once: they write to the same memory."""
+
+    sums: Callable[[], Sums]  # (sum, weight); the loss is their quotient
+    back: Callable[[Arrays], np.ndarray]  # the loss' gradient of h; that of the decoder is written into the arrays
+
+
+def softmax_mse(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work) -> End:
     """Squared error over all entries of softmax(h kernel + bias), mean over columns, summed over rows (the paper)."""
-    width = tf.shape(bias)[0]
-    places = targets.places()
+    output = softmax_in_place(_dense_outputs(h, kernel, bias, work))
+    places = targets.places(len(bias))
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def total(h: Any, kernel: Any, bias: Any) -> Any:
-        output = tf.nn.softmax(tf.nn.bias_add(tf.matmul(h, kernel), bias))
-        error = tf.tensor_scatter_nd_sub(output, places, targets.values)
-        scale = 2.0 / tf.cast(width, tf.float32)
+    def sums() -> Sums:
+        rated = output.ravel()[places]
+        total = _squares(output) + float(np.dot(targets.values, targets.values - 2.0 * rated))
+        return total / len(bias), targets.size
 
-        def gradients(upstream: Any) -> tuple[Any, Any, Any]:
-            # d softmax: p (g - <g, p>), with g = 2 error / columns
-            inner = tf.reduce_sum(error * output, axis=1, keepdims=True)
-            logits = (error - inner) * output * (scale * upstream)
-            return (
-                tf.matmul(logits, kernel, transpose_b=True),
-                tf.matmul(h, logits, transpose_a=True),
-                tf.reduce_sum(logits, axis=0),
-            )
+    def back(into: Arrays) -> np.ndarray:
+        # d softmax: p (g - <g, p>), with g = 2 error / columns
+        error = work.array("error", *output.shape)
+        np.copyto(error, output)
+        error.ravel()[places] -= targets.values
+        error -= np.einsum("ij,ij->i", error, output)[:, None]
+        error *= output
+        return _through_decoder(h, kernel, error, 2.0 / (len(bias) * max(targets.size, 1)), into)
 
-        return tf.nn.l2_loss(error) * scale, gradients
-
-    return total(h, kernel, bias), tf.cast(targets.size, tf.float32)
+    return End(sums, back)
 
 
-def multinomial(h: Any, kernel: Any, bias: Any, targets: Targets) -> Sums:
+def multinomial(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work) -> End:
     """Minus log-likelihood of what was rated under softmax(h kernel + bias) (Liang et al. 2018, eq. 2), exact."""
-    places, counts = targets.places(), targets.counts()
+    logits = _dense_outputs(h, kernel, bias, work)
+    places = targets.places(len(bias))
+    sums, wrong = _log_likelihood(logits, places, targets)
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def total(h: Any, kernel: Any, bias: Any) -> Any:
-        logits = tf.nn.bias_add(tf.matmul(h, kernel), bias)
-        normaliser = tf.reduce_logsumexp(logits, axis=1, keepdims=True)
-        value = tf.reduce_sum(counts * normaliser[:, 0]) - tf.reduce_sum(tf.gather_nd(logits, places))
+    def back(into: Arrays) -> np.ndarray:
+        return _through_decoder(h, kernel, wrong(), 1.0 / max(targets.size, 1), into)
 
-        def gradients(upstream: Any) -> tuple[Any, Any, Any]:
-            wrong = tf.exp(logits - normaliser) * (counts[:, None] * upstream)
-            wrong = tf.tensor_scatter_nd_sub(wrong, places, tf.ones_like(targets.values) * upstream)
-            return (
-                tf.matmul(wrong, kernel, transpose_b=True),
-                tf.matmul(h, wrong, transpose_a=True),
-                tf.reduce_sum(wrong, axis=0),
-            )
-
-        return value, gradients
-
-    return total(h, kernel, bias), tf.cast(targets.size, tf.float32)
+    return End(sums, back)
 
 
-def dense(loss: str, activation: str, h: Any, kernel: Any, bias: Any, targets: Targets) -> Sums:
-    """Any loss under any activation, all outputs and targets dense: what the others are faster than."""
-    output = keras.activations.get(activation)(tf.nn.bias_add(tf.matmul(h, kernel), bias)) + targets.offsets[:, None]
-    target = tf.scatter_nd(targets.places(), targets.values, tf.stack([targets.size, tf.shape(bias)[0]]))
-    return SUMS[loss](target, output)
+def dense(
+    loss: str, activation: str, h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work
+) -> End:
+    """A squared error under any activation, all outputs and targets dense: what the others are faster than."""
+    value, through = activate(activation, _dense_outputs(h, kernel, bias, work))
+    output = value + targets.offsets[:, None]
+    error = output  # less the targets
+    error.ravel()[targets.places(len(bias))] -= targets.values
+    scale = 1.0 / len(bias)
+    weight = targets.size
+    if loss == "masked_mse":
+        rated = np.zeros(error.shape, np.float32)
+        rated.ravel()[targets.places(len(bias))] = 1.0
+        error *= rated
+        scale, weight = 1.0, len(targets.values)
+
+    def back(into: Arrays) -> np.ndarray:
+        return _through_decoder(h, kernel, through(error), 2.0 * scale / max(weight, 1), into)
+
+    return End(lambda: (scale * _squares(error), weight), back)
 
 
-def masked_mse(activation: str, h: Any, decoder: Any, targets: Targets) -> Sums:
+def masked_mse(activation: str, h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> End:
     """Squared error over rated entries (Sedhain et al. 2015, eq. 3); `decoder` has only the rows of targets.columns."""
-    logits = tf.gather_nd(_logits(h, decoder), targets.places(columns=False))
-    output = keras.activations.get(activation)(logits) + tf.gather(targets.offsets, targets.rows)
-    return tf.reduce_sum(tf.square(targets.values - output)), tf.cast(tf.shape(targets.values)[0], tf.float32)
+    ones = _with_one(h)
+    logits = _rated_outputs(ones, decoder, targets, work)
+    value, through = activate(activation, logits[:, None])
+    error = value[:, 0] + targets.offsets[targets.rows] - targets.values
+
+    def back(into: Arrays) -> np.ndarray:
+        scale = np.float32(2.0 / max(len(error), 1))
+        wrong = targets.sparse(through(error[:, None])[:, 0] * scale)
+        into[0][...] = wrong.T @ ones
+        return np.asarray(wrong @ decoder)[:, :-1]
+
+    return End(lambda: (_squares(error), len(error)), back)
 
 
-def sampled_multinomial(h: Any, decoder: Any, targets: Targets) -> Sums:
+def sampled_multinomial(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> End:
     """The multinomial loss with the softmax' sum over the batch's columns and a sample of the others.
 
     A sampled column stands for (columns not in the batch) / (columns sampled) of them (Jean et al. 2015, section 3,
     with a uniform proposal); `decoder` has the rows of targets.columns alone, sampled ones among them.
     """
-    logits = _logits(h, decoder)
-    normaliser = tf.reduce_logsumexp(logits + targets.log_weights, axis=1)
-    rated = tf.gather_nd(logits, targets.places(columns=False))
-    total = tf.reduce_sum(targets.counts() * normaliser) - tf.reduce_sum(rated)
-    return total, tf.cast(targets.size, tf.float32)
+    ones = _with_one(h)
+    logits = np.matmul(ones, decoder.T, out=work.array("outputs", len(h), len(decoder)))
+    logits += targets.log_weights  # 0 where something is rated
+    places = targets.rows.astype(np.int64) * len(decoder) + targets.slots
+    sums, wrong = _log_likelihood(logits, places, targets)
+
+    def back(into: Arrays) -> np.ndarray:
+        gradient, scale = wrong(), np.float32(1.0 / max(targets.size, 1))
+        np.matmul(gradient.T, ones * scale, out=into[0])
+        return (gradient @ decoder[:, :-1]) * scale
+
+    return End(sums, back)
 
 
-def gramian_mse(h: Any, decoder: Any, touched: Any, targets: Targets) -> Sums:
+def gramian_mse(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> End:
     """Squared error over all entries of a linear output, without computing the outputs.
 
     With h' = (h, 1, offset) and the decoder's rows d' = (d, 1): sum over all entries of (h'.d')^2 is the inner product
     of the Gramians H'^T H' and D'^T D'; rated entries alone add -2 t h'.d' + t^2. `decoder` has all rows (columns x
-    (width + 1)), `touched` those of targets.columns.
+    (width + 1)).
     """
-    columns = tf.shape(decoder)[0]
-    inputs = tf.concat([_with_one(h), targets.offsets[:, None]], axis=1)
-    outputs = tf.concat([decoder, tf.ones([columns, 1])], axis=1)
-    everything = tf.reduce_sum(
-        tf.matmul(inputs, inputs, transpose_a=True) * tf.matmul(outputs, outputs, transpose_a=True)
-    )
-    rated = tf.gather_nd(_logits(h, touched), targets.places(columns=False)) + tf.gather(targets.offsets, targets.rows)
-    total = everything + tf.reduce_sum(targets.values * (targets.values - 2.0 * rated))
-    return total / tf.cast(columns, tf.float32), tf.cast(targets.size, tf.float32)
+    columns, width = decoder.shape
+    inputs = np.concatenate([_with_one(h), targets.offsets[:, None]], axis=1)
+    outputs = work.array("outputs", columns, width + 1)
+    outputs[:, :width], outputs[:, width] = decoder, 1.0
+    of_inputs, of_outputs = inputs.T @ inputs, outputs.T @ outputs
+
+    def sums() -> Sums:
+        rated = _rated_outputs(inputs, outputs[targets.columns], targets, work)
+        total = float(np.vdot(of_inputs, of_outputs)) + float(np.dot(targets.values, targets.values - 2.0 * rated))
+        return total / columns, targets.size
+
+    def back(into: Arrays) -> np.ndarray:
+        scale = np.float32(2.0 / (columns * max(targets.size, 1)))
+        rated = targets.sparse(targets.values, columns)
+        for_inputs = inputs @ of_outputs - rated @ outputs
+        np.matmul(outputs, of_inputs[:, :width] * scale, out=into[0])
+        touched = targets.sparse(targets.values * scale)
+        into[0][targets.columns] -= np.asarray(touched.T @ inputs)[:, :width]
+        return for_inputs[:, : width - 1] * scale
+
+    return End(sums, back)
 
 
-def _logits(h: Any, decoder: Any) -> Any:
-    return tf.matmul(_with_one(h), decoder, transpose_b=True)
+def _dense_outputs(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, work: Work) -> np.ndarray:
+    output = np.matmul(h, kernel, out=work.array("outputs", len(h), len(bias)))
+    output += bias
+    return output
 
 
-def _with_one(h: Any) -> Any:
-    return tf.concat([h, tf.ones([tf.shape(h)[0], 1])], axis=1)
+def _through_decoder(h: np.ndarray, kernel: np.ndarray, gradient: np.ndarray, scale: float, into: Arrays) -> np.ndarray:
+    """From the gradient of the outputs, to be scaled, to that of h; the decoder's is written down."""
+    factor = np.float32(scale)
+    np.matmul((h * factor).T, gradient, out=into[0])
+    np.sum(gradient, axis=0, out=into[1])
+    into[1] *= factor
+    return (gradient @ kernel.T) * factor
+
+
+def _log_likelihood(
+    logits: np.ndarray, places: np.ndarray, targets: Targets
+) -> tuple[Callable[[], Sums], Callable[[], np.ndarray]]:
+    """Minus the log-likelihood's sums, and its gradient of the logits, which are written over."""
+    counts, rated = targets.counts(), logits.ravel()[places]
+    highest = exponentials_in_place(logits)
+    totals = logits.sum(axis=1)
+
+    def sums() -> Sums:
+        normaliser = np.log(totals) + highest[:, 0]
+        return float(np.dot(counts, normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
+
+    def wrong() -> np.ndarray:
+        logits[...] *= (counts / totals)[:, None]
+        logits.ravel()[places] -= 1.0
+        return logits
+
+    return sums, wrong
+
+
+def _rated_outputs(inputs: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> np.ndarray:
+    """float32 (entries): the products of each entry's row of inputs and row of the decoder (distinct columns)."""
+    if len(targets.values) * _SPARSE < targets.size * len(decoder):
+        return np.einsum("ij,ij->i", inputs[targets.rows], decoder[targets.slots])
+    outputs = np.matmul(inputs, decoder.T, out=work.array("rated", targets.size, len(decoder)))
+    chosen: np.ndarray = outputs.ravel()[targets.rows.astype(np.int64) * len(decoder) + targets.slots]
+    return chosen
+
+
+def _squares(values: np.ndarray) -> float:
+    flat = values.ravel()
+    return float(np.dot(flat, flat))
+
+
+def _with_one(h: np.ndarray) -> Any:
+    return np.concatenate([h, np.ones((len(h), 1), np.float32)], axis=1)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where the seconds of an epoch went; data and compute are the slowest worker's, round by round."""
+    """Where the seconds of an epoch went; data and compute are all workers', shared out among the cores."""
 
     data: float = 0.0
     compute: float = 0.0
-    reduce: float = 0.0  # deltas, states and scheduling: all of a round that is not work
+    reduce: float = 0.0  # deltas, states, scheduling, waiting for the last one: all of a round that is not work
     broadcast: float = 0.0
     validation: float = 0.0  # both losses of the master model
 

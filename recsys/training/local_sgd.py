@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.evaluation.scoring import limit_threads
-from recsys.models.variational import annealed_weight
+from recsys.networks.inner import annealed_weight
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.split import TRAIN
@@ -115,9 +114,8 @@ def measure(
 
 
 def engine_for(plan: Plan) -> Engine:
-    """This process' engine for the plan, compiled the first time."""
+    """This process' engine for the plan, made the first time."""
     if plan not in _engines:
-        limit_threads()
         _engines.clear()
         _engines[plan] = Engine(plan)
     return _engines[plan]

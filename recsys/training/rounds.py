@@ -24,7 +24,7 @@ Worker = Callable[[int, Iterator[Any]], Iterator[Element]]
 
 @dataclass(frozen=True)
 class Reduced:
-    """The workers' deltas together: the mean weighted by rows trained, and what the slowest worker took."""
+    """The workers' deltas together: the mean weighted by rows trained, and what their work took in all."""
 
     delta: np.ndarray
     rows: int
@@ -131,11 +131,11 @@ def tree_reduce(state: RDD[Element], workers: int, trained: int) -> Delta:
 
 
 def add_up(parts: list[Delta]) -> Delta:
-    """The sum of weighed deltas, in the order given; empty ones count for nothing. Times are the slowest's."""
+    """The sum of weighed deltas, in the order given; empty ones count for nothing. Times add up, too."""
     total = np.zeros(max(len(one.value) for one in parts), np.float32)
     for one in parts:
         if one.rows:
             total += one.value
-    slowest = max(parts, key=lambda one: one.data_seconds + one.compute_seconds)
+    data, compute = (math.fsum(getattr(one, name) for one in parts) for name in ("data_seconds", "compute_seconds"))
     rows = sum(one.rows for one in parts)
-    return Delta(parts[0].worker, rows, total, slowest.data_seconds, slowest.compute_seconds)
+    return Delta(parts[0].worker, rows, total, data, compute)

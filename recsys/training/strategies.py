@@ -73,7 +73,7 @@ class Elephas:
 
     def __init__(self, model: keras.Model, config: Config, examples: Examples, parts: dict[int, Part]) -> None:
         self._baseline = ElephasBaseline(model, config, examples, parts[TRAIN])
-        self._examples, self._parts, self._loss = examples, parts, config.model.loss
+        self._examples, self._parts, self._model = examples, parts, config.model
 
     def train_round(self, epoch: int, number: int) -> Seconds:
         """All of an epoch."""
@@ -82,10 +82,10 @@ class Elephas:
         return Seconds(compute=time.monotonic() - clock)
 
     def losses(self) -> dict[int, float]:
-        """By the Keras model, on dense batches."""
-        shared = share(self._parts[TRAIN].blocks.context, self._baseline.network)
+        """By the network, on dense batches."""
+        shared = share(self._parts[TRAIN].blocks.context, self._baseline.network, self._model)
         try:
-            return mean_losses(self._parts, shared, self._examples, self._loss)
+            return mean_losses(self._parts, shared, self._examples, self._model.loss)
         finally:
             shared.destroy()
 

@@ -20,7 +20,6 @@ from recsys.training.checkpoint import Checkpoints, Position, Snapshot
 from recsys.training.history import Epoch, History, Seconds
 from recsys.training.strategies import Strategy, strategy_for
 from recsys.training.tensorboard import Curves
-from recsys.workers import preloading
 
 CHECKPOINTS = "checkpoints"
 _BEST = "best."  # what the arrays of a checkpoint are called that hold the kept weights
@@ -62,47 +61,46 @@ def train(
         )
     settings = config.training
     checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds)
-    with preloading(parts[TRAIN].blocks.context):
-        strategy = strategy_for(model, config, examples, parts, density)
-        position, history, kept = _begin(checkpoints, strategy, run, say)
-        curves = Curves(run / "tensorboard", history.epochs)
-        rows = parts[TRAIN].rows
-        began, before = time.monotonic(), len(history.epochs)
-        while not _over(position, history, settings):
-            number = position.epoch
-            clock = time.monotonic()
-            split = Seconds()
-            for one in range(position.round, strategy.rounds):
-                split += strategy.train_round(number, one)
-                if one + 1 < strategy.rounds and checkpoints.due:
-                    _save(checkpoints, Position(number, one + 1), history, strategy, kept)
-            trained = time.monotonic()
-            losses = strategy.losses()
-            split += Seconds(validation=time.monotonic() - trained)
-            seconds = time.monotonic() - clock
-            epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
-            history.append(epoch)
-            curves.write(epoch)
-            if not math.isfinite(epoch.train_loss):
-                raise UserError(
-                    f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
-                    f"{settings.learning_rate:g}; what was trained before is kept"
-                )
-            if settings.keep == "last" or history.best is epoch:
-                strategy.renew(model)
-                kept = model.get_weights()
-                on_best(model)
-            position = Position(number + 1)
-            if checkpoints.due or (_over(position, history, settings) and checkpoints.any):
-                _save(checkpoints, position, history, strategy, kept)
-            done = len(history.epochs) - before
-            left = (time.monotonic() - began) / done * (settings.epochs - number)
-            on_epoch(Progress(epoch, settings.epochs, history.best, rows / seconds, left))
-        strategy.close()
-        curves.close()
-        if kept is not None:
-            model.set_weights(kept)
-        return history.best if settings.keep == "best" else history.epochs[-1]
+    strategy = strategy_for(model, config, examples, parts, density)
+    position, history, kept = _begin(checkpoints, strategy, run, say)
+    curves = Curves(run / "tensorboard", history.epochs)
+    rows = parts[TRAIN].rows
+    began, before = time.monotonic(), len(history.epochs)
+    while not _over(position, history, settings):
+        number = position.epoch
+        clock = time.monotonic()
+        split = Seconds()
+        for one in range(position.round, strategy.rounds):
+            split += strategy.train_round(number, one)
+            if one + 1 < strategy.rounds and checkpoints.due:
+                _save(checkpoints, Position(number, one + 1), history, strategy, kept)
+        trained = time.monotonic()
+        losses = strategy.losses()
+        split += Seconds(validation=time.monotonic() - trained)
+        seconds = time.monotonic() - clock
+        epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
+        history.append(epoch)
+        curves.write(epoch)
+        if not math.isfinite(epoch.train_loss):
+            raise UserError(
+                f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
+                f"{settings.learning_rate:g}; what was trained before is kept"
+            )
+        if settings.keep == "last" or history.best is epoch:
+            strategy.renew(model)
+            kept = model.get_weights()
+            on_best(model)
+        position = Position(number + 1)
+        if checkpoints.due or (_over(position, history, settings) and checkpoints.any):
+            _save(checkpoints, position, history, strategy, kept)
+        done = len(history.epochs) - before
+        left = (time.monotonic() - began) / done * (settings.epochs - number)
+        on_epoch(Progress(epoch, settings.epochs, history.best, rows / seconds, left))
+    strategy.close()
+    curves.close()
+    if kept is not None:
+        model.set_weights(kept)
+    return history.best if settings.keep == "best" else history.epochs[-1]
 
 
 def forget_checkpoints(run: Path) -> None:

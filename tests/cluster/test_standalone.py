@@ -10,7 +10,7 @@ import numpy as np
 from launching import ROOT, history, phases, read_json
 from standalone import SPARK
 
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 
 
 def weights(run: Path) -> list[np.ndarray]:

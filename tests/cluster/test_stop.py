@@ -13,7 +13,7 @@ from launching import Started, history, is_driver, is_java, launch, phases, read
 from scipy.sparse import csr_matrix
 
 from recsys import load_recommender
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 
 Start = Callable[..., Started]
 

@@ -11,9 +11,10 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS
 
-from recsys.evaluation import evaluate, fit_factors, judge_factors, quiet_keras, share
+from recsys.evaluation import evaluate, fit_factors, judge_factors, share
 from recsys.evaluation.factors import find_factors
 from recsys.evaluation.fold_in import NOISES, FoldIn
+from recsys.quiet import quiet_keras
 from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Preprocessing, deal, rating_arrays
 from recsys.ratings.blocks import block_from_row
 from recsys.ratings.orientation import columns_of_users, transpose
@@ -133,7 +134,7 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     arrays = rating_arrays(prepared, settings.data, by_user)
     parts = {role: deal(arrays.blocks, arrays.examples, role, 2, 4) for role in ROLES}
     model = build_autoencoder(60, settings.model, seed=2)
-    shared = share(spark.sparkContext, model)
+    shared = share(spark.sparkContext, model, settings.model)
     factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, by_user, settings)
     judged = judge_factors(factors, arrays.users, prepared.blocks, by_user)
     metrics = evaluate(parts, shared, arrays.examples, settings, judged)
@@ -199,7 +200,7 @@ def test_what_the_model_adds_to_its_output_is_part_of_the_scores(spark, prepared
     arrays = rating_arrays(prepared, settings.data, by_user)
     part = deal(arrays.blocks, arrays.examples, TEST, 2, 4)
     model = build_autoencoder(60, chosen, seed=2)
-    factors = find_factors(model, share(spark.sparkContext, model), part, arrays.examples, 23, "offset")
+    factors = find_factors(model, share(spark.sparkContext, model, chosen), part, arrays.examples, 23, "offset")
     known = dense.copy()
     for user, movie, _ in entries_by_role(collected(prepared.blocks), by_user)[TEST]:
         known[user - 1, movie] = 0

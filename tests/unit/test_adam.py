@@ -1,19 +1,14 @@
-"""Adam in TensorFlow against its definition in double precision."""
+"""Adam against its definition in double precision."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from recsys.evaluation import quiet_keras
-
-quiet_keras()
-
-import tensorflow as tf  # noqa: E402
-
-from recsys.training.adam import Clock, DenseAdam, RowAdam, reference_step  # noqa: E402
+from recsys.training.adam import BETA1, BETA2, RowAdam, adam, reference_step, step_size
 
 SHAPE, STEPS, RATE = (7, 3), 60, 0.01
+START = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
 
 
 def gradients(seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -27,64 +22,60 @@ def gradients(seed: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
     return steps
 
 
-def by_definition() -> list[np.ndarray]:
-    value, m, v = START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)
+def whole(rows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    dense = np.zeros(SHAPE, np.float32)
+    dense[rows] = gradient
+    return dense
+
+
+def check(value: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
+    """Against the definition; moments are kept as sums."""
+    expected = [START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)]
     for step, (rows, gradient) in enumerate(gradients(), 1):
-        whole = np.zeros(SHAPE)
-        whole[rows] = gradient
-        value, m, v = reference_step(value, m, v, whole, step, RATE)
-    return [value, m, v]
+        expected = list(reference_step(*expected, whole(rows, gradient), step, RATE))
+    for found, one in zip((value, m * (1 - BETA1), v * (1 - BETA2)), expected, strict=True):
+        np.testing.assert_allclose(found, one, rtol=2e-4, atol=2e-6)
+    assert np.array_equal(value[6], START[6])  # never touched
 
 
-START = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+def test_vectors_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.training.adam._PIECE", 8)  # several pieces, the last one smaller
+    value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
+    for step, (rows, gradient) in enumerate(gradients(), 1):
+        adam(value.ravel(), m.ravel(), v.ravel(), whole(rows, gradient).ravel(), step_size(RATE, step))
+    check(value, m, v)
 
 
-@pytest.mark.parametrize("kind", [DenseAdam, RowAdam])
-def test_rows_that_are_touched_now_and_then(kind: type[DenseAdam]) -> None:
-    clock = Clock()
-    adam = kind(SHAPE, clock)
-    adam.value.assign(START)
-    adam.restart()
-
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 3])])
-    def step(rows: tf.Tensor, gradient: tf.Tensor) -> None:
-        clock.tick(RATE)
-        adam.touch(rows)
-        adam.apply_rows(rows, gradient)
-
-    for rows, gradient in gradients():
-        step(rows, gradient)
-    adam.settle()
-    for variable, expected in zip((adam.value, adam.m, adam.v), by_definition(), strict=True):
-        np.testing.assert_allclose(variable.numpy(), expected, rtol=2e-4, atol=2e-6)
-    assert np.array_equal(adam.value.numpy()[6], START[6])  # never touched
+def test_rows_that_are_touched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.training.adam._PIECE", 8)
+    value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
+    rows_adam = RowAdam(value, m, v)
+    rows_adam.restart(0)
+    for step, (rows, gradient) in enumerate(gradients(), 1):
+        rows_adam.touch(rows, step)
+        rows_adam.apply(gradient.copy(), step_size(RATE, step), step)
+        if step in (20, 41):
+            rows_adam.settle(step)
+    rows_adam.settle(STEPS)
+    check(value, m, v)
 
 
 def test_rows_are_read_as_they_are_after_the_step_before() -> None:
-    clock = Clock()
-    rows, dense = RowAdam(SHAPE, clock), DenseAdam(SHAPE, clock)
-    for one in (rows, dense):
-        one.value.assign(START)
+    value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
+    expected = [START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)]
+    rows_adam = RowAdam(value, m, v)
     everywhere, nowhere = np.arange(7, dtype=np.int32), np.zeros(0, np.int32)
-    clock.tick(RATE)
-    for one in (rows, dense):
-        one.touch(everywhere)
-        one.apply_rows(everywhere, tf.ones(SHAPE))
-    for _ in range(3):
-        clock.tick(RATE)
-        for one in (rows, dense):
-            one.touch(nowhere)
-            one.apply_rows(nowhere, tf.zeros((0, 3)))
-    clock.tick(RATE)
-    assert not np.allclose(rows.value.numpy(), dense.value.numpy(), atol=1e-4)  # it is owed three steps
-    np.testing.assert_allclose(rows.touch(everywhere).numpy(), dense.value.numpy(), atol=1e-6)
+    for step in range(1, 5):
+        rows, gradient = (everywhere, np.ones(SHAPE, np.float32)) if step == 1 else (nowhere, np.zeros((0, 3), "f"))
+        expected = list(reference_step(*expected, whole(rows, gradient), step, RATE))
+        rows_adam.touch(rows, step)
+        rows_adam.apply(gradient, step_size(RATE, step), step)
+    assert not np.allclose(value, expected[0], atol=1e-4)  # it is owed three steps
+    np.testing.assert_allclose(rows_adam.touch(everywhere, 5), expected[0], atol=1e-6)
 
 
 def test_the_step_size_is_bias_corrected_for_long() -> None:
-    clock = Clock()
     for step in (1, 10, 100_000):
-        clock.step.assign(step - 1)
-        clock.tick(0.5)
-        assert float(clock.alpha) == pytest.approx(0.5 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step), rel=1e-5)
-        assert [float(one) for one in clock.powers] == pytest.approx([0.9**step, 0.999**step], rel=1e-4)
-        assert float(clock.learning_rate.numpy()) == 0.5
+        folded = (1 - 0.9) / np.sqrt(1 - 0.999)  # moments are sums
+        expected = 0.5 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step) * folded
+        assert step_size(0.5, step) == pytest.approx(expected, rel=1e-6)

@@ -9,7 +9,16 @@ import pytest
 
 from recsys.errors import ConfigError, UserError
 from recsys.settings import build_config, write_config
-from spark_jobs._arguments import Arguments, fail, job_parser, jobs, parse_arguments, resolved, run_directory_given
+from spark_jobs._arguments import (
+    Arguments,
+    cores,
+    fail,
+    job_parser,
+    jobs,
+    parse_arguments,
+    resolved,
+    run_directory_given,
+)
 
 OWN = "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nyear_from = 1990\n[training]\nworkers = 3\nepochs = 2\n"
 
@@ -39,7 +48,7 @@ def test_files_then_assignments_then_workers(own: str) -> None:
     arguments = parse_arguments("train", ["--config", own, "--set", "training.epochs=7", "--workers", "5"])
     assert (arguments.config.training.epochs, arguments.config.training.workers) == (7, 5)
     assert arguments.config.data.ratings == "r.csv"
-    assert arguments.master == "local[5]"
+    assert arguments.master == f"local[{min(5, cores())}]"
 
 
 def test_a_later_config_overrides_and_names_are_looked_up(own: str) -> None:
@@ -48,7 +57,9 @@ def test_a_later_config_overrides_and_names_are_looked_up(own: str) -> None:
     assert arguments.config.data.year_from == 1990
 
 
-def test_the_master_is_the_workers_unless_one_is_given(own: str) -> None:
+def test_the_master_is_the_workers_unless_one_is_given(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_arguments("train", ["--config", own]).master == f"local[{min(3, cores())}]"
+    monkeypatch.setattr("spark_jobs._arguments.cores", lambda: 64)
     assert parse_arguments("train", ["--config", own]).master == "local[3]"
     assert parse_arguments("train", ["--config", own, "--master", "spark://host:7077"]).master == "spark://host:7077"
 
@@ -116,7 +127,7 @@ def test_settings_travel_in_one_argument(job: str, own: str) -> None:
     arrived = parse_arguments(job, ["--resolved", resolved(sent), "--profile", "off"])
     assert arrived.config == sent.config
     assert arrived.given == sent.given
-    assert (arrived.config.recommend.user_id, arrived.master) == ("7", "local[4]")
+    assert (arrived.config.recommend.user_id, arrived.master) == ("7", f"local[{min(4, cores())}]")
 
 
 def test_prepared_data_is_for_train_and_recommend_alone() -> None:
@@ -188,7 +199,11 @@ def test_a_stopped_run_goes_on_with_its_settings(tmp_path: Path, status: str | N
     given = ["--resume", str(run), "--set", "training.epochs=7", "--workers", "3", "--set", "model.hidden=[9,4]"]
     for argv in (given[:2], given):
         arguments = parse_arguments("train", argv)
-        assert (arguments.config.name, arguments.config.training.epochs, arguments.master) == ("mine", 7, "local[3]")
+        assert (arguments.config.name, arguments.config.training.epochs, arguments.master) == (
+            "mine",
+            7,
+            f"local[{min(3, cores())}]",
+        )
         assert run_directory_given(arguments) == run.resolve()
     more = parse_arguments("train", [*given[:2], "--set", "spark.driver.memory=4g"])
     assert more.config.spark == {"spark.driver.memory": "4g"}

@@ -12,12 +12,12 @@ import pytest
 from small_ratings import RATINGS
 
 from recsys.config import ModelConfig
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 
 keras = quiet_keras()
 
 from recsys.models import build_autoencoder  # noqa: E402
-from recsys.models.offsets import row_offsets  # noqa: E402
+from recsys.networks.normalisation import row_offsets  # noqa: E402
 
 ARRAYS = RATINGS / 5
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.split import TRAIN, VALIDATION
 from recsys.settings import build_config
@@ -105,7 +105,7 @@ def test_dropout_drops_the_input_alone_and_scales_what_is_left() -> None:
 
 def test_what_is_dropped_stays_in_its_row_and_column() -> None:
     entries = Entries(
-        *(np.array(one, np.int32) for one in ([0, 0, 1], [0, 1, 1])), np.ones(3, np.float32), np.arange(2)
+        *(np.array(one, np.int32) for one in ([0, 0, 1], [0, 2, 3], [0, 1, 1])), np.ones(3, np.float32), np.arange(2)
     )
     kept = drop(entries, 0.5, np.random.default_rng(3))
     places = set(zip(kept.rows.tolist(), kept.slots.tolist(), strict=True))

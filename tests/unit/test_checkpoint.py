@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 
 quiet_keras()
 

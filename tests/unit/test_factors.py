@@ -14,9 +14,9 @@ from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
 from recsys.errors import UserError
-from recsys.evaluation import quiet_keras
 from recsys.evaluation.factors import Factors
 from recsys.evaluation.fold_in import NOISES, FoldIn, squared_errors
+from recsys.quiet import quiet_keras
 from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.split import VALIDATION
 from recsys.recommend import load_recommender, save_factors, save_model, save_movies

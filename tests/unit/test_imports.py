@@ -17,7 +17,8 @@ OURS = ("recsys", "monitor", "spark_jobs")
 # the layers of recsys from the bottom; what stands in one layer does not know its neighbours but for NEIGHBOURS
 LAYERS = [
     ("recsys.errors", "recsys.columns"),
-    ("recsys.config", "recsys.workers", "recsys.howdah_daemon"),
+    ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.quiet"),
+    ("recsys.networks",),
     ("recsys.settings", "recsys.session"),
     ("recsys.settings_page", "recsys.datasets", "recsys.ratings", "recsys.models"),
     ("recsys.evaluation",),
@@ -183,6 +184,11 @@ def test_tensorflow_and_keras_are_imported_late_but_for_models_and_training() ->
 def test_settings_need_pydantic_alone() -> None:
     """The launcher reads settings in each call, before Spark."""
     assert loaded_by("import recsys.settings") & {"pyspark", "tensorflow", "keras", "pandas", "numpy"} == set()
+
+
+def test_what_workers_run_in_training_and_evaluation_needs_no_tensorflow() -> None:
+    loaded = loaded_by("import recsys.training.local_sgd, recsys.training.rounds, recsys.evaluation.evaluate")
+    assert loaded & {"tensorflow", "keras", "elephas"} == set()
 
 
 def test_a_saved_model_is_loaded_without_elephas_and_the_library_without_tensorflow() -> None:

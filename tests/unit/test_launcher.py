@@ -9,6 +9,7 @@ import pytest
 from fake_java import EXIT_CODE, ROOT, FakeJava, copy_checkout, path_without_java, run
 
 from recsys.settings import keys_of
+from spark_jobs._arguments import cores
 from spark_jobs._java import find_java, java_version
 
 
@@ -177,7 +178,7 @@ def test_the_default_is_train_with_quickstart(java, cwd):
     started = java.launch(cwd=cwd)
     assert started.returncode == EXIT_CODE
     assert java.submitted[-4] == str(ROOT / "spark_jobs" / "train.py")
-    assert value_of(java.submitted, "--master") == "local[2]"
+    assert value_of(java.submitted, "--master") == f"local[{min(2, cores())}]"
     assert value_of(java.submitted, "--properties-file") == str(ROOT / "conf/spark/local.conf")
     assert '"name": "quickstart"' in java.submitted[-2]
     (run_directory,) = (cwd / "runs").iterdir()
@@ -190,7 +191,7 @@ def test_what_follows_the_dashes_reaches_spark_submit_untouched(java, cwd):
     java.launch("prepare", "--workers", "3", "--", *own, cwd=cwd)
     script = java.submitted.index(str(ROOT / "spark_jobs" / "prepare.py"))
     assert java.submitted[script - len(own) : script] == own
-    assert value_of(java.submitted, "--master") == "local[3]"
+    assert value_of(java.submitted, "--master") == f"local[{min(3, cores())}]"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from small_ratings import block_of
 
 from recsys.config import ModelConfig
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.split import TRAIN
 from recsys.settings import build_config

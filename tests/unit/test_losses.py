@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from small_ratings import RATINGS
 
 from recsys.config import ModelConfig
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 
 keras = quiet_keras()
 

@@ -13,14 +13,14 @@ import pytest
 from small_ratings import RATINGS
 
 from recsys.config import ModelConfig
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 from recsys.settings import build_config
 
 keras = quiet_keras()
 
 from recsys.errors import ConfigError  # noqa: E402
 from recsys.models import build_model, set_item_weights  # noqa: E402
-from recsys.models.variational import annealed_weight, divergence  # noqa: E402
+from recsys.networks.inner import annealed_weight, divergence  # noqa: E402
 
 ARRAYS = RATINGS / 5
 WEIGHTS = np.arange(49, dtype=np.float32).reshape(7, 7) / 10

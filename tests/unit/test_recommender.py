@@ -15,7 +15,7 @@ from small_ratings import RATINGS, sparse
 import recsys
 from recsys.config import ModelConfig
 from recsys.errors import UserError
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 from recsys.ratings.examples import Preprocessing
 from recsys.recommend import Recommender, load_recommender, recommendation, render, save_model, save_movies
 

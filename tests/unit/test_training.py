@@ -11,7 +11,7 @@ from small_ratings import RATINGS, block_of
 
 from recsys.config import Config
 from recsys.errors import UserError
-from recsys.evaluation import quiet_keras
+from recsys.quiet import quiet_keras
 from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.parts import Part
 from recsys.ratings.split import TRAIN, VALIDATION, split_ratings
@@ -19,8 +19,8 @@ from recsys.settings import build_config
 
 quiet_keras()
 
-from recsys.training import train  # noqa: E402
 from recsys.training.elephas_adapter import check_partitions, dense_rows  # noqa: E402
+from recsys.training.trainer import train  # noqa: E402
 
 
 def part(rows: int, workers: int) -> Part:

@@ -1,0 +1,24 @@
+"""Losses as sums over weights, as in recsys.models.losses, of dense outputs against sparse rating arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+
+def loss_sums(loss: str, target: csr_matrix, output: np.ndarray) -> tuple[float, float]:
+    """(sum, weight) of the loss of outputs (rows, columns), which are written over."""
+    rows, columns = output.shape
+    places = np.repeat(np.arange(rows, dtype=np.int64) * columns, np.diff(target.indptr)) + target.indices
+    flat = output.ravel()
+    rated = flat[places]
+    if loss == "masked_mse":
+        return float(np.square(target.data - rated, dtype=np.float64).sum()), len(rated)
+    if loss == "mse":
+        flat[places] -= target.data
+        return float(np.dot(flat, flat)) / columns, rows
+    highest = output.max(axis=1)
+    output -= highest[:, None]
+    np.exp(output, out=output)
+    normalisers = np.log(output.sum(axis=1)) + highest
+    return float(np.dot(np.diff(target.indptr), normalisers)) - float(rated.sum(dtype=np.float64)), rows

@@ -1,0 +1,54 @@
+"""A model as it is used, not trained: from sparse rating arrays to outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys.config import ModelConfig
+from recsys.networks.activations import activate
+from recsys.networks.inner import inner_layers
+from recsys.networks.layout import Layout
+from recsys.networks.normalisation import normalise
+
+
+@dataclass(frozen=True)
+class Network:
+    """The weights of a model with what they mean: its outputs are those of the Keras model, to rounding."""
+
+    layout: Layout
+    flat: np.ndarray  # float32: see recsys.networks.layout; empty for a linear model
+    linear: np.ndarray | None  # float32 (columns, columns) of the linear path
+
+    @classmethod
+    def of(cls, config: ModelConfig, columns: int, weights: list[np.ndarray], linear: np.ndarray | None) -> Network:
+        """From the weights of the Keras model, those of the linear path by themselves."""
+        layout = Layout(columns, config)
+        return cls(layout, layout.from_keras(weights) if weights else np.zeros(0, np.float32), linear)
+
+    def hidden(self, inputs: csr_matrix) -> np.ndarray:
+        """What goes into the last layer (rows, width), of scaled rating arrays (rows x columns)."""
+        return self._hidden(normalise(inputs, self.layout.model)[0])
+
+    def outputs(self, inputs: csr_matrix) -> np.ndarray:
+        """Outputs float32 (rows, columns) of scaled rating arrays (rows x columns)."""
+        config = self.layout.model
+        linear: Any = 0.0 if self.linear is None else inputs @ self.linear
+        if config.kind == "linear":
+            return np.asarray(linear)
+        entered, offsets = normalise(inputs, config)
+        *_, kernel, bias = self.layout.split(self.flat)
+        result, _ = activate(config.resolved_output_activation, self._hidden(entered) @ kernel + bias)
+        if config.input_normalisation in ("center", "offset"):
+            result += offsets[:, None]
+        if self.linear is not None:
+            result += linear
+        return result
+
+    def _hidden(self, entered: csr_matrix) -> np.ndarray:
+        weights = self.layout.split(self.flat)
+        z = entered @ weights[0] + weights[1]
+        return inner_layers(self.layout.model, z, weights[2 : self.layout.decoder], None)[0]

@@ -1,0 +1,38 @@
+"""TensorFlow and Keras as this project imports them: without notes on the screen, on as many threads as are given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import Any
+
+
+def limit_threads(threads: int = 1) -> None:
+    """One worker, one thread: without this every TensorFlow process takes all cores of its machine."""
+    quiet_keras()
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):  # it has started already, with these very settings
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def quiet_keras() -> Any:
+    """The module keras, imported without the notes that TensorFlow's libraries write to the screen."""
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+        sys.stderr.flush()
+        screen = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+            os.close(nowhere)
+    import keras
+
+    return keras
