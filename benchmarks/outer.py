@@ -4,8 +4,8 @@
     .venv/bin/python benchmarks/outer.py PREPARED --config ml-1m --epochs 30 --plot docs/outer.png
 
 The first line is one worker; then W workers as each of --ways says: KIND:RATE:MOMENTUM:SCALE, as training.outer,
-outer_learning_rate, outer_momentum and learning_rate_scale. The code is that of the workers and of the driver, Spark
-left out. Losses are the master model's; the ratio is to the one worker's validation loss of the last epoch.
+outer_learning_rate, outer_momentum and learning_rate_scale, or "default". The code is that of the workers and of the
+driver, Spark left out. Losses are the master model's; the ratio is to the one worker's test loss of the last epoch.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from recsys.models import build_model  # noqa: E402
 from recsys.ratings.blocks import block_from_row  # noqa: E402
 from recsys.ratings.examples import Examples, Preprocessing  # noqa: E402
 from recsys.ratings.parts import concatenate  # noqa: E402
-from recsys.ratings.split import TRAIN, VALIDATION  # noqa: E402
+from recsys.ratings.split import TEST, TRAIN, VALIDATION  # noqa: E402
 from recsys.training.engine import plan_for  # noqa: E402
 from recsys.training.local_sgd import Task, measure, train_round  # noqa: E402
-from recsys.training.outer import Outer  # noqa: E402
+from recsys.training.outer import Outer, outer_for  # noqa: E402
 
 WAYS = ("mean:1:0:1", "mean:1:0:4", "nesterov:0.8:0.6:1", "nesterov:0.8:0.6:4", "nesterov:0.7:0.9:4", "slowmo:1:0.6:4")
 
 
 class Data:
-    """A prepared data set's training and validation rows."""
+    """A prepared data set's rows by role."""
 
     def __init__(self, folder: Path, config: Any) -> None:
         described = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
@@ -50,24 +50,26 @@ class Data:
         self.density = described["statistics"]["density"]
         self.examples = Examples.of(config, self.movies, scale)
         whole = concatenate([block_from_row(row) for row in pq.read_table(folder / "blocks").to_pylist()])
-        self.roles = {role: whole.take(self.examples.rows(whole, role)) for role in (TRAIN, VALIDATION)}
+        self.roles = {role: whole.take(self.examples.rows(whole, role)) for role in (TRAIN, VALIDATION, TEST)}
 
 
-def run(data: Data, config: Any, workers: int, outer: Outer, scale: float, epochs: int) -> list[tuple[float, float]]:
-    """(train loss, validation loss) after each epoch."""
+def run(
+    data: Data, config: Any, workers: int, outer: Outer, rate: float, epochs: int, every: int = 1
+) -> dict[int, list[float]]:
+    """Train, validation and test loss after every so many epochs, and after the last."""
     settings = config.training
     plan = plan_for(config.model, data.movies, data.density, settings.batch_size, settings.sampled_items)
     weights = plan.layout.from_keras(build_model(data.movies, config.model, config.seed).get_weights())
     train = data.roles[TRAIN]
     own = [train.take(np.arange(worker, train.rows, workers)) for worker in range(workers)]
     kept: list[Any] = [None] * workers
-    name = f"{workers} {outer.kind} {outer.learning_rate} {outer.mu} {scale}"
-    curve = []
+    name = f"{workers} {outer.kind} {outer.learning_rate} {outer.mu} {rate}"
+    curve: dict[int, list[float]] = {}
     for epoch in range(1, epochs + 1):
         for number in range(settings.syncs_per_epoch):
             task = Task(
                 plan, data.examples, name, config.seed, epoch, epochs, number, settings.syncs_per_epoch,
-                settings.batch_size, settings.learning_rate * scale, settings.schedule,
+                settings.batch_size, rate, settings.schedule,
             )  # fmt: skip
             delta = np.zeros_like(weights)
             for worker in range(workers):
@@ -76,15 +78,18 @@ def run(data: Data, config: Any, workers: int, outer: Outer, scale: float, epoch
                 if moved.rows:
                     delta += np.float32(moved.rows / train.rows * settings.syncs_per_epoch) * moved.value
             weights = outer.step(weights, delta)
-        losses = [
+        if epoch % every and epoch < epochs:
+            continue
+        found = [
             measure(plan, data.examples, f"{name} {role}", weights, role, 0, [block])
             for role, block in data.roles.items()
         ]
-        curve.append((losses[0][0] / losses[0][1], losses[1][0] / losses[1][1]))
+        curve[epoch] = [total / weight for total, weight in found]
+        print(f"{name}: epoch {epoch} {curve[epoch]}", file=sys.stderr, flush=True)
     return curve
 
 
-def plot(curves: dict[str, list[tuple[float, float]]], path: Path, title: str) -> None:
+def plot(curves: dict[str, dict[int, list[float]]], path: Path, title: str) -> None:
     """Validation losses over epochs."""
     import matplotlib
 
@@ -94,9 +99,9 @@ def plot(curves: dict[str, list[tuple[float, float]]], path: Path, title: str) -
     figure, axes = plt.subplots(figsize=(8, 4.5))
     for number, (name, curve) in enumerate(curves.items()):
         style = {"color": "black", "linewidth": 2.2} if number == 0 else {"linewidth": 1.3}
-        axes.plot(range(1, len(curve) + 1), [validation for _, validation in curve], label=name, **style)
-    lowest = min(validation for curve in curves.values() for _, validation in curve)
-    highest = max(curve[min(3, len(curve) - 1)][1] for curve in curves.values())
+        axes.plot(list(curve), [validation for _, validation, _ in curve.values()], label=name, **style)
+    lowest = min(one[1] for curve in curves.values() for one in curve.values())
+    highest = max(list(curve.values())[min(3, len(curve) - 1)][1] for curve in curves.values())
     axes.set_ylim(lowest - 0.03 * (highest - lowest), highest)
     axes.set(xlabel="epoch", ylabel="validation loss of the master model", title=title)
     axes.grid(alpha=0.3)
@@ -113,23 +118,28 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--ways", nargs="+", default=WAYS, metavar="KIND:RATE:MOMENTUM:SCALE")
+    parser.add_argument("--every", type=int, default=1, help="epochs between two looks at the losses")
     parser.add_argument("--plot", type=Path, help="where to draw the curves")
     options = parser.parse_args()
     config = load_config([options.config], options.set, ROOT / "conf" / "experiments")
     data = Data(options.prepared, config)
-    curves = {"1 worker": run(data, config, 1, Outer("mean", 1.0, 0.0), 1.0, options.epochs)}
-    print(f"{'':<40}{'train':>12}{'validation':>12}{'ratio':>8}{'best':>12}")
+    curves: dict[str, dict[int, list[float]]] = {}
+    print(f"{'':<40}{'train':>12}{'validation':>12}{'test':>12}{'ratio':>8}")
     for way in [None, *options.ways]:
-        name = "1 worker"
+        name, workers, own = "1 worker", 1, config.training.learning_rate
+        outer, rate = Outer("mean", 1.0, 0.0), own
+        if way == "default":
+            workers = options.workers
+            outer, rate = outer_for(config.training.model_copy(update={"workers": workers}))
+        elif way is not None:
+            kind, outer_rate, momentum, scale = way.split(":")
+            workers, outer, rate = options.workers, Outer(kind, float(outer_rate), float(momentum)), own * float(scale)
         if way is not None:
-            kind, rate, momentum, scale = way.split(":")
-            name = f"{options.workers} workers, {kind} {rate}, {momentum}, rate x{scale}"
-            outer = Outer(kind, float(rate), float(momentum))
-            curves[name] = run(data, config, options.workers, outer, float(scale), options.epochs)
-        train, validation = curves[name][-1]
-        ratio = validation / curves["1 worker"][-1][1]
-        best = min(one for _, one in curves[name])
-        print(f"{name:<40}{train:>12.7g}{validation:>12.7g}{ratio:>8.4f}{best:>12.7g}", flush=True)
+            name = f"{workers} workers, {outer.kind} {outer.learning_rate:g}, {outer.mu:g}, rate x{rate / own:g}"
+        curves[name] = run(data, config, workers, outer, rate, options.epochs, options.every)
+        train, validation, test = curves[name][options.epochs]
+        ratio = test / curves["1 worker"][options.epochs][2]
+        print(f"{name:<40}{train:>12.7g}{validation:>12.7g}{test:>12.7g}{ratio:>8.4f}", flush=True)
     if options.plot:
         plot(curves, options.plot, f"{options.config}: {options.workers} workers against one")
 

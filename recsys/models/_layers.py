@@ -45,11 +45,7 @@ def encoded(entered: Any, config: ModelConfig) -> Any:
     """The first hidden layer: input dropout, the linear "encoder", its activation and dropout."""
     if config.input_dropout:
         entered = layers.Dropout(config.input_dropout)(entered)
-    # Keras' own start (Glorot and Bengio 2010), such that the layer's sums do not depend on the input's scale
-    start = keras.initializers.VarianceScaling(config.input_scale**-2, "fan_avg", "uniform")
-    dense = layers.Dense(
-        config.hidden[0], kernel_initializer=start, kernel_regularizer=regularizer(config), name=ENCODER
-    )
+    dense = layers.Dense(config.hidden[0], kernel_regularizer=regularizer(config), name=ENCODER)
     hidden = dense(entered)
     hidden = layers.Activation(config.activation, name="encoder_activation")(hidden)
     return dropped(hidden, config)
@@ -64,7 +60,13 @@ def model_of(ratings: Any, hidden: Any, offset: Any, config: ModelConfig, name: 
     """The model that ends in "output", with the arrays' offsets and the linear path added where there are any."""
     movies = ratings.shape[-1]
     activation = config.resolved_output_activation
-    outputs = layers.Dense(movies, activation=activation, kernel_regularizer=regularizer(config), name=OUTPUT)(hidden)
+    # beside offsets, which are a good guess already, a fifth of Keras' own start (Glorot and Bengio 2010)
+    near = keras.initializers.VarianceScaling(0.04, "fan_avg", "uniform")
+    start = near if config.input_normalisation == "offset" else "glorot_uniform"
+    dense = layers.Dense(
+        movies, activation, kernel_initializer=start, kernel_regularizer=regularizer(config), name=OUTPUT
+    )
+    outputs = dense(hidden)
     if offset is not None:
         outputs = outputs + offset
     if config.linear != "none":

@@ -104,12 +104,16 @@ def test_inputs_are_scaled_after_they_are_normalised() -> None:
         for how in ("none", "offset")
     )
     np.testing.assert_allclose(plain(ARRAYS).numpy(), forward(plain, 25 * ARRAYS), rtol=1e-4, atol=1e-5)
-    first = [
-        dense_layers(model)[0].get_weights()[0] for model in (plain, build_autoencoder(7, ModelConfig(hidden=(4,)), 3))
-    ]
-    np.testing.assert_allclose(25 * first[0], first[1], rtol=1e-5)  # the sums start as without the scale
     added = offset(ARRAYS).numpy() - forward(offset, 25 * ARRAYS)
     np.testing.assert_allclose(added[1], 22 / 30, rtol=1e-4)  # as without the scale: 4.4 of 6 ratings, by 5
+
+
+def test_outputs_start_near_the_offsets() -> None:
+    """Keras' own start is uniform within sqrt(6 / (units in + units out)); beside offsets within a fifth of that."""
+    for how, part in (("offset", 0.2), ("center", 1.0)):
+        config = ModelConfig(hidden=(400,), loss="masked_mse", input_normalisation=how)
+        kernel = dense_layers(build_autoencoder(7, config, 3))[-1].get_weights()[0]
+        assert np.abs(kernel).max() == pytest.approx(part * np.sqrt(6 / 407), rel=0.01)
 
 
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])

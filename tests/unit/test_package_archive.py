@@ -30,7 +30,7 @@ def imported_from(archive: Path, folder: Path) -> str:
 def test_modules_are_taken_compiled(archive: Path, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    assert imported_from(archive, folder) == f"{archive}/recsys/config.pyc"
+    assert imported_from(archive, folder) == f"{archive}/recsys/config/__init__.pyc"
     names = zipfile.ZipFile(archive).namelist()
     assert {"recsys/howdah_daemon.py", "monitor/__init__.pyc", "spark_jobs/train.py"} <= set(names)
     assert [path.name for path in archive.parent.iterdir()] == [archive.name]  # nothing is left beside it
@@ -44,4 +44,4 @@ def test_a_python_of_another_version_takes_the_source(archive: Path, tmp_path: P
             changed.writestr(name, b"\0\0" + content[2:] if name.endswith(".pyc") else content)
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    assert imported_from(other, folder) == f"{other}/recsys/config.py"
+    assert imported_from(other, folder) == f"{other}/recsys/config/__init__.py"

@@ -1,0 +1,132 @@
+"""Which ratings, from which files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import field_validator
+
+from recsys.config.table import Complaint, Table, key
+
+DATASETS = ("synthetic", "ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m")
+
+ColumnRef = str | int
+
+_HIGHEST_RATING = 5.0  # of every data set of the catalogue, and of own files that say nothing else
+
+
+class ColumnsConfig(Table):
+    """Which columns of own files hold what: a name, or a position from 1."""
+
+    user: ColumnRef | None = key(None, "user id in the ratings; default userId, or 1 without a header")
+    movie: ColumnRef | None = key(
+        None, "movie id in the ratings, and by name also in the movies; default movieId, or 2 without a header"
+    )
+    rating: ColumnRef | None = key(None, "rating; default rating, or 3 without a header")
+    timestamp: ColumnRef | None = key(
+        None, "time of the rating, seconds or a date and time, may be absent; default timestamp, or 4 without a header"
+    )
+    title: ColumnRef | None = key(None, "title in the movies; default title, or 2 without a header")
+    movie_in_movies: ColumnRef | None = key(
+        None, "movie id in the movies, where it is not as in the ratings; default movieId, or 1 without a header"
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _positions_start_at_one(cls, value: ColumnRef | None) -> ColumnRef | None:
+        if isinstance(value, int) and value < 1:
+            raise ValueError("a position counts from 1")
+        return value
+
+
+class DataConfig(Table):
+    """Which ratings are used, and how users and ratings are divided into training, validation and test."""
+
+    dataset: Literal[DATASETS] | None = key(None, "a data set of the catalogue")  # type: ignore[valid-type]
+    ratings: str | None = key(None, "own ratings instead: a path or glob that Spark can read (CSV, TSV, ::, Parquet)")
+    movies: str | None = key(None, "own movies: a path or glob; without it there are no titles and no year filter")
+    separator: str | None = key(None, "own files: the separator; by default told from the first line", min_length=1)
+    header: bool | None = key(None, "own files: whether they start with a header; by default told from the first line")
+    encoding: Literal["UTF-8", "ISO-8859-1"] | None = key(None, "own files: their encoding; by default UTF-8")
+    columns: ColumnsConfig = key(ColumnsConfig(), "own files: which column holds what")
+    id_type: Literal["auto", "integer", "string"] = key("auto", "what user and movie ids are; auto looks at the data")
+    data_dir: str | None = key(
+        None, "where a catalogue data set lies unpacked or is put; by default the run directory's data folder"
+    )
+    year_from: int | None = key(None, "first release year, inclusive", "year")
+    year_to: int | None = key(None, "last release year, inclusive", "year")
+    positive_from: float | None = key(
+        None, "keep only ratings of at least this much and take them all for 1: likes instead of ratings", "stars"
+    )
+    rating_min: float | None = key(None, "own files: lowest rating of the scale; by default 0.5", "stars", gt=0)
+    rating_max: float | None = key(None, "own files: highest rating of the scale; by default 5", "stars", gt=0)
+    max_rejected: float = key(0.01, "more rejected rows than this end the run", "fraction of rows", ge=0, le=1)
+    scale: float = key(0.01, "synthetic: size, 1 is ml-25m's shape", "of ml-25m", gt=0)
+    seed: int = key(1, "synthetic: seed of the generated data", ge=0)
+    split: Literal["user", "rating"] = key(
+        "user", "what test and validation are made of: whole users, or a fraction of every user's ratings"
+    )
+    test_ratings: str | None = key(
+        None,
+        "a file, laid out as the ratings, with those of them that are the test (test_fraction then says nothing): a "
+        "path or glob, or with a catalogue data set a name in its folder, such as ml-100k's u1.test",
+    )
+    test_fraction: float = key(0.2, "users (or ratings) kept for the test", "fraction", gt=0, lt=1)
+    validation_fraction: float = key(
+        0.1, "users (or ratings), of those not kept for the test, kept for validation", "fraction", gt=0, lt=1
+    )
+    orientation: Literal["user", "movie"] = key(
+        "user",
+        "what has a rating array: each user, over all movies; or each movie, over all users, which predicts ratings "
+        "better (needs data.split = 'rating' and model.loss = 'masked_mse')",
+    )
+    block_users: int = key(512, "users (or movies) whose rating arrays are stored as one block", "users", ge=1)
+
+    def complaints(self) -> Iterator[Complaint]:
+        """The impossible combinations."""
+        source = ("data.dataset", "data.ratings")
+        if self.dataset and self.ratings:
+            yield source, "data.dataset and data.ratings exclude each other: keep one of them"
+        if not self.dataset and not self.ratings:
+            yield source, "data.dataset or data.ratings is needed: name a data set, or the path of own ratings"
+        if self.movies and not self.ratings:
+            text = "data.movies goes with data.ratings; a catalogue data set brings its own movies"
+            yield (*source, "data.movies"), text
+        own = {"separator", "header", "encoding", "rating_min", "rating_max", "columns", "id_type"}
+        if self.dataset and not self.ratings and (given := sorted(own & self.model_fields_set)):
+            keys = ", ".join(f"data.{key}" for key in given)
+            text = f"{keys}: only for own files (data.ratings); the catalogue knows {self.dataset}'s layout"
+            yield source, text
+        years = ("data.year_from", "data.year_to")
+        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
+            yield years, f"data.year_from = {self.year_from} is after data.year_to = {self.year_to}: swap them"
+        if self.ratings and not self.movies and (self.year_from is not None or self.year_to is not None):
+            text = "a year filter needs data.movies: the release year stands in the titles"
+            yield (*source, "data.movies"), text
+        if self.test_ratings is not None and self.split != "rating":
+            text = "data.test_ratings names single ratings for the test: set data.split = 'rating'"
+            yield ("data.test_ratings", "data.split"), text
+        if self.test_ratings is not None and self.dataset == "synthetic" and not self.ratings:
+            text = "data.test_ratings goes with a data set of files; generated data has none: set data.test_fraction"
+            yield (*source, "data.test_ratings"), text
+        low, high = self.rating_min or 0.5, self.highest_rating
+        if low >= high:
+            keys_of_scale = ("data.rating_min", "data.rating_max")
+            yield keys_of_scale, f"data.rating_min = {low:g} must be less than data.rating_max = {high:g}"
+        if self.positive_from is not None and self.positive_from > high:
+            text = f"data.positive_from = {self.positive_from:g} is above the highest rating, {high:g}: nothing is left"
+            yield ("data.positive_from", "data.rating_max"), text
+        if self.orientation == "movie" and self.split != "rating":
+            text = "data.orientation = 'movie' has every user in its arrays, none is unseen: set data.split = 'rating'"
+            yield ("data.orientation", "data.split"), text
+        if self.orientation == "movie" and self.positive_from is not None:
+            text = (
+                "data.orientation = 'movie' predicts ratings, data.positive_from leaves likes alone: drop one of them"
+            )
+            yield ("data.orientation", "data.positive_from"), text
+
+    @property
+    def highest_rating(self) -> float:
+        """The upper end of the rating scale."""
+        return self.rating_max or _HIGHEST_RATING
