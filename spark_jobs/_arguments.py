@@ -17,6 +17,7 @@ from recsys.config import Config
 from recsys.errors import ConfigError, UserError
 from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree
 from spark_jobs._grid import plan
+from spark_jobs._resume import config_to_resume
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
@@ -96,7 +97,7 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         tree = json.loads(options.resolved)
         return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
     if job == "train" and options.resume:
-        return Arguments(job, config_to_resume(options), frozenset(), options, tuple(spark_options))
+        return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
     # what the default experiment says, or a default fills in, is nobody's wish
     given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
@@ -201,44 +202,6 @@ def check_recommend(options: argparse.Namespace) -> None:
         raise UserError("one of --user ID and --ratings 'Movie title=4.5, ...' is needed")
     if options.ratings and options.prepared:
         raise UserError("--prepared goes with --user: new ratings need no data set")
-
-
-def config_to_resume(options: argparse.Namespace) -> Config:
-    """The settings of the run that is to go on; UserError where there is none, or where other settings are given.
-
-    Spark's properties, which change no result, may be given anew.
-    """
-    folder = Path(options.resume)
-    if options.output:
-        raise UserError("--resume goes on in the run's own directory: leave --output out")
-    if not (folder / "config.toml").is_file():
-        raise UserError(f"--resume {folder}: no run directory of train (config.toml is missing)")
-    ended = folder / "run.json"
-    if ended.is_file() and json.loads(ended.read_text(encoding="utf-8")).get("status") == "succeeded":
-        raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
-    stored = load_tree([folder / "config.toml"])
-    asked = load_tree(options.config or [], options.set, EXPERIMENTS)
-    if options.workers is not None:
-        asked.setdefault("training", {})["workers"] = options.workers
-    spark = asked.pop("spark", {})
-    asked.pop("name", None)
-    config = build_config(stored)
-    for key, value in sorted(_leaves(asked)):
-        was = config
-        for name in key.split("."):
-            was = getattr(was, name, None)  # type: ignore[assignment]
-        if (list(was) if isinstance(was, tuple) else was) != value:
-            raise UserError(
-                f"--resume {folder}: this run has {key} = {was!r}, not {value!r}: leave {key} out, or start a new run"
-            )
-    return build_config({**stored, "spark": {**stored.get("spark", {}), **spark}})
-
-
-def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
-    for key, value in tree.items():
-        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
 
 
 def _positive(text: str) -> int:

@@ -87,7 +87,14 @@ class Run:
         ship(spark.sparkContext)
         # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
         signal.signal(signal.SIGINT, _interrupt)
-        self.write_json("environment.json", _rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())))
+        self.write_json(
+            "environment.json",
+            {
+                "directory": os.getcwd(),
+                "prepared": getattr(self.arguments.options, "prepared", None),
+                **_rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())),
+            },
+        )
         self.profile.begin(spark)
         return spark
 

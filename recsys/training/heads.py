@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.networks.activations import activate, exponentials_in_place, softmax_in_place
+from recsys.networks.activations import activate, exponentials_in_place
 
 Sums = tuple[float, float]
 Arrays = list[np.ndarray]
@@ -74,22 +74,26 @@ class End:
 
 def softmax_mse(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work) -> End:
     """Squared error over all entries of softmax(h kernel + bias), mean over columns, summed over rows (the paper)."""
-    output = softmax_in_place(_dense_outputs(h, kernel, bias, work))
+    output = _dense_outputs(h, kernel, bias, work)
+    exponentials_in_place(output)
+    shares = 1.0 / output.sum(axis=1)  # what makes probabilities p of the exponentials
     places = targets.places(len(bias))
+    rated = output.ravel()[places] * shares[targets.rows]
+    squares = np.einsum("ij,ij->i", output, output) * np.square(shares)
 
     def sums() -> Sums:
-        rated = output.ravel()[places]
-        total = _squares(output) + float(np.dot(targets.values, targets.values - 2.0 * rated))
+        total = float(squares.sum(dtype=np.float64)) + float(np.dot(targets.values, targets.values - 2.0 * rated))
         return total / len(bias), targets.size
 
     def back(into: Arrays) -> np.ndarray:
-        # d softmax: p (g - <g, p>), with g = 2 error / columns
-        error = work.array("error", *output.shape)
-        np.copyto(error, output)
-        error.ravel()[places] -= targets.values
-        error -= np.einsum("ij,ij->i", error, output)[:, None]
-        error *= output
-        return _through_decoder(h, kernel, error, 2.0 / (len(bias) * max(targets.size, 1)), into)
+        # d softmax: p (g - <g, p>), with g = 2 (p - t) / columns
+        within = squares - np.bincount(targets.rows, targets.values * rated, targets.size).astype(np.float32)
+        gradient = work.array("gradient", *output.shape)
+        np.multiply(output, shares[:, None], out=output)
+        np.subtract(output, within[:, None], out=gradient)
+        gradient *= output
+        gradient.ravel()[places] -= targets.values * rated
+        return _through_decoder(h, kernel, gradient, 2.0 / (len(bias) * max(targets.size, 1)), into)
 
     return End(sums, back)
 

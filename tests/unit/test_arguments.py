@@ -230,3 +230,27 @@ def test_only_a_stopped_run_goes_on(tmp_path: Path) -> None:
         parse_arguments("train", ["--resume", str(tmp_path)])
     with pytest.raises(UserError, match="has succeeded: nothing is left to do"):
         parse_arguments("train", ["--resume", str(stopped_run(tmp_path, "succeeded"))])
+
+
+def test_a_stopped_run_finds_its_data_from_anywhere(tmp_path: Path) -> None:
+    run = stopped_run(tmp_path)
+    own = {"name": "mine", "data": {"ratings": "data/r.csv", "movies": "hdfs://host/m.csv"}}
+    write_config(build_config(own), run / "config.toml")
+    started = {"directory": "/where/it/was", "prepared": "/where/it/was/prepared"}
+    (run / "environment.json").write_text(json.dumps(started))
+    arguments = parse_arguments("train", ["--resume", str(run), "--set", "data.ratings=data/r.csv"])
+    assert arguments.config.data.ratings == "/where/it/was/data/r.csv"
+    assert arguments.config.data.movies == "hdfs://host/m.csv"
+    assert arguments.options.prepared == "/where/it/was/prepared"
+    other = parse_arguments("train", ["--resume", str(run), "--prepared", "elsewhere"])
+    assert other.options.prepared == "elsewhere"
+
+
+@pytest.mark.parametrize("name", ["run.json", "environment.json"])
+@pytest.mark.parametrize("text", ["", '{"status": "succ', "[1, 2]", "\xff\x00"])
+def test_what_was_cut_off_as_it_was_written_does_not_keep_a_run_from_going_on(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    run = stopped_run(tmp_path)
+    (run / name).write_bytes(text.encode("latin-1"))
+    assert parse_arguments("train", ["--resume", str(run)]).config.name == "mine"
