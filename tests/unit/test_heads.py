@@ -1,0 +1,113 @@
+"""The ends of the network against their definitions on dense arrays: values and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from recsys.quiet import quiet_keras
+
+keras = quiet_keras()
+
+import tensorflow as tf  # noqa: E402
+
+from recsys.models.losses import SUMS  # noqa: E402
+from recsys.training import heads  # noqa: E402
+
+ROWS, COLUMNS = 12, 17
+
+
+def ratings(seed: int = 3, density: float = 0.3) -> csr_matrix:
+    generator = np.random.default_rng(seed)
+    dense = generator.integers(1, 11, (ROWS, COLUMNS)) / 10 * (generator.random((ROWS, COLUMNS)) < density)
+    dense[5] = 0  # somebody who rated nothing
+    return csr_matrix(dense.astype(np.float32))
+
+
+def targets_of(matrix: csr_matrix, columns: np.ndarray | None = None) -> heads.Targets:
+    entries = matrix.tocoo()
+    columns = np.arange(matrix.shape[1]) if columns is None else columns
+    slots, means = np.searchsorted(columns, entries.col), np.linspace(0.1, 0.5, matrix.shape[0], dtype=np.float32)
+    nothing = np.zeros(len(columns), np.float32)
+    return heads.Targets(matrix.shape[0], entries.row, matrix.indptr, slots, entries.data, columns, means, nothing)
+
+
+def by_definition(function: Any, *variables: np.ndarray) -> list[np.ndarray]:
+    """The loss' sum and weight, and the gradients of their quotient."""
+    tensors = [tf.constant(one, tf.float32) for one in variables]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        total, weight = function(*tensors)
+        loss = total / weight
+    return [np.asarray(one) for one in (total, weight, *tape.gradient(loss, tensors))]
+
+
+def by_head(head: Any, h: np.ndarray, *decoder: np.ndarray) -> list[np.ndarray]:
+    """The same of a head, whose two halves write to the same memory."""
+    given = [one.astype(np.float32) for one in (h, *decoder)]
+    gradients = [np.full(one.shape, 7, np.float32) for one in decoder]
+    for_h = head(*given, heads.Work()).back(gradients)
+    return [*head(*given, heads.Work()).sums(), for_h, *gradients]
+
+
+def random_end(width: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(5)
+    return generator.normal(size=(ROWS, width)), generator.normal(size=(width, COLUMNS)), generator.normal(size=COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("head", "loss", "activation"),
+    [(heads.softmax_mse, "mse", "softmax"), (heads.multinomial, "multinomial", "linear")],
+)
+def test_dense_ends_against_the_definition(head: Any, loss: str, activation: str) -> None:
+    matrix = ratings()
+    targets = targets_of(matrix)
+
+    def plain(h: Any, kernel: Any, bias: Any) -> Any:
+        return SUMS[loss](matrix.toarray(), keras.activations.get(activation)(h @ kernel + bias))
+
+    expected = by_definition(plain, *random_end())
+    found = by_head(lambda h, kernel, bias, work: head(h, kernel, bias, targets, work), *random_end())
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("density", [0.02, 0.4])  # outputs computed one by one, and as a matrix
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh"])
+def test_rated_entries_alone_against_the_definition(activation: str, density: float) -> None:
+    matrix = ratings(density=density)
+    columns = np.unique(matrix.indices)
+    targets = targets_of(matrix, columns)
+    h, kernel, bias = random_end()
+    decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
+
+    def plain(h: Any, decoder: Any) -> Any:
+        output = keras.activations.get(activation)(h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1])
+        return SUMS["masked_mse"](matrix.toarray(), output + targets.offsets[:, None])
+
+    total, weight, for_h, for_decoder = by_definition(plain, h, decoder)
+    found = by_head(lambda h, rows, work: heads.masked_mse(activation, h, rows, targets, work), h, decoder[columns])
+    assert float(found[0]) == pytest.approx(float(total), rel=1e-5)
+    assert float(found[1]) == float(weight) == matrix.nnz
+    np.testing.assert_allclose(found[2], for_h, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[3], for_decoder[columns], rtol=1e-4, atol=1e-5)
+    assert not for_decoder[np.setdiff1d(np.arange(COLUMNS), columns)].any()
+
+
+def test_gramians_against_the_definition() -> None:
+    matrix = ratings()
+    targets = targets_of(matrix)
+    h, kernel, bias = random_end()
+    decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
+
+    def plain(h: Any, decoder: Any) -> Any:
+        output = h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1] + targets.offsets[:, None]
+        return SUMS["mse"](matrix.toarray(), output)
+
+    expected = by_definition(plain, h, decoder)
+    found = by_head(lambda h, decoder, work: heads.gramian_mse(h, decoder, targets, work), h, decoder)
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-5)
