@@ -17,7 +17,7 @@ from recsys.evaluation.loss import mean_losses
 from recsys.evaluation.scoring import share
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
-from recsys.ratings.parts import Part
+from recsys.ratings.parts import Part, rows_from
 from recsys.ratings.split import TRAIN
 from recsys.training.checkpoint import Snapshot, read_moments
 from recsys.training.elephas_adapter import ElephasBaseline, LocalSgdModel, compiled
@@ -144,9 +144,8 @@ class LocalSgd:
 
     def losses(self) -> dict[int, float]:
         """By the workers' engines, on sparse batches, in one Spark job."""
-        context = self._parts[TRAIN].blocks.context
-        weights = context.broadcast(self._master.flat)
-        found = context.union([self._measured(role, weights) for role in self._parts]).collect()
+        weights = self._parts[TRAIN].blocks.context.broadcast(self._master.flat)
+        found = self._measured(weights).collect()
         weights.destroy()
         totals = {role: np.zeros(2) for role in self._parts}
         for role, _, *sums in sorted(found):  # in the order of the workers
@@ -179,10 +178,17 @@ class LocalSgd:
         """Frees the workers' moments."""
         self._kept.close()
 
-    def _measured(self, role: int, weights: Broadcast[np.ndarray]) -> RDD[tuple[int, int, float, float]]:
+    def _measured(self, weights: Broadcast[np.ndarray]) -> RDD[tuple[int, int, float, float]]:
+        """A task a worker: the blocks of its roles come one role after the other."""
         plan, examples, training = self._plan, self._examples, self._training
+        workers = self._parts[TRAIN].workers
+        rows = {role: [part.rows_of(worker) for worker in range(workers)] for role, part in self._parts.items()}
 
         def run(worker: int, blocks: Iterator[Block]) -> Iterator[tuple[int, int, float, float]]:
-            yield role, worker, *measure(plan, examples, training, weights.value, role, worker, blocks)
+            for role in rows:
+                own = rows_from(blocks, rows[role][worker])
+                yield role, worker, *measure(plan, examples, training, weights.value, role, worker, own)
 
-        return self._parts[role].blocks.mapPartitionsWithIndex(run)
+        together = self._parts[TRAIN].blocks.context.union([part.blocks for part in self._parts.values()])
+        assert together.getNumPartitions() == workers  # as all parts were dealt by the same function
+        return together.mapPartitionsWithIndex(run)

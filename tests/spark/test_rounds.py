@@ -7,7 +7,7 @@ from small_ratings import block_of
 from recsys.errors import UserError
 from recsys.models import build_autoencoder
 from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.parts import Part
+from recsys.ratings.parts import Part, to_its_worker
 from recsys.ratings.split import TRAIN, VALIDATION
 from recsys.settings import build_config
 from recsys.training import strategies
@@ -40,7 +40,7 @@ def part_of(spark, users, workers, seed=0):
         for worker, rows in enumerate(mine)
         for start in range(0, len(rows), 3)
     ]
-    dealt = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, lambda worker: worker)
+    dealt = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, to_its_worker)
     blocks = dealt.mapPartitions(lambda pairs: (block for _, block in pairs), preservesPartitioning=True)
     return Part(blocks.persist(), users, workers)
 
