@@ -1,7 +1,8 @@
 """Python workers that have imported what they need before they start: Spark's daemon does it once, they are forks.
 
-Spark keeps one daemon for every set of environment variables that RDDs and DataFrame functions were made with. Those
-of the data phases get a light one (LIGHT); `preloading` gives what is made within it the one with TensorFlow.
+Spark keeps one daemon for every set of environment variables that RDDs and DataFrame functions were made with. There is
+a light one (LIGHT) for everything but Elephas' own workers: `preloading` gives what is made within it the one with
+TensorFlow.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Fitted:
 def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, preprocessing: Preprocessing) -> Fitted:
     """Trains, keeping the best model so far in the run directory; UserError where there is nothing to test on."""
     context = prepared.blocks.sparkSession.sparkContext
-    if config.training.strategy == "elephas":
+    if config.training.strategy == "elephas" and config.model.kind != "linear":
         warm_up(context)  # executors import TensorFlow while this process does
     quiet_keras()
     from recsys.models import build_model
@@ -75,7 +75,7 @@ def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict
     trained = build_model(examples.width, deep, config.seed)
     ended = train(
         trained,
-        config,
+        config.model_copy(update={"model": deep}),
         examples,
         {role: parts[role] for role in (TRAIN, VALIDATION)},
         density,

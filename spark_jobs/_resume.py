@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ from recsys.config import Config
 from recsys.errors import UserError
 from recsys.settings import build_config, load_tree
 
-_PATHS = ("ratings", "movies", "data_dir")  # of the data table: as the user gave them, where the run was started
+_PATHS = ("ratings", "movies", "test_ratings", "data_dir")  # of the data table: as given where the run was started
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
@@ -33,15 +36,35 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
         asked.setdefault("training", {})["workers"] = options.workers
     spark = asked.pop("spark", {})
     asked.pop("name", None)
-    _refuse_changes(folder, build_config(stored), asked)
     started = _told(folder / "environment.json")
-    options.prepared = options.prepared or started.get("prepared")
-    data = dict(stored.get("data", {}))
+    directory = Path(str(started.get("directory", ".")))
+    for tree in (stored, asked):
+        tree["data"] = _found_again(tree.get("data", {}), directory)
+    _refuse_changes(folder, build_config(stored), asked)
+    if not options.prepared and started.get("prepared"):
+        options.prepared = str(directory / started["prepared"])
+    return build_config({**stored, "spark": {**stored.get("spark", {}), **spark}})
+
+
+def _found_again(data: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The data table with paths that lie below the directory of the first start, where that is not this one.
+
+    Others stay as they are: absolute ones, and such as Spark finds on a file system of its own.
+    """
+    found = dict(data)
     for key in _PATHS:
         path = data.get(key)
-        if path and "directory" in started and "://" not in path:
-            data[key] = str(Path(started["directory"]) / path)  # an absolute path stays what it is
-    return build_config({**stored, "data": data, "spark": {**stored.get("spark", {}), **spark}})
+        if isinstance(path, str) and path and directory.resolve() != Path.cwd() and not _SCHEME.match(path):
+            there = directory / path
+            if _without_wildcards(there).exists():
+                found[key] = str(there)
+    return found
+
+
+def _without_wildcards(path: Path) -> Path:
+    """The part of a glob that stands before its first wildcard."""
+    plain = itertools.takewhile(lambda part: not set(part) & set("*?[{"), path.parts)
+    return Path(*plain)
 
 
 def _refuse_changes(folder: Path, config: Config, asked: dict[str, Any]) -> None:

@@ -16,7 +16,9 @@ class TrainingConfig(Table):
         "local_sgd: sparse batches, Adam's moments kept from round to round, deltas weighted by rows, an outer "
         "optimizer; elephas: elephas.SparkModel as it is, the baseline",
     )
-    workers: int = key(1, "training partitions, each with one core and one thread", "workers", ge=1)
+    workers: int = key(
+        1, "training partitions, each with one thread, and a core where there are as many", "workers", ge=1
+    )
     epochs: int = key(50, "passes over the training users", "epochs", ge=1)
     batch_size: int = key(64, "rating arrays a step of one worker", "users", ge=1)
     learning_rate: float = key(0.001, "step size of Adam", gt=0)

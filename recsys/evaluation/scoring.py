@@ -38,7 +38,7 @@ def share(context: SparkContext, model: Any, config: ModelConfig) -> SharedModel
 def network_of(model: Any, config: ModelConfig) -> Network:
     """The Keras model's network, with its weights as they are now."""
     deep = [weight for layer in model.layers if layer.name != _LINEAR for weight in layer.get_weights()]
-    linear = model.get_layer(_LINEAR).get_weights()[0] if config.linear != "none" else None
+    linear = next((layer.get_weights()[0] for layer in model.layers if layer.name == _LINEAR), None)
     return Network.of(config, model.output_shape[-1], deep, linear)
 
 

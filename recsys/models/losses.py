@@ -2,6 +2,8 @@
 
 Every loss is a mean: a sum over a weight. Training minimises the mean over a batch; the losses in history.csv are
 the sums of all batches over the weights of all batches, so that no batch size or partition counts more than its part.
+Those here are what Keras trains with (Elephas), and the definition that recsys.networks.losses and
+recsys.training.heads, which work on sparse arrays, are tested against.
 """
 
 from __future__ import annotations

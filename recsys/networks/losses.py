@@ -11,12 +11,12 @@ def loss_sums(loss: str, target: csr_matrix, output: np.ndarray) -> tuple[float,
     rows, columns = output.shape
     places = np.repeat(np.arange(rows, dtype=np.int64) * columns, np.diff(target.indptr)) + target.indices
     flat = output.ravel()
-    rated = flat[places]
-    if loss == "masked_mse":
-        return float(np.square(target.data - rated, dtype=np.float64).sum()), len(rated)
     if loss == "mse":
         flat[places] -= target.data
         return float(np.dot(flat, flat)) / columns, rows
+    rated = flat[places]
+    if loss == "masked_mse":
+        return float(np.square(target.data - rated, dtype=np.float64).sum()), len(rated)
     highest = output.max(axis=1)
     output -= highest[:, None]
     np.exp(output, out=output)

@@ -45,7 +45,7 @@ class Block:
 
     def matrix(self, width: int) -> csr_matrix:
         """Users x movies (or movies x users), sharing memory with the block; `width` columns."""
-        from scipy.sparse import csr_matrix  # here, as the data phases' workers need none of it
+        from scipy.sparse import csr_matrix  # here: most of what has blocks needs none of it
 
         return csr_matrix((self.ratings, self.indices, self.indptr), shape=(self.rows, width), copy=False)
 

@@ -6,18 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recsys.training.history import Epoch, History, read_history
-    from recsys.training.trainer import forget_checkpoints, train
+    from recsys.training.history import read_history
+    from recsys.training.trainer import train
 
-__all__ = ["Epoch", "History", "forget_checkpoints", "read_history", "train"]
+__all__ = ["read_history", "train"]
 
-_MODULES = {
-    "Epoch": "recsys.training.history",
-    "History": "recsys.training.history",
-    "forget_checkpoints": "recsys.training.trainer",
-    "read_history": "recsys.training.history",
-    "train": "recsys.training.trainer",
-}
+_MODULES = {"read_history": "recsys.training.history", "train": "recsys.training.trainer"}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ from recsys.errors import DataError
 from recsys.training.history import Epoch, Seconds
 from recsys.training.local_sgd import Moments
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had Adam's moments as means
 _KEPT = 2
 
 

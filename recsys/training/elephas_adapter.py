@@ -32,7 +32,7 @@ from recsys.training.engine import Plan
 from recsys.training.history import Seconds
 from recsys.training.local_sgd import Task, train_round
 from recsys.training.outer import Outer
-from recsys.training.rounds import Rounds
+from recsys.training.rounds import Rounds, cores_of
 from recsys.workers import preloading
 
 Row = tuple[np.ndarray, np.ndarray]
@@ -105,7 +105,7 @@ class LocalSgdModel(SparkModel):  # type: ignore[misc]
         reduced = self._rounds.run(worker, weights, trained)
         self._rounds.forget()
         self.flat = self.outer.step(self.flat, reduced.delta)
-        cores = min(self._part.workers, rdd.context.defaultParallelism)
+        cores = cores_of(rdd.context, self._part.workers)
         data, compute = reduced.data_seconds / cores, reduced.compute_seconds / cores
         self._seconds = Seconds(
             data=data,

@@ -16,6 +16,7 @@ from recsys.training.adam import RowAdam, adam, step_size
 from recsys.training.batches import Batch, Entries
 
 Pace = tuple[float, float]  # of a step: Adam's step size, and the weight of a variational model's divergence
+_NOTHING = 1e-30
 _MANY = 0.5  # where a batch touches more than this part of the columns, whole matrices are updated: less to gather
 
 
@@ -78,7 +79,9 @@ class Engine:
         """Weights as one vector, Adam's moments (2, size) or None for zeros, the number of steps taken so far."""
         self.step = step
         self.load_weights(flat)
-        self._m[:], self._v[:] = (0.0, 0.0) if moments is None else moments
+        for own, given in zip((self._m, self._v), (0.0, 0.0) if moments is None else moments, strict=True):
+            own[:] = given
+            own[np.abs(own) < _NOTHING] = 0.0  # decays for ever else, in numbers that processors are slow with
         for one in self._by_rows():
             one.restart(step)
 

@@ -109,7 +109,8 @@ def measure(
     arrays = _arrays_for((training, role, worker), blocks, examples)
     engine = engine_for(plan)
     engine.load_weights(weights)
-    size = max(1, min(512, _MEASURED_VALUES // plan.columns)) if plan.decoder == "dense" else 512
+    dense = plan.decoder == "dense" or plan.sampled_items  # a loss is never sampled
+    size = max(1, min(512, _MEASURED_VALUES // plan.columns)) if dense else 512
     return engine.loss_sums(consecutive_batches(arrays, size, plan.model))
 
 
@@ -141,8 +142,7 @@ def _arrays_for(key: tuple[str, int, int], blocks: Iterable[Block], examples: Ex
         for _ in blocks:
             pass
     else:
-        arrays = arrays_of(blocks, examples, key[1])
         for other in [one for one in _arrays if (one[0], one[2]) != (key[0], key[2])]:
             del _arrays[other]
-        _arrays[key] = arrays
+        _arrays[key] = arrays_of(blocks, examples, key[1])
     return _arrays[key]

@@ -7,13 +7,14 @@ retried, or moved to another executor, starts from the same moments, recomputed 
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pyspark import RDD, Broadcast, StorageLevel
+from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from recsys.ratings.parts import Part
 from recsys.training.local_sgd import Delta, Moments
@@ -103,6 +104,12 @@ class Rounds:
         for moments in self._sent:
             moments.destroy()
         self._old, self._sent = [], []
+
+
+def cores_of(context: SparkContext, workers: int) -> int:
+    """How many workers run at a time: on local[N] at most N, on a cluster all, as each has a core there."""
+    local = re.fullmatch(r"local\[(\d+)\]", str(context.master))
+    return min(workers, int(local[1])) if local else workers
 
 
 def tree_reduce(state: RDD[Element], workers: int, trained: int) -> Delta:

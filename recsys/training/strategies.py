@@ -110,7 +110,7 @@ class Elephas:
 
 
 class LocalSgd:
-    """Local SGD by Elephas' classes, extended."""
+    """Local SGD by Elephas' `SparkModel`, extended."""
 
     def __init__(
         self, model: keras.Model, config: Config, examples: Examples, parts: dict[int, Part], density: float

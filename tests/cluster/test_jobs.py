@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from launching import ROOT, history, launch, phases, read_json, succeed
 
+from spark_jobs._arguments import cores
+
 PHASES = [
     "data_loading", "ratings_transformation", "movies_transformation", "data_integration", "statistical_analysis",
     "ratings_arrays", "model_training", "model_evaluation", "recommendation_testing",
@@ -85,7 +87,7 @@ def test_it_is_said_to_have_succeeded_and_where_it_ran(trained):
     assert read_json(trained.path / "run.json")["status"] == "succeeded"
     told = read_json(trained.path / "environment.json")
     assert told["packages"]["pyspark"] == "4.0.0" and told["machine"]["cores"] > 0
-    assert told["spark"]["spark.master"] == "local[2]"
+    assert told["spark"]["spark.master"] == f"local[{min(2, cores())}]"
 
 
 def test_phases_come_in_order_and_do_not_overlap(trained):

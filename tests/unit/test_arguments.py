@@ -232,16 +232,19 @@ def test_only_a_stopped_run_goes_on(tmp_path: Path) -> None:
         parse_arguments("train", ["--resume", str(stopped_run(tmp_path, "succeeded"))])
 
 
-def test_a_stopped_run_finds_its_data_from_anywhere(tmp_path: Path) -> None:
-    run = stopped_run(tmp_path)
-    own = {"name": "mine", "data": {"ratings": "data/r.csv", "movies": "hdfs://host/m.csv"}}
-    write_config(build_config(own), run / "config.toml")
-    started = {"directory": "/where/it/was", "prepared": "/where/it/was/prepared"}
-    (run / "environment.json").write_text(json.dumps(started))
-    arguments = parse_arguments("train", ["--resume", str(run), "--set", "data.ratings=data/r.csv"])
-    assert arguments.config.data.ratings == "/where/it/was/data/r.csv"
-    assert arguments.config.data.movies == "hdfs://host/m.csv"
-    assert arguments.options.prepared == "/where/it/was/prepared"
+def test_a_stopped_run_finds_its_data_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, place = stopped_run(tmp_path), tmp_path / "where it was"
+    (place / "data").mkdir(parents=True)
+    own = {"ratings": "data/*.csv", "movies": "hdfs:/m.csv", "data_dir": "only/on/hdfs"}
+    write_config(build_config({"name": "mine", "data": own}), run / "config.toml")
+    (run / "environment.json").write_text(json.dumps({"directory": str(place), "prepared": "prepared"}))
+    for ratings in ("data/*.csv", str(place / "data/*.csv")):  # as it was given first, and as it reads now
+        arguments = parse_arguments("train", ["--resume", str(run), "--set", f"data.ratings={ratings}"])
+        assert arguments.config.data.ratings == str(place / "data/*.csv")
+    assert (arguments.config.data.movies, arguments.config.data.data_dir) == ("hdfs:/m.csv", "only/on/hdfs")
+    assert arguments.options.prepared == str(place / "prepared")
+    monkeypatch.chdir(place)
+    assert parse_arguments("train", ["--resume", str(run)]).config.data.ratings == "data/*.csv"
     other = parse_arguments("train", ["--resume", str(run), "--prepared", "elsewhere"])
     assert other.options.prepared == "elsewhere"
 

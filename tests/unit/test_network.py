@@ -52,6 +52,14 @@ def test_outputs_are_those_of_keras(settings: dict[str, Any]) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_deep_part_of_a_model_with_a_linear_path_stands_by_itself() -> None:
+    """It is trained alone: the path is fitted afterwards."""
+    config = ModelConfig(loss="multinomial", linear="ease")
+    model = build_model(COLUMNS, config.model_copy(update={"linear": "none"}), seed=3)
+    found = network_of(model, config).outputs(arrays())
+    np.testing.assert_allclose(found, np.asarray(model(arrays().toarray())), rtol=1e-4, atol=1e-5)
+
+
 def test_what_goes_into_the_last_layer() -> None:
     config = ModelConfig(hidden=(5, 4), loss="masked_mse", input_normalisation="center")
     model = build_model(COLUMNS, config, seed=3)
