@@ -262,3 +262,11 @@ def test_recommending_to_someone_new_needs_neither_java_nor_spark(java, cwd):
     assert refused.returncode == 2
     assert "absent: no saved model" in refused.stdout + refused.stderr
     assert not java.started and not list(cwd.iterdir())
+
+
+@pytest.mark.parametrize(("chosen", "ours"), [("-Xss4m", True), ("-Xss4m -XX:+UseSerialGC", False)])
+def test_a_collector_is_named_unless_the_environment_has_one(java, cwd, monkeypatch, chosen, ours):
+    """Java refuses to start with two."""
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", chosen)
+    java.launch("prepare", cwd=cwd)
+    assert ("-XX:+UseParallelGC" in value_of(java.submitted, "--driver-java-options")) is ours
