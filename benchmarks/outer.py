@@ -99,7 +99,7 @@ def plot(curves: dict[str, dict[int, list[float]]], path: Path, title: str) -> N
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 4.5))
+    figure, axes = plt.subplots(figsize=(10, 4.5))
     for number, (name, curve) in enumerate(curves.items()):
         style = {"color": "black", "linewidth": 2.2} if number == 0 else {"linewidth": 1.3}
         axes.plot(list(curve), [validation for _, validation, _ in curve.values()], label=name, **style)
@@ -108,7 +108,7 @@ def plot(curves: dict[str, dict[int, list[float]]], path: Path, title: str) -> N
     axes.set_ylim(lowest - 0.03 * (highest - lowest), highest)
     axes.set(xlabel="epoch", ylabel="validation loss of the master model", title=title)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0))  # beside the curves, not upon them
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
