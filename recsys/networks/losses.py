@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.networks.activations import exponentials_in_place
+
 
 def loss_sums(loss: str, target: csr_matrix, output: np.ndarray) -> tuple[float, float]:
     """(sum, weight) of the loss of outputs (rows, columns), which are written over."""
@@ -17,8 +19,6 @@ def loss_sums(loss: str, target: csr_matrix, output: np.ndarray) -> tuple[float,
     rated = flat[places]
     if loss == "masked_mse":
         return float(np.square(target.data - rated, dtype=np.float64).sum()), len(rated)
-    highest = output.max(axis=1)
-    output -= highest[:, None]
-    np.exp(output, out=output)
-    normalisers = np.log(output.sum(axis=1)) + highest
+    highest = exponentials_in_place(output)
+    normalisers = np.log(output.sum(axis=1)) + highest[:, 0]
     return float(np.dot(np.diff(target.indptr), normalisers)) - float(rated.sum(dtype=np.float64)), rows
