@@ -15,10 +15,11 @@ Activation = Literal["relu", "selu", "elu", "gelu", "silu", "tanh", "sigmoid", "
 class ModelConfig(Table):
     """The dense autoencoder. The defaults are the paper's model."""
 
-    kind: Literal["dae", "vae", "linear"] = key(
+    kind: Literal["dae", "vae", "recvae", "linear"] = key(
         "dae",
         "dae: an autoencoder, denoising with input_dropout; vae: variational, the hidden layers once more behind the "
-        "latent ones; linear: the linear path alone",
+        "latent ones; recvae: variational, a deep encoder of layers of one width, a decoder of one layer; linear: the "
+        "linear path alone",
     )
     hidden: tuple[int, ...] = key((150, 25, 150), "widths of the hidden layers, in order", "units", min_length=1)
     activation: Activation = key("relu", "activation of the hidden layers")
@@ -42,9 +43,11 @@ class ModelConfig(Table):
     input_dropout: float = key(0.0, "part of the input that is dropped in training (denoising)", "fraction", ge=0, lt=1)
     dropout: float = key(0.0, "part of each hidden layer that is dropped in training", "fraction", ge=0, lt=1)
     l2: float = key(0.0, "weight of the squared kernels in the loss", ge=0)
-    latent: int = key(200, "vae: width of the latent layer", "units", ge=1)
-    kl_weight: float = key(0.2, "vae: weight of the divergence from the prior in the loss", ge=0)
-    kl_epochs: float = key(20.0, "vae: the divergence's weight rises from 0 over this long", "epochs", ge=0)
+    latent: int = key(200, "vae, recvae: width of the latent layer", "units", ge=1)
+    kl_weight: float = key(
+        0.2, "vae, recvae: weight of the divergence from the prior in the loss; of recvae for each rating", ge=0
+    )
+    kl_epochs: float = key(20.0, "vae, recvae: the divergence's weight rises from 0 over this long", "epochs", ge=0)
     linear: Literal["none", "ease"] = key(
         "none",
         "ease: item-item weights in closed form (EASE, EDLAE) from the training users; with another kind than linear "
@@ -79,9 +82,12 @@ class ModelConfig(Table):
             yield ("model.linear", "model.loss"), text
         if self.kind == "linear" and self.linear == "none":
             yield ("model.kind", "model.linear"), "model.kind = 'linear' needs model.linear = 'ease'"
-        if self.kind == "vae" and self.loss != "multinomial":
-            text = "model.kind = 'vae' is for likes: set model.loss = 'multinomial', or model.kind = 'dae'"
+        if self.kind in ("vae", "recvae") and self.loss != "multinomial":
+            text = f"model.kind = {self.kind!r} is for likes: set model.loss = 'multinomial', or model.kind = 'dae'"
             yield ("model.kind", "model.loss"), text
+        if self.kind == "recvae" and len(set(self.hidden)) > 1:
+            text = "model.kind = 'recvae' adds up its hidden layers: give all of model.hidden one width"
+            yield ("model.kind", "model.hidden"), text
 
     @property
     def resolved_output_activation(self) -> str:

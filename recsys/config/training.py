@@ -48,6 +48,13 @@ class TrainingConfig(Table):
         "movies",
         ge=0,
     )
+    loss_rows: int = key(
+        0,
+        "local_sgd: the training loss is measured on so many rating arrays, evenly taken; 0 is all of them, which with "
+        "a large catalogue takes as long as training",
+        "users",
+        ge=0,
+    )
     checkpoint_seconds: float = key(
         60.0, "at most this often all that training can go on from is written down, for --resume", "s", ge=0
     )
@@ -71,6 +78,7 @@ class TrainingConfig(Table):
                 "outer_momentum",
                 "learning_rate_scale",
                 "sampled_items",
+                "loss_rows",
                 "schedule",
             }
             for key in sorted(own & self.model_fields_set):

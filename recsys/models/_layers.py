@@ -56,6 +56,17 @@ def dropped(hidden: Any, config: ModelConfig) -> Any:
     return layers.Dropout(config.dropout)(hidden) if config.dropout else hidden
 
 
+def drawn_place(hidden: Any, config: ModelConfig) -> Any:
+    """A variational model's latent place (batch, latent): "mean", in training with noise by "log_variance"."""
+    mean = layers.Dense(config.latent, kernel_regularizer=regularizer(config), name="mean")(hidden)
+    # small at first: an untrained variance of all sizes drowns the mean
+    log_variance = layers.Dense(
+        config.latent, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001), name="log_variance"
+    )(hidden)
+    noise = layers.GaussianNoise(1.0)(ops.zeros_like(mean))
+    return mean + noise * ops.exp(0.5 * log_variance)
+
+
 def model_of(ratings: Any, hidden: Any, offset: Any, config: ModelConfig, name: str) -> keras.Model:
     """The model that ends in "output", with the arrays' offsets and the linear path added where there are any."""
     movies = ratings.shape[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from recsys.config import ModelConfig
-from recsys.models import autoencoder, linear, variational
+from recsys.models import autoencoder, linear, recvae, variational
 
 
 def build_model(movies: int, config: ModelConfig, seed: int) -> keras.Model:
@@ -19,4 +19,6 @@ def build_model(movies: int, config: ModelConfig, seed: int) -> keras.Model:
         return linear.build_linear(movies)
     if config.kind == "vae":
         return variational.build_variational(movies, config, seed)
+    if config.kind == "recvae":
+        return recvae.build_recvae(movies, config, seed)
     return autoencoder.build_autoencoder(movies, config, seed)

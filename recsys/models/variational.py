@@ -4,10 +4,10 @@ Filtering", section 2): the users' place is a normal distribution whose mean is 
 from __future__ import annotations
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from recsys.config import ModelConfig
-from recsys.models._layers import dropped, encoded, model_of, normalised, regularizer
+from recsys.models._layers import drawn_place, dropped, encoded, model_of, normalised, regularizer
 
 
 def build_variational(movies: int, config: ModelConfig, seed: int) -> keras.Model:
@@ -26,13 +26,7 @@ def build_variational(movies: int, config: ModelConfig, seed: int) -> keras.Mode
     for number, width in enumerate(config.hidden[1:], start=2):
         dense = layers.Dense(width, activation=config.activation, kernel_regularizer=kernel, name=f"hidden_{number}")
         hidden = dropped(dense(hidden), config)
-    mean = layers.Dense(config.latent, kernel_regularizer=kernel, name="mean")(hidden)
-    # small at first: an untrained variance of all sizes drowns the mean
-    log_variance = layers.Dense(
-        config.latent, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001), name="log_variance"
-    )(hidden)
-    noise = layers.GaussianNoise(1.0)(ops.zeros_like(mean))
-    hidden = mean + noise * ops.exp(0.5 * log_variance)
+    hidden = drawn_place(hidden, config)
     for number, width in enumerate(reversed(config.hidden), start=1):
         dense = layers.Dense(width, activation=config.activation, kernel_regularizer=kernel, name=f"decoder_{number}")
         hidden = dropped(dense(hidden), config)

@@ -9,6 +9,8 @@ import numpy as np
 
 from recsys.config import ModelConfig
 from recsys.networks.activations import Back, activate
+from recsys.networks.dense import write_gradients
+from recsys.networks.recvae import Prior, recvae_layers
 
 Arrays = list[np.ndarray]
 # from the gradient of h and the weight of the divergence to the gradient of z; those of the weights are written down
@@ -17,14 +19,20 @@ _LayersBack = Callable[[np.ndarray, Arrays], np.ndarray]
 
 
 def inner_layers(
-    config: ModelConfig, z: np.ndarray, weights: Arrays, generator: np.random.Generator | None
+    config: ModelConfig,
+    z: np.ndarray,
+    weights: Arrays,
+    generator: np.random.Generator | None,
+    prior: Prior | None = None,
 ) -> tuple[np.ndarray, float, InnerBack]:
     """(h, divergence, back): the decoder's input (rows x width) from z, the encoder's sums before its activation.
 
     `weights` are the inner layers' kernels and biases; z may be written to. Dropout and the places of a variational
     model are drawn from the generator; without one there is no dropout, and places are their means. The divergence is
-    the rows' mean from the prior; 0 where the model is not variational.
+    the rows' mean from the prior; 0 where the model is not variational. A RecVAE's `prior` is told by the caller.
     """
+    if config.kind == "recvae":
+        return recvae_layers(config, z, weights, generator, prior)
     before = 2 * (len(config.hidden) - 1)
     h, first = _dropped_activation(config, z, generator)
     h, deeper = _through(config, h, weights[:before], generator)
@@ -76,8 +84,8 @@ def _place(
         share = weight / len(h)
         for_mean = gradient + share * mean
         for_log_variance = 0.5 * gradient * noise + 0.5 * share * np.expm1(log_variance)
-        _write(into[:2], h, for_mean)
-        _write(into[2:], h, for_log_variance)
+        write_gradients(into[:2], h, for_mean)
+        write_gradients(into[2:], h, for_log_variance)
         through: np.ndarray = for_mean @ to_mean.T + for_log_variance @ to_log_variance.T
         return through
 
@@ -98,7 +106,7 @@ def _through(
     def backwards(gradient: np.ndarray, into: Arrays) -> np.ndarray:
         for number in reversed(range(len(layers))):
             gradient = backs[number](gradient)
-            _write(into[2 * number : 2 * number + 2], inputs[number], gradient)
+            write_gradients(into[2 * number : 2 * number + 2], inputs[number], gradient)
             gradient = gradient @ layers[number][0].T
         return gradient
 
@@ -113,9 +121,3 @@ def _dropped_activation(
         return value, back
     kept = (generator.random(value.shape, np.float32) >= config.dropout) * np.float32(1 / (1 - config.dropout))
     return value * kept, lambda gradient: back(gradient * kept)
-
-
-def _write(into: Arrays, entered: np.ndarray, gradient: np.ndarray) -> None:
-    """The gradients of a dense layer's kernel and bias."""
-    np.matmul(entered.T, gradient, out=into[0])
-    np.sum(gradient, axis=0, out=into[1])

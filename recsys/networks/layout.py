@@ -31,6 +31,11 @@ class Layout:
         hidden = self.model.hidden
         encoder: Shapes = [(self.columns, hidden[0]), (hidden[0],)]
         inner, last = _dense(hidden), hidden[-1]
+        if self.model.kind == "recvae":
+            latent = self.model.latent
+            layer: Shapes = [(last, last), (last,), (last,), (last,)]  # kernel, bias, and the normalisation's two
+            inner = layer[2:] + (len(hidden) - 1) * layer + 2 * [(last, latent), (latent,)]
+            last = latent
         if self.model.kind == "vae":
             latent = self.model.latent
             inner += 2 * [(last, latent), (latent,)] + _dense((latent, *reversed(hidden)))

@@ -36,6 +36,7 @@ class Batch:
     inputs: Entries
     targets: Entries
     offsets: np.ndarray  # float32 (rows)
+    whole: Entries  # the inputs before dropout
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,16 @@ def training_batches(
             shown = Entries(target.rows, target.starts, target.slots, values, target.columns)
         else:
             shown = entries_of(normalised, rows, columns)
-        if model.input_dropout:
-            shown = drop(shown, model.input_dropout, generator)
-        yield Batch(len(rows), shown, target, offsets[rows])
+        dropped = drop(shown, model.input_dropout, generator) if model.input_dropout else shown
+        yield Batch(len(rows), dropped, target, offsets[rows], shown)
 
 
-def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig) -> Iterator[Batch]:
-    """All rows in their order, nothing dropped: what losses are measured on."""
+def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig, rows: int = 0) -> Iterator[Batch]:
+    """All rows in their order, or so many evenly taken, nothing dropped: what losses are measured on."""
     undropped = model.model_copy(update={"input_dropout": 0.0})
-    yield from training_batches(arrays, np.arange(arrays.rows), size, undropped, np.random.default_rng(0))
+    count = min(rows or arrays.rows, arrays.rows)
+    order = np.arange(count) * arrays.rows // max(count, 1)
+    yield from training_batches(arrays, order, size, undropped, np.random.default_rng(0))
 
 
 class Columns:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from recsys.config import ModelConfig
 from recsys.networks.inner import inner_layers
 from recsys.networks.layout import Layout
+from recsys.networks.recvae import Prior, places
 from recsys.training import heads
 from recsys.training.adam import RowAdam, adam, step_size
 from recsys.training.batches import Batch, Entries
@@ -74,11 +75,14 @@ class Engine:
         first = sizes[0] if self._encoder else 0
         self._whole = slice(first, layout.size - sizes[-1] if by_row else layout.size)  # what is updated as a whole
         self._work = heads.Work()
+        self._before: list[np.ndarray] = []  # RecVAE: the encoder as the round found it
 
     def load(self, flat: np.ndarray, moments: np.ndarray | None, step: int) -> None:
         """Weights as one vector, Adam's moments (2, size) or None for zeros, the number of steps taken so far."""
         self.step = step
         self.load_weights(flat)
+        if self.plan.model.kind == "recvae":
+            self._before = [one.copy() for one in self._weights[: self.plan.layout.decoder]]
         for own, given in zip((self._m, self._v), (0.0, 0.0) if moments is None else moments, strict=True):
             own[:] = given
             own[np.abs(own) < _NOTHING] = 0.0  # decays for ever else, in numbers that processors are slow with
@@ -118,9 +122,12 @@ class Engine:
             z = _sparse(batch.inputs, batch.size) @ self._weights[0][batch.inputs.columns] + self._weights[1]
             h, _, _ = inner_layers(self.plan.model, z, self._weights[self._inner], None)
             decoder = self._weights[self._decoder]
-            if self.plan.decoder == "rows":
-                decoder = [decoder[0][targets.columns]]
-            part, part_weight = self._head(h, decoder, targets).sums()
+            if self.plan.decoder == "rows" and self.plan.model.loss == "multinomial":
+                part, part_weight = heads.multinomial_sums(h, decoder[0], targets, self._work)
+            else:
+                if self.plan.decoder == "rows":
+                    decoder = [decoder[0][targets.columns]]
+                part, part_weight = self._head(h, decoder, targets).sums()
             total += part
             weight += part_weight
         return total, weight
@@ -137,7 +144,7 @@ class Engine:
             decoder = [touched.touch(targets.columns, self.step) if touched else decoder[0][targets.columns]]
             decoder_gradients = [np.empty_like(decoder[0])]
         z = entered @ kernel + self._weights[1]
-        h, _, back = inner_layers(self.plan.model, z, self._weights[self._inner], draws)
+        h, _, back = inner_layers(self.plan.model, z, self._weights[self._inner], draws, self._prior(batch))
         gradient = self._head(h, decoder, targets).back(decoder_gradients)
         gradient = back(gradient, divergence_weight, self._gradients[self._inner])
         np.sum(gradient, axis=0, out=self._gradients[1])
@@ -148,6 +155,14 @@ class Engine:
         self._pull()
         part = self._whole
         adam(self._value[part], self._m[part], self._v[part], self._gradient[part], alpha)
+
+    def _prior(self, batch: Batch) -> Prior | None:
+        """RecVAE: where the batch's users were when the round began, by what was not dropped of their ratings."""
+        if not self._before:
+            return None
+        kernel, bias, *inner = self._before
+        z = _sparse(batch.whole, batch.size) @ kernel[batch.whole.columns] + bias
+        return Prior(*places(self.plan.model, z, inner), np.diff(batch.whole.starts).astype(np.float32))
 
     def _pull(self) -> None:
         """Adds the gradient of l2 times the sum of squares of every kernel, as Keras' L2; biases are left alone."""
@@ -166,19 +181,19 @@ class Engine:
     def _targets(self, batch: Batch, generator: np.random.Generator | None) -> heads.Targets:
         one = batch.targets
         columns, log_weights = one.columns, np.zeros(0, np.float32)
-        if self.plan.decoder == "rows" and self.plan.model.loss == "multinomial":
+        if generator is not None and self.plan.decoder == "rows" and self.plan.model.loss == "multinomial":
             columns, log_weights = self._with_others(columns, generator)
         return heads.Targets(
             batch.size, one.rows, one.starts, one.slots, one.values, columns, batch.offsets, log_weights
         )
 
-    def _with_others(self, columns: np.ndarray, generator: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
-        """The columns with a sample of the others behind them (all of them without a generator), and log weights."""
+    def _with_others(self, columns: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The columns with a sample of the others behind them, and log weights."""
         others = np.ones(self.plan.columns, bool)
         others[columns] = False
         rest = np.flatnonzero(others).astype(np.int32)
         sample = rest
-        if generator is not None and len(rest) > self.plan.sampled_items:
+        if len(rest) > self.plan.sampled_items:
             sample = rest[np.sort(generator.choice(len(rest), self.plan.sampled_items, replace=False, shuffle=False))]
         weights = np.zeros(len(columns) + len(sample), np.float32)
         if len(sample):

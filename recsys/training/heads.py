@@ -18,6 +18,7 @@ from recsys.networks.activations import activate, exponentials_in_place
 
 Sums = tuple[float, float]
 Arrays = list[np.ndarray]
+_COLUMNS_AT_A_TIME = 4096
 _SPARSE = 16  # times fewer entries than outputs: then each entry's output is computed by itself
 
 
@@ -166,6 +167,23 @@ def sampled_multinomial(h: np.ndarray, decoder: np.ndarray, targets: Targets, wo
         return (gradient @ decoder[:, :-1]) * scale
 
     return End(sums, back)
+
+
+def multinomial_sums(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> Sums:
+    """The exact multinomial loss of a large catalogue, a block of its columns at a time; `decoder` has all rows."""
+    ones = _with_one(h)
+    highest, total = np.full(len(h), -np.inf, np.float32), np.zeros(len(h), np.float32)
+    for start in range(0, len(decoder), _COLUMNS_AT_A_TIME):
+        part = decoder[start : start + _COLUMNS_AT_A_TIME]
+        logits = np.matmul(ones, part.T, out=work.array("outputs", len(h), len(part)))
+        higher = np.maximum(highest, logits.max(axis=1))
+        logits -= higher[:, None]
+        total *= np.exp(highest - higher)
+        total += np.exp(logits, out=logits).sum(axis=1)
+        highest = higher
+    rated = _rated_outputs(ones, decoder[targets.columns], targets, work)
+    normaliser = np.log(total) + highest
+    return float(np.dot(targets.counts(), normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
 
 
 def gramian_mse(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> End:

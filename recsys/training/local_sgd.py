@@ -103,15 +103,21 @@ def train_round(
 
 
 def measure(
-    plan: Plan, examples: Examples, training: str, weights: np.ndarray, role: int, worker: int, blocks: Iterable[Block]
+    plan: Plan,
+    examples: Examples,
+    training: str,
+    weights: np.ndarray,
+    role: int,
+    worker: int,
+    blocks: Iterable[Block],
+    rows: int = 0,
 ) -> tuple[float, float]:
-    """(sum, weight) of the loss over a worker's rows of that role."""
+    """(sum, weight) of the loss over a worker's rows of that role, or over so many of them, evenly taken."""
     arrays = _arrays_for((training, role, worker), blocks, examples)
     engine = engine_for(plan)
     engine.load_weights(weights)
-    dense = plan.decoder == "dense" or plan.sampled_items  # a loss is never sampled
-    size = max(1, min(512, _MEASURED_VALUES // plan.columns)) if dense else 512
-    return engine.loss_sums(consecutive_batches(arrays, size, plan.model))
+    size = max(1, min(512, _MEASURED_VALUES // plan.columns)) if plan.decoder == "dense" else 512
+    return engine.loss_sums(consecutive_batches(arrays, size, plan.model, rows))
 
 
 def engine_for(plan: Plan) -> Engine:

@@ -183,11 +183,16 @@ class LocalSgd:
         plan, examples, training = self._plan, self._examples, self._training
         workers = self._parts[TRAIN].workers
         rows = {role: [part.rows_of(worker) for worker in range(workers)] for role, part in self._parts.items()}
+        measured = {TRAIN: -(-self._config.training.loss_rows // workers)}  # of a worker; 0 and other roles: all
 
         def run(worker: int, blocks: Iterator[Block]) -> Iterator[tuple[int, int, float, float]]:
             for role in rows:
                 own = rows_from(blocks, rows[role][worker])
-                yield role, worker, *measure(plan, examples, training, weights.value, role, worker, own)
+                yield (
+                    role,
+                    worker,
+                    *measure(plan, examples, training, weights.value, role, worker, own, measured.get(role, 0)),
+                )
 
         together = self._parts[TRAIN].blocks.context.union([part.blocks for part in self._parts.values()])
         assert together.getNumPartitions() == workers  # as all parts were dealt by the same function

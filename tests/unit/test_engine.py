@@ -128,6 +128,8 @@ def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for
         exact = SUMS["multinomial"](matrix.toarray(), run(model, matrix))
         sums = engine.loss_sums(consecutive_batches(arrays, 5, config))
         assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)  # losses are never sampled
+    some = consecutive_batches(arrays, 5, config, 3)
+    assert [sum(batch.size for batch in some)] == [3]
     for one, other, sampled in zip(after[0], after[COLUMNS], after[2], strict=True):
         np.testing.assert_allclose(other, one, atol=1e-5)
         assert not np.allclose(sampled, one, atol=1e-5)

@@ -53,6 +53,19 @@ def by_head(head: Any, h: np.ndarray, *decoder: np.ndarray) -> list[np.ndarray]:
     return [*head(*given, heads.Work()).sums(), for_h, *gradients]
 
 
+def test_the_multinomial_loss_a_block_of_columns_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    h, kernel, bias = (one.astype(np.float32) for one in random_end())
+    kernel[:, -1] = 90.0  # the highest output is in the last block
+    matrix = ratings()
+    columns = np.unique(matrix.indices)
+    decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
+    expected = heads.multinomial(h, kernel, bias, targets_of(matrix), heads.Work()).sums()
+    for width in (1, 5, COLUMNS, 100):
+        monkeypatch.setattr(heads, "_COLUMNS_AT_A_TIME", width)
+        found = heads.multinomial_sums(h, decoder, targets_of(matrix, columns), heads.Work())
+        assert found == pytest.approx(expected, rel=1e-5), width
+
+
 def random_end(width: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(5)
     return generator.normal(size=(ROWS, width)), generator.normal(size=(width, COLUMNS)), generator.normal(size=COLUMNS)

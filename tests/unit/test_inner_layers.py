@@ -10,6 +10,7 @@ import pytest
 from recsys.config import ModelConfig
 from recsys.networks.inner import inner_layers
 from recsys.networks.layout import Layout
+from recsys.networks.recvae import Prior
 
 COLUMNS = 17
 
@@ -43,17 +44,19 @@ def test_dropout_of_hidden_units_keeps_their_expected_sum() -> None:
     [
         ModelConfig(hidden=(4, 3, 5), activation="tanh", dropout=0.3),
         ModelConfig(kind="vae", hidden=(4, 3), latent=2, activation="tanh", loss="multinomial", dropout=0.3),
+        ModelConfig(kind="recvae", hidden=(4, 4, 4), latent=2, activation="silu", loss="multinomial"),
     ],
-    ids=["dae", "vae"],
+    ids=["dae", "vae", "recvae"],
 )
 def test_inner_layers_backwards_are_the_slopes_of_forwards(config: ModelConfig) -> None:
     generator = np.random.default_rng(8)
     weights = [generator.normal(size=shape) for shape in Layout(COLUMNS, config).shapes[2:-2]]
     z, direction, weight = generator.normal(size=(6, 4)), None, 0.7
+    prior = Prior(*generator.normal(size=(2, 6, 2)), np.arange(6.0)) if config.kind == "recvae" else None
 
     def loss(z: np.ndarray, weights: list[np.ndarray]) -> tuple[float, Any]:
         nonlocal direction
-        h, divergence, back = inner_layers(config, z.copy(), weights, np.random.default_rng(5))
+        h, divergence, back = inner_layers(config, z.copy(), weights, np.random.default_rng(5), prior)
         direction = np.random.default_rng(6).normal(size=h.shape) if direction is None else direction
         return float((h * direction).sum() + weight * divergence), back
 

@@ -27,6 +27,7 @@ MODELS: list[dict[str, Any]] = [
     {"loss": "multinomial", "input_normalisation": "l2", "linear": "ease"},
     {"loss": "multinomial", "kind": "vae", "hidden": (5, 4), "latent": 3, "activation": "tanh"},
     {"loss": "multinomial", "kind": "vae", "latent": 3, "linear": "ease"},
+    {"loss": "multinomial", "kind": "recvae", "hidden": (5, 5, 5), "latent": 3, "activation": "silu"},
     {"loss": "multinomial", "kind": "linear", "linear": "ease"},
 ]
 
