@@ -45,12 +45,12 @@ class Arguments:
         """Whether the job starts Spark itself: recommending from what is at hand does not, nor does comparing."""
         if self.job == "compare":
             return False
-        return self.job != "recommend" or not (self.options.ratings or self.options.prepared)
+        return self.job != "recommend" or self.options.all or not (self.options.ratings or self.options.prepared)
 
     @property
     def leaves_directory(self) -> bool:
-        """Whether the job leaves a run directory: recommend does only where one is named."""
-        return self.job != "recommend" or self.options.output is not None
+        """Whether the job leaves a run directory: recommend does only where one is named, and for one user."""
+        return self.job != "recommend" or (self.options.output is not None and not self.options.all)
 
     @property
     def profile(self) -> bool:
@@ -92,7 +92,9 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         raise UserError(f"unknown option {unknown[0]}: {hint}")
     if job == "recommend":
         check_recommend(options)
-        return Arguments(job, build_config({"name": job}), frozenset(), options, tuple(spark_options))
+        workers = options.workers or (cores() if options.all else 1)
+        config = build_config({"name": job, "training": {"workers": workers}})
+        return Arguments(job, config, frozenset(), options, tuple(spark_options))
     if job != "compare" and options.resolved:
         tree = json.loads(options.resolved)
         return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
@@ -141,7 +143,7 @@ def job_parser(job: str) -> argparse.ArgumentParser:
                 "--output", metavar="DIR", help="the run directory, new or empty (default: runs/NAME-TIME)"
             )
     else:
-        parser.set_defaults(config=None, set=[], workers=None)
+        parser.set_defaults(config=None, set=[])
         _add_recommend_options(parser)
     if job == "train":
         parser.add_argument(
@@ -189,19 +191,33 @@ def _add_recommend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="DIR", help="a run directory of train, or its model folder (required)")
     parser.add_argument("--user", metavar="ID", help="a user of the data that the model was trained on")
     parser.add_argument("--ratings", metavar="TEXT", help="instead of a user: 'Movie title=4.5, Another title=3'")
+    parser.add_argument("--all", action="store_true", help="instead of a user: every user of the data, as Parquet")
     parser.add_argument("--top", type=_positive, default=10, metavar="N", help="how many movies (default: 10)")
-    parser.add_argument("--prepared", metavar="DIR", help="with --user: the data set to look the user up in")
-    parser.add_argument("--output", metavar="DIR", help="write recommendations.json there too (default: screen only)")
+    parser.add_argument(
+        "--prepared", metavar="DIR", help="with --user or --all: the data set of users, instead of the model's own data"
+    )
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="with --all: executors, or local cores (default: all cores)"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR",
+        help="write recommendations.json there too (default: screen only); with --all the folder of Parquet files, "
+        "wherever Spark can write",
+    )  # fmt: skip
 
 
 def check_recommend(options: argparse.Namespace) -> None:
     """The options of recommend that argparse cannot check; UserError where they do not fit together."""
     if not options.model:
         raise UserError("--model is needed: the run directory of a finished train")
-    if bool(options.user) == bool(options.ratings):
-        raise UserError("one of --user ID and --ratings 'Movie title=4.5, ...' is needed")
+    if [bool(options.user), bool(options.ratings), options.all].count(True) != 1:
+        raise UserError("one of --user ID, --ratings 'Movie title=4.5, ...' and --all is needed")
+    if options.all and not options.output:
+        raise UserError("--all needs --output: the folder that the Parquet files are written to")
+    if options.workers and not options.all:
+        raise UserError("--workers goes with --all: one user needs no workers")
     if options.ratings and options.prepared:
-        raise UserError("--prepared goes with --user: new ratings need no data set")
+        raise UserError("--prepared goes with --user and --all: new ratings need no data set")
 
 
 def _positive(text: str) -> int:

@@ -141,9 +141,9 @@ def _spark_home() -> str:
 
 
 def _run_directory(arguments: Arguments) -> Path | None:
-    given = arguments_module.run_directory_given(arguments)
-    if arguments.job == "recommend" and given is None:
+    if not arguments.leaves_directory:
         return None
+    given = arguments_module.run_directory_given(arguments)
     if given is None:
         base = Path.cwd() / "runs" / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
         given = base
@@ -210,13 +210,15 @@ def _job_options(arguments: Arguments, run: Path | None) -> list[str]:
     options = arguments.options
     if arguments.job == "recommend":
         given = {"--model": options.model, "--user": options.user, "--ratings": options.ratings, "--top": options.top}
+        given |= {"--output": options.output, "--workers": options.workers}
     else:
         given = {"--profile": options.profile, "--resolved": arguments_module.resolved(arguments)}
-    given |= {"--prepared": getattr(options, "prepared", None), "--output": run}
-    texts = []
+    given |= {"--prepared": getattr(options, "prepared", None)} | ({"--output": run} if run else {})
+    texts = ["--all"] if getattr(options, "all", False) else []
     for name, value in given.items():
         if value is not None:
-            path = name in ("--model", "--prepared") and Path(str(value)).exists()
+            path = name == "--output" and "://" not in str(value)
+            path |= name in ("--model", "--prepared") and Path(str(value)).exists()
             texts.append(f"{name}={Path(str(value)).resolve() if path else value}")
     return texts
 

@@ -1,21 +1,28 @@
-"""Recommend movies with a trained model, to a user of its data or, without Spark, to someone new."""
+"""Recommend movies with a trained model, to one user, to every user or, without Spark, to someone new."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
+from recsys.config import Config
 from recsys.errors import UserError
-from recsys.recommend import load_recommender, recommendation, render
+from recsys.ratings import Prepared, find_sources, load_prepared, prepare
+from recsys.recommend import Ranker, load_recommender, movie_index, recommend_to_all, recommendation, render
 from recsys.recommend.lookup import user_in_data, user_in_prepared
 from recsys.recommend.titles import find_title, parse_ratings
 from recsys.settings import load_config
 from spark_jobs._job import Run, exit_with, run_job
+from spark_jobs._tell import describe_data, describe_source
 
 
 def run_recommend(run: Run) -> None:
-    """The user's ratings, then the model's answer on the screen and, with --output, in recommendations.json."""
+    """The answer for one user, on the screen and, with --output, in recommendations.json; or for all, as Parquet."""
     options = run.arguments.options
+    if options.all:
+        _recommend_to_all(run, options)
+        return
     user, ratings = _user(run, options)  # before the model: what is not there is said at once
     recommender = load_recommender(options.model)
     movies = recommender.items.tolist()
@@ -32,17 +39,63 @@ def run_recommend(run: Run) -> None:
     run.say(render(found))
 
 
+def _recommend_to_all(run: Run, options: Any) -> None:
+    """Every user of the data, with the model's own settings of what it was trained on."""
+    folder = _run_of(options.model)
+    config = _config_of(folder)
+    recommender = load_recommender(options.model)
+    prepared = _ratings_of_all(run, options.prepared, config, folder)
+    run.say(describe_data(prepared.statistics))
+    index = movie_index(recommender.items, prepared.items["movie_id"].to_numpy())
+    if index is not None and (unknown := int((index < 0).sum())):
+        run.say(f"  {unknown:,} movies of the data are not the model's: their ratings count for nothing")
+    preprocessing = recommender.preprocessing
+    ranker = Ranker(recommender.scorer(config.model), preprocessing, recommender.items, index, options.top)
+    users = int(prepared.statistics["users"])
+    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": int(prepared.statistics["ratings"])}
+    run.say(f"the {options.top} best of {len(recommender.items):,} movies for {users:,} users")
+    recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
+    run.say(f"user, rank, movie, score: {options.output}")
+
+
+def _ratings_of_all(run: Run, directory: str | None, config: Config, folder: Path) -> Prepared:
+    """All ratings, also those that a model of likes was not trained on: what somebody disliked was seen, too."""
+    spark = run.session()
+    if directory:
+        with run.phase("data_loading"):
+            return load_prepared(spark, directory)
+    data = config.data.model_copy(update={"positive_from": None})
+    run.say(describe_source(data))
+    sources = find_sources(spark, data, data.data_dir or "", str(folder / "data"), make=False)
+    return prepare(spark, sources, data, run.phase, profile=False)
+
+
 def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
     """The user's id and ratings as the data has them; for someone new neither."""
     if options.ratings:
         return None, {}
     if options.prepared:
         return user_in_prepared(options.prepared, options.user)
-    model = Path(options.model).resolve()
-    folder = model.parent if (model / "preprocessing.json").exists() else model
+    folder = _run_of(options.model)
+    return user_in_data(run.session(), _config_of(folder).data, folder / "data", options.user)
+
+
+def _run_of(model: str) -> Path:
+    """The run directory of a model that is named by it or by its own folder."""
+    path = Path(model).resolve()
+    return path.parent if (path / "preprocessing.json").exists() else path
+
+
+def _config_of(folder: Path) -> Config:
+    """The settings that the model was trained with."""
     if not (folder / "config.toml").exists():
         raise UserError(f"{folder} has no config.toml that names the model's data: give --prepared DIR or --ratings")
-    return user_in_data(run.session(), load_config([folder / "config.toml"]).data, folder / "data", options.user)
+    return load_config([folder / "config.toml"])
+
+
+def _fingerprint(folder: Path) -> str:
+    """Which model it is."""
+    return hashlib.sha256((folder / "model" / "model.keras").read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from recsys.datasets._population import GENRES, Population, generator, make_popu
 from recsys.datasets._shape import ERAS, sizes_at
 from recsys.datasets._titles import title_forms, titles
 from recsys.errors import ConfigError
+from recsys.files import Files
 
 VERSION = 1  # of what a scale and a seed give; rises whenever they give something else
 FACTS_FILE = "synthetic.json"
@@ -69,9 +70,8 @@ class SyntheticFacts:
 
 def find_generated(spark: SparkSession, directory: str, *, scale: float, seed: int) -> SyntheticFacts | None:
     """The facts of data that `generate` has wholly written to `directory` with these settings; None without them."""
-    files, where = _hadoop_path(spark, f"{directory.rstrip('/')}/{FACTS_FILE}")
-    row = spark.read.text(where.toString(), wholetext=True).first() if files.exists(where) else None
-    told = json.loads(row[0]) if row else {}
+    files, where = Files(spark, directory), f"{directory.rstrip('/')}/{FACTS_FILE}"
+    told = json.loads(files.read(where) or "{}") if files.exists(where) else {}
     if [told.get(name) for name in ("version", "scale", "seed")] != [VERSION, scale, seed]:
         return None
     return SyntheticFacts(**{**told, "ranges": tuple(RangeFacts(**one) for one in told["ranges"])})
@@ -91,7 +91,8 @@ def generate(
         raise ConfigError(f"seed is {seed}: give a whole number from 0 up")
     context = spark.sparkContext
     directory = directory.rstrip("/")
-    _delete(spark, f"{directory}/{FACTS_FILE}")
+    files = Files(spark, directory)
+    files.delete(f"{directory}/{FACTS_FILE}")
 
     population = make_population(sizes_at(scale), seed)
     thresholds = solve_thresholds(population)
@@ -123,7 +124,7 @@ def generate(
     finally:
         shared.destroy()
     facts = _facts(scale, population, tally.value)
-    _write(spark, f"{directory}/{FACTS_FILE}", json.dumps(asdict(facts), indent=2) + "\n")
+    files.write(f"{directory}/{FACTS_FILE}", json.dumps(asdict(facts), indent=2) + "\n")
     return facts
 
 
@@ -233,21 +234,3 @@ def _facts(scale: float, population: Population, tally: Tally) -> SyntheticFacts
             for i in range(ranges)
         ),
     )
-
-
-def _hadoop_path(spark: SparkSession, path: str) -> tuple[Any, Any]:
-    java: Any = spark.sparkContext._jvm
-    where = java.org.apache.hadoop.fs.Path(path)
-    return where.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), where
-
-
-def _delete(spark: SparkSession, path: str) -> None:
-    files, where = _hadoop_path(spark, path)
-    files.delete(where, False)
-
-
-def _write(spark: SparkSession, path: str, text: str) -> None:
-    files, where = _hadoop_path(spark, path)
-    stream = files.create(where, True)
-    stream.write(bytearray(text, "utf-8"))
-    stream.close()

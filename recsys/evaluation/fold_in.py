@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix
 
 from recsys.config import Config
 from recsys.evaluation.factors import Factors, find_factors
@@ -49,6 +50,16 @@ class FoldIn:
         for row, array in enumerate(arrays):
             weights[row] = self.weights(array, [self.noise])[0]
         return (self.mean + weights @ self.traits.T).astype(np.float32)
+
+    def output_blocks(self, inputs: csr_matrix, columns: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Scores of rating arrays (users x movies), of `columns` movies at a time: (first movie, float32 scores)."""
+        weights = np.zeros((inputs.shape[0], self.traits.shape[1]), np.float32)
+        for row in range(inputs.shape[0]):
+            weights[row] = self.weights(inputs[row].toarray()[0], [self.noise])[0]
+        for start in range(0, len(self.traits), columns):
+            part = slice(start, start + columns)
+            traits, mean = self.traits[part].astype(np.float32), self.mean[part].astype(np.float32)
+            yield start, weights @ traits.T + mean
 
     def weights(self, array: np.ndarray, noises: Sequence[float]) -> np.ndarray:
         """The weights (noises, k) of one user by each of the noises."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,28 @@ class Network:
         if self.linear is not None:
             result += linear
         return result
+
+    def output_blocks(self, inputs: csr_matrix, columns: int) -> Iterator[tuple[int, np.ndarray]]:
+        """The outputs of `columns` movies at a time: (first movie, float32 (rows, movies)); of a softmax, which needs
+        them all, in one block."""
+        config = self.layout.model
+        if config.kind != "linear" and config.resolved_output_activation == "softmax":
+            yield 0, self.outputs(inputs)
+            return
+        if config.kind != "linear":
+            entered, offsets = normalise(inputs, config)
+            *_, kernel, bias = self.layout.split(self.flat)
+            hidden = self._hidden(entered)
+        for start in range(0, self.layout.columns, columns):
+            part = slice(start, start + columns)
+            result = np.asarray(inputs @ self.linear[:, part]) if self.linear is not None else None
+            if config.kind != "linear":
+                deep, _ = activate(config.resolved_output_activation, hidden @ kernel[:, part] + bias[part])
+                if config.input_normalisation in ("center", "offset"):
+                    deep += offsets[:, None]
+                result = deep if result is None else deep + result
+            assert result is not None
+            yield start, result
 
     def _hidden(self, entered: csr_matrix) -> np.ndarray:
         weights = self.layout.split(self.flat)

@@ -14,11 +14,13 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from recsys.columns import INDEX, MOVIE_ID, POPULARITY, TITLE, YEAR
+from recsys.config import ModelConfig
 from recsys.errors import UserError
 from recsys.evaluation.factors import OUTPUT, Factors
 from recsys.evaluation.fold_in import FoldIn
 from recsys.evaluation.metrics import top_n
-from recsys.evaluation.scoring import batch_rows
+from recsys.evaluation.scoring import batch_rows, network_of
+from recsys.networks.network import Network
 from recsys.ratings.examples import Preprocessing
 
 FORMAT_VERSION = 2
@@ -39,6 +41,15 @@ class Recommender:
         self.titles: np.ndarray = items[TITLE].to_numpy()  # in index order
         self.popularity: np.ndarray = items[POPULARITY].to_numpy()  # ratings in training data, in index order
         self._index = {movie: index for index, movie in enumerate(self.items.tolist())}
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw ratings become what the model takes."""
+        return self._preprocessing
+
+    def scorer(self, model: ModelConfig) -> Network | FoldIn:
+        """What scores without Keras, to be sent to workers; `model` are the settings that it was trained with."""
+        return self._model if isinstance(self._model, FoldIn) else network_of(self._model, model)
 
     @property
     def predicts_ratings(self) -> bool:

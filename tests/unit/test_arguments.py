@@ -150,10 +150,12 @@ def test_recommend_takes_a_user_or_ratings() -> None:
     ("argv", "message"),
     [
         (["--user", "42"], "--model is needed"),
-        (["--model", "run"], "one of --user ID and --ratings"),
-        (["--model", "run", "--user", "42", "--ratings", "Heat=4"], "one of --user ID and --ratings"),
+        (["--model", "run"], "one of --user ID, --ratings"),
+        (["--model", "run", "--user", "42", "--ratings", "Heat=4"], "one of --user ID, --ratings"),
         (["--model", "run", "--user", "42", "--top", "0"], "argument --top: '0': expected a whole number from 1"),
-        (["--model", "run", "--user", "42", "--workers", "2"], "unknown option --workers"),
+        (["--model", "run", "--user", "42", "--workers", "2"], "--workers goes with --all"),
+        (["--model", "run", "--all"], "--all needs --output"),
+        (["--model", "run", "--all", "--user", "42"], "one of --user ID, --ratings"),
         (["--model", "run", "--user", "42", "--set", "seed=1"], "unknown option --set"),
     ],
 )

@@ -19,7 +19,7 @@ LAYERS = [
     ("recsys.errors", "recsys.columns"),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.quiet"),
     ("recsys.networks",),
-    ("recsys.settings", "recsys.session"),
+    ("recsys.settings", "recsys.session", "recsys.files"),
     ("recsys.settings_page", "recsys.datasets", "recsys.ratings", "recsys.models"),
     ("recsys.evaluation",),
     ("recsys.training", "recsys.recommend"),

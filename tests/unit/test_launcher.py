@@ -104,8 +104,8 @@ def test_help_of_recommend_lists_its_own_options(java, cwd):
         (["compare", "--grid", "data.yeer_to=1,2"], "unknown key data.yeer_to: did you mean data.year_to?"),
         (["compare", "--spark-conf", "absent.conf"], "--spark-conf absent.conf: no such file"),
         (["recommend", "--user", "1"], "--model is needed"),
-        (["recommend", "--model", "m"], "one of --user ID and --ratings"),
-        (["recommend", "--model", "m", "--user", "1", "--ratings", "A=1"], "one of --user ID and --ratings"),
+        (["recommend", "--model", "m"], "one of --user ID, --ratings"),
+        (["recommend", "--model", "m", "--user", "1", "--ratings", "A=1"], "one of --user ID, --ratings"),
         (["recommend", "--model", "m", "--prepared", "p", "--ratings", "A=1"], "--prepared goes with --user"),
     ],
 )

@@ -1,0 +1,54 @@
+"""The best movies of many users out of scores that come a few movies at a time, so that memory is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys.evaluation.metrics import top_n
+
+Scores = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (users, movies of the block)
+
+
+def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(movies int64, scores float32) of the n best unseen movies of each user, best first: (users, n) each.
+
+    The same as `top_n` of all scores at once. Blocks come in the order of their movies and are written over. A user
+    with fewer than n unseen movies has -1 and -inf behind them. A score that is not a number is never among them.
+    """
+    rows = seen.shape[0]
+    best, values = np.full((rows, n), -1), np.full((rows, n), -np.inf, np.float32)
+    by_column = seen.tocsc()
+    for start, scores in blocks:
+        _hide(scores, by_column, start)
+        users, movies = np.nonzero(scores > values[:, -1:])
+        if len(users) > rows * n:  # most of a first block: it is cheaper to select than to sort
+            movies = top_n(scores, csr_matrix(scores.shape), n)
+            users = np.repeat(np.arange(rows), movies.shape[1])
+            movies = movies.ravel()
+            above = scores[users, movies] > values[users, -1]
+            users, movies = users[above], movies[above]
+        _merge(best, values, users, movies + start, scores[users, movies])
+    return best, values
+
+
+def _hide(scores: np.ndarray, seen: csr_matrix, start: int) -> None:
+    """What was seen is worse than everything else."""
+    part = slice(seen.indptr[start], seen.indptr[start + scores.shape[1]])
+    columns = np.repeat(np.arange(scores.shape[1]), np.diff(seen.indptr[start : start + scores.shape[1] + 1]))
+    scores[seen.indices[part], columns] = -np.inf
+
+
+def _merge(best: np.ndarray, values: np.ndarray, users: np.ndarray, movies: np.ndarray, scores: np.ndarray) -> None:
+    """Puts better movies in; of equal scores those that were there, and then those that come first, stay."""
+    changed = np.unique(users)
+    n = best.shape[1]
+    of = np.concatenate([np.repeat(changed, n), users])
+    candidates = np.concatenate([best[changed].ravel(), movies])
+    worth = np.concatenate([values[changed].ravel(), scores])
+    order = np.lexsort((-worth, of))  # stable
+    starts = np.searchsorted(of[order], changed)
+    chosen = order[starts[:, None] + np.arange(n)]
+    best[changed], values[changed] = candidates[chosen], worth[chosen]

@@ -1,0 +1,181 @@
+"""The best movies of every user, written as Parquet by Spark a part of the users at a time.
+
+A part is the users whose hash falls into it, whatever blocks they lie in. Each is written beside the result, and all of
+them are moved into place at the end: a call that was stopped goes on with the parts that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from scipy.sparse import csr_matrix
+
+from recsys.columns import MOVIE, USER, USERS
+from recsys.errors import UserError
+from recsys.files import Files
+from recsys.ratings.blocks import Block, blocks_of_batch, mix
+from recsys.ratings.examples import Preprocessing
+from recsys.ratings.parts import concatenate
+from recsys.ratings.split import keep_entries
+from recsys.recommend.best import Scores, best_of_blocks
+
+RANK, SCORE = "rank", "score"
+USERS_A_PART = 20_000
+_USERS_A_BATCH, _MOVIES_A_BLOCK = 256, 4096
+_PARTS, _PLAN, _DONE = "_parts", "plan.json", "_SUCCESS"
+_PART_SALT = np.uint64(0x70617274)
+
+
+class Scorer(Protocol):
+    """What scores movies: `recsys.networks.Network`, `recsys.evaluation.fold_in.FoldIn`."""
+
+    def output_blocks(self, inputs: csr_matrix, columns: int) -> Iterator[Scores]:
+        """Scores of scaled rating arrays, of so many movies at a time."""
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """All that a worker needs to recommend: made by the driver, broadcast."""
+
+    scorer: Scorer
+    preprocessing: Preprocessing
+    movies: np.ndarray  # ids, in the order of the model's outputs
+    index: np.ndarray | None  # int32: the model's index of each movie of the data, -1 without; None: they are the same
+    n: int
+
+    def rank(self, block: Block) -> Iterator[pa.RecordBatch]:
+        """user, rank (from 1), movie, score: of all users of a block."""
+        integers = [ids.dtype.kind in "iu" for ids in (block.users, self.movies)]
+        user, movie = (pa.int64() if integer else pa.string() for integer in integers)
+        for start in range(0, block.rows, _USERS_A_BATCH):
+            part = block.take(np.arange(start, min(start + _USERS_A_BATCH, block.rows)))
+            rated = self._rated(part)
+            blocks = self.scorer.output_blocks(self.preprocessing.scale(rated), _MOVIES_A_BLOCK)
+            best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)))
+            found = best >= 0
+            users, ranks = np.nonzero(found)
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(part.users[users], user),
+                    pa.array((ranks + 1).astype(np.int32)),
+                    pa.array(self.movies[best[found]], movie),
+                    pa.array(scores[found]),
+                ],
+                names=[USER, RANK, MOVIE, SCORE],
+            )
+
+    def _rated(self, block: Block) -> csr_matrix:
+        """Raw ratings (users x movies of the model)."""
+        if self.index is None:
+            return block.matrix(len(self.movies))
+        known = keep_entries(block.matrix(len(self.index)), self.index[block.indices] >= 0)
+        indices = self.index[known.indices]
+        return csr_matrix((known.data, indices, known.indptr), shape=(block.rows, len(self.movies))).sorted_indices()
+
+
+def movie_index(model: np.ndarray, data: np.ndarray) -> np.ndarray | None:
+    """The model's index of each movie of the data (int32, -1 where the model does not know it), by ids.
+
+    None where both have the same movies in the same order.
+    """
+    if len(model) == len(data) and (model == data).all():
+        return None
+    places = {movie: place for place, movie in enumerate(model.tolist())}
+    return np.array([places.get(movie, -1) for movie in data.tolist()], np.int32)
+
+
+def recommend_to_all(
+    blocks: DataFrame,
+    ranker: Ranker,
+    users: int,
+    output: str,
+    plan: dict[str, Any],
+    say: Callable[[str], None],
+) -> None:
+    """Writes the Parquet files to the folder `output`.
+
+    `plan` is what the result depends on: where a call that was stopped had another one, UserError. Rows are of user,
+    rank, movie and score; `say` is told of the parts as they are finished.
+    """
+    spark = blocks.sparkSession
+    parts = max(1, -(-users // USERS_A_PART))
+    files, folder = Files(spark, output), output.rstrip("/")
+    _begin(files, folder, {**plan, "users": users, "parts": parts})
+    shared = spark.sparkContext.broadcast(ranker)
+    kind = blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
+    movie = "bigint" if ranker.movies.dtype.kind in "iu" else "string"
+    schema = f"{USER} {kind}, {RANK} int, {MOVIE} {movie}, {SCORE} float"
+    began, done = time.monotonic(), 0
+    for part in range(parts):
+        place = f"{folder}/{_PARTS}/{part}"
+        if files.exists(f"{place}/{_DONE}"):
+            say(f"  part {part + 1}/{parts}: found finished")
+            continue
+        ranked = blocks.mapInArrow(_of_part(shared, part, parts), schema)
+        ranked.write.mode("overwrite").parquet(place)
+        if users and not any(name.endswith(".parquet") for name in files.names(place)):
+            raise UserError(
+                f"--output {output}: the executors wrote to their own disks, not where this machine can see it: name a "
+                "place that all machines share, such as hdfs:// or s3a://"
+            )
+        done += 1
+        seconds = time.monotonic() - began
+        left = seconds / done * (parts - part - 1)
+        say(f"  part {part + 1}/{parts}  {users / parts * done / seconds:,.0f} users/s  {_clock(left)} left")
+    shared.destroy()
+    _finish(files, folder, parts)
+
+
+def _of_part(shared: Any, part: int, parts: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def rank(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        waiting: list[Block] = []  # a few users of each block: together they make a batch that is worth its while
+        for block in (one for batch in batches for one in blocks_of_batch(batch)):
+            mine = block.take(mix(block.hashes ^ _PART_SALT) % np.uint64(parts) == part)
+            waiting.append(mine)
+            if sum(one.rows for one in waiting) >= _USERS_A_BATCH:
+                yield from shared.value.rank(concatenate(waiting))
+                waiting = []
+        if waiting:
+            yield from shared.value.rank(concatenate(waiting))
+
+    return rank
+
+
+def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
+    """Notes the plan; UserError where the folder holds something else than a stopped call of the same plan."""
+    noted = f"{folder}/{_PARTS}/{_PLAN}"
+    if files.exists(noted):
+        found = json.loads(files.read(noted) or "{}")
+        other = sorted(key for key in plan if found.get(key) != plan[key])
+        if found and other:
+            key = other[0]
+            raise UserError(
+                f"--output {folder}: a call that was stopped had {key} = {found.get(key)!r}, this one has "
+                f"{plan[key]!r}: call it as then, or name another output"
+            )
+    elif names := files.names(folder):
+        raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
+    files.write(noted, json.dumps(plan) + "\n")
+
+
+def _finish(files: Files, folder: str, parts: int) -> None:
+    """Moves the parts' files into place, which may be interrupted and done again."""
+    for part in range(parts):
+        place = f"{folder}/{_PARTS}/{part}"
+        for name in files.names(place):
+            if name.endswith(".parquet"):
+                files.rename(f"{place}/{name}", f"{folder}/part-{part:05d}-{name.removeprefix('part-')}")
+    files.write(f"{folder}/{_DONE}", "")
+    files.delete(f"{folder}/{_PARTS}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,160 @@
+"""Recommendations for every user, by Spark: the same as one by one, restartable, and never mixed up."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from preparing import arrays_of, run_prepare
+from scipy.sparse import csr_matrix
+
+from recsys.config import ModelConfig
+from recsys.errors import UserError
+from recsys.evaluation.metrics import top_n
+from recsys.networks.layout import Layout
+from recsys.networks.network import Network
+from recsys.ratings.examples import Preprocessing
+from recsys.recommend import Ranker, everyone, movie_index, recommend_to_all
+
+MODEL = ModelConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
+N = 7
+
+
+@pytest.fixture(scope="module")
+def prepared(spark, tmp_path_factory):
+    return run_prepare(spark, tmp_path_factory.mktemp("data"), dataset="synthetic", scale=0.002, block_users=50)
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(everyone, "USERS_A_PART", 100)
+
+
+def ranker_of(movies, index=None, likes=4.0):
+    layout = Layout(len(movies), MODEL)
+    network = Network(layout, np.random.default_rng(1).normal(0, 0.5, layout.size).astype(np.float32), None)
+    return Ranker(network, Preprocessing(0.5, 5.0, likes), movies, index, N)
+
+
+def written(path):
+    return pd.read_parquet(path).sort_values(["user", "rank"]).reset_index(drop=True)
+
+
+def recommend(prepared, ranker, output, said=None, **plan):
+    users = prepared.statistics["users"]
+    said = [] if said is None else said
+    recommend_to_all(prepared.blocks, ranker, users, str(output), {"model": "m", **plan}, said.append)
+    return said
+
+
+def test_every_user_has_the_best_of_what_he_or_she_has_not_seen(prepared, tmp_path, small_parts):
+    movies = prepared.items["movie_id"].to_numpy()
+    ranker = ranker_of(movies)
+    said = recommend(prepared, ranker, tmp_path / "out")
+    found = written(tmp_path / "out")
+    assert list(found) == ["user", "rank", "movie", "score"]
+    assert found.dtypes.astype(str).tolist() == ["int64", "int32", "int64", "float32"]
+    rated = arrays_of(prepared)
+    assert sorted(found["user"].unique()) == sorted(rated) and len(said) == -(-len(rated) // 100) > 2
+    places = {movie: place for place, movie in enumerate(movies.tolist())}
+    for user, its in found.groupby("user"):
+        columns = sorted(places[movie] for movie in rated[user])
+        values = np.float32([rated[user][int(movies[column])] for column in columns])
+        row = csr_matrix((values, columns, [0, len(columns)]), shape=(1, len(movies)))
+        scores = ranker.scorer.outputs(ranker.preprocessing.scale(row))
+        best = top_n(scores, row, N)[0]
+        assert its["rank"].tolist() == list(range(1, N + 1))
+        np.testing.assert_allclose(its["score"], scores[0, best], rtol=1e-4, atol=1e-6)
+        close = np.isclose(np.diff(scores[0, best]), 0, atol=1e-5).any()
+        assert close or its["movie"].tolist() == movies[best].tolist()
+    left = sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
+    assert left[0] == "_SUCCESS" and all(name.endswith(".parquet") for name in left[1:])
+
+
+def test_a_call_that_was_stopped_goes_on_with_what_is_missing(prepared, tmp_path, small_parts):
+    ranker = ranker_of(prepared.items["movie_id"].to_numpy())
+    recommend(prepared, ranker, tmp_path / "whole")
+
+    class Stop(Exception):
+        pass
+
+    def stop(text):
+        if "part 2/" in text:
+            raise Stop
+
+    out = tmp_path / "out"
+    users = prepared.statistics["users"]
+    with pytest.raises(Stop):
+        recommend_to_all(prepared.blocks, ranker, users, str(out), {"model": "m"}, stop)
+    assert not list(out.glob("*.parquet"))
+    third = out / "_parts" / "2"  # as a driver leaves it that was killed while this one was written
+    third.mkdir()
+    (third / "part-00000-cut-off.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="had top = None, this one has 3"):
+        recommend(prepared, ranker, out, top=3)
+    kept = {path: path.stat().st_mtime_ns for path in (out / "_parts" / "0").glob("*.parquet")}
+    said = recommend(prepared, ranker, out)
+    assert [text.strip().split(": ")[-1] for text in said[:2]] == ["found finished", "found finished"]
+    assert sorted(kept.values()) == sorted(
+        time for path in out.glob("*.parquet") if (time := path.stat().st_mtime_ns) in kept.values()
+    )
+    pd.testing.assert_frame_equal(written(out), written(tmp_path / "whole"))
+    with pytest.raises(UserError, match="is not empty"):
+        recommend(prepared, ranker, out)
+
+
+def test_a_call_that_was_stopped_while_it_moved_files(prepared, tmp_path, small_parts, monkeypatch):
+    ranker, out = ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out"
+    recommend(prepared, ranker, tmp_path / "whole")
+    rename, moved = everyone.Files.rename, []
+
+    def some(self, path, to):
+        if len(moved) == 3:
+            raise KeyboardInterrupt
+        moved.append(path)
+        rename(self, path, to)
+
+    monkeypatch.setattr(everyone.Files, "rename", some)
+    with pytest.raises(KeyboardInterrupt):
+        recommend(prepared, ranker, out)
+    monkeypatch.setattr(everyone.Files, "rename", rename)
+    recommend(prepared, ranker, out)
+    pd.testing.assert_frame_equal(written(out), written(tmp_path / "whole"))
+
+
+def test_movies_are_known_by_their_ids(prepared, tmp_path):
+    """The data have movies that the model lacks, and the other way round, in another order."""
+    data = prepared.items["movie_id"].to_numpy()
+    movies = np.concatenate([[10**9], data[5:][::-1]])
+    index = movie_index(movies, data)
+    assert index.tolist() == [-1] * 5 + list(range(len(data) - 5, 0, -1))
+    assert movie_index(data, data) is None
+    recommend(prepared, ranker_of(movies, index), tmp_path / "out")
+    found, rated = written(tmp_path / "out"), arrays_of(prepared)
+    assert set(found["movie"]) <= set(movies.tolist())
+    assert not any(movie in rated[user] for user, movie in zip(found["user"], found["movie"], strict=True))
+    assert found.groupby("user").size().tolist() == [N] * len(rated)
+
+
+def test_ids_that_are_text_stay_text(spark, tmp_path):
+    (tmp_path / "r.csv").write_text("userId,movieId,rating,timestamp\nann,m1,4,1\nann,m2,3,1\nbob,m3,5,1\nbob,m1,2,2\n")
+    prepared = run_prepare(spark, tmp_path, ratings=str(tmp_path / "r.csv"))
+    recommend(prepared, ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out")
+    found = written(tmp_path / "out")
+    assert found[["user", "rank", "movie"]].to_numpy().tolist() == [["ann", 1, "m3"], ["bob", 1, "m2"]]
+
+
+def test_executors_that_write_elsewhere_are_noticed(prepared, tmp_path, monkeypatch):
+    """Their disks are not this machine's: Spark's own commit finds nothing, and is content."""
+    monkeypatch.setattr(everyone.Files, "names", lambda self, folder: ["_SUCCESS"] if "_parts" in folder else [])
+    with pytest.raises(UserError, match="wrote to their own disks"):
+        recommend(prepared, ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out")
+
+
+def test_the_plan_is_noted_before_the_work(prepared, tmp_path):
+    failing = SimpleNamespace(movies=prepared.items["movie_id"].to_numpy())
+    with pytest.raises(Exception, match="rank"):
+        recommend(prepared, failing, tmp_path / "out", top=5)
+    plan = json.loads((tmp_path / "out" / "_parts" / "plan.json").read_text())
+    assert (plan["model"], plan["top"], plan["users"]) == ("m", 5, prepared.statistics["users"])
