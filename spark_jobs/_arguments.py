@@ -17,6 +17,7 @@ from recsys.config import Config
 from recsys.errors import ConfigError, UserError
 from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree
 from spark_jobs._grid import plan
+from spark_jobs._model import config_to_evaluate
 from spark_jobs._resume import config_to_resume
 
 JOBS_FOLDER = Path(__file__).resolve().parent
@@ -98,6 +99,8 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     if job != "compare" and options.resolved:
         tree = json.loads(options.resolved)
         return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
+    if job == "evaluate":
+        return Arguments(job, config_to_evaluate(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     if job == "train" and options.resume:
         return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
@@ -145,6 +148,11 @@ def job_parser(job: str) -> argparse.ArgumentParser:
     else:
         parser.set_defaults(config=None, set=[])
         _add_recommend_options(parser)
+    if job == "evaluate":
+        parser.add_argument("--model", metavar="DIR", help="a run directory of train (required)")
+        parser.add_argument(
+            "--prepared", metavar="DIR", help="the data set that the model was trained on, where its files are not here"
+        )
     if job == "train":
         parser.add_argument(
             "--resume", metavar="RUN", help="go on with a run that was stopped, in its directory and with its settings"

@@ -10,7 +10,18 @@ from recsys.config import Config
 from recsys.errors import UserError
 from recsys.evaluation import fit_factors, judge_factors, mean_losses, share
 from recsys.quiet import quiet_keras
-from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Part, Prepared, Preprocessing, deal, rating_arrays
+from recsys.ratings import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Arrays,
+    Examples,
+    Part,
+    Prepared,
+    Preprocessing,
+    deal,
+    rating_arrays,
+)
 from recsys.ratings.gram import gram
 from recsys.recommend import save_factors, save_model, save_movies
 from recsys.workers import warm_up
@@ -40,13 +51,7 @@ def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, prepro
     quiet_keras()
     from recsys.models import build_model
 
-    arrays = rating_arrays(prepared, config.data, examples)
-    parts = {
-        role: deal(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
-        for role in (TRAIN, VALIDATION, TEST)
-    }
-    if not parts[TEST].rows:
-        raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
+    arrays, parts = arrange(config, prepared, examples)
     folder = run.path / "model"
     save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
     model = build_model(arrays.examples.width, config.model, config.seed)
@@ -58,12 +63,34 @@ def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, prepro
             # afterwards: it knows the training users too well, and would leave the deep part nothing to learn
             _fit_linear(model, parts[TRAIN], arrays.examples, config)
             save_model(folder, model)
-    shared, judged = share(context, model, config.model), None
-    if arrays.users is not None:
-        factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
+    shared, judged, factors = to_judge(model, config, prepared, examples, arrays, parts)
+    if factors is not None:
         save_factors(folder, factors)
-        judged = judge_factors(factors, arrays.users, prepared.blocks, examples)
     return Fitted(model, ended, shared, parts, arrays.examples, judged)
+
+
+def arrange(config: Config, prepared: Prepared, examples: Examples) -> tuple[Arrays, dict[int, Part]]:
+    """The rating arrays that the model is of, and the parts of each role; UserError where there is no test."""
+    arrays = rating_arrays(prepared, config.data, examples)
+    parts = {
+        role: deal(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
+        for role in (TRAIN, VALIDATION, TEST)
+    }
+    if not parts[TEST].rows:
+        raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
+    return arrays, parts
+
+
+def to_judge(
+    model: Any, config: Config, prepared: Prepared, examples: Examples, arrays: Arrays, parts: dict[int, Part]
+) -> tuple[Any, Any, Any]:
+    """(the model as workers get it, what is evaluated in its place or None, its factors or None): the latter two of a
+    model of movies' arrays."""
+    shared = share(prepared.blocks.sparkSession.sparkContext, model, config.model)
+    if arrays.users is None:
+        return shared, None, None
+    factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
+    return shared, judge_factors(factors, arrays.users, prepared.blocks, examples), factors
 
 
 def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part], density: float) -> Any:

@@ -41,6 +41,7 @@ PHASES = (
     "model_evaluation",
     "recommendation_testing",
 )
+_PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
 _SAMPLE_SECONDS = 0.5
 
 
@@ -227,7 +228,7 @@ def _log_to(path: Path) -> None:
 
 
 def _phase_teller(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
-    phases = PHASES[:6] if arguments.job == "prepare" else PHASES
+    phases = _PHASES_OF.get(arguments.job, PHASES)
 
     def tell(record: dict[str, Any]) -> None:
         profile.hear(record)

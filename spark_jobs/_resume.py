@@ -28,7 +28,7 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
         raise UserError("--resume goes on in the run's own directory: leave --output out")
     if not (folder / "config.toml").is_file():
         raise UserError(f"--resume {folder}: no run directory of train (config.toml is missing)")
-    if _told(folder / "run.json").get("status") == "succeeded":
+    if told(folder / "run.json").get("status") == "succeeded":
         raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
     stored = load_tree([folder / "config.toml"])
     asked = load_tree(options.config or [], options.set, experiments)
@@ -36,17 +36,17 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
         asked.setdefault("training", {})["workers"] = options.workers
     spark = asked.pop("spark", {})
     asked.pop("name", None)
-    started = _told(folder / "environment.json")
+    started = told(folder / "environment.json")
     directory = Path(str(started.get("directory", ".")))
     for tree in (stored, asked):
-        tree["data"] = _found_again(tree.get("data", {}), directory)
+        tree["data"] = found_again(tree.get("data", {}), directory)
     _refuse_changes(folder, build_config(stored), asked)
     if not options.prepared and started.get("prepared"):
         options.prepared = str(directory / started["prepared"])
     return build_config({**stored, "spark": {**stored.get("spark", {}), **spark}})
 
 
-def _found_again(data: dict[str, Any], directory: Path) -> dict[str, Any]:
+def found_again(data: dict[str, Any], directory: Path) -> dict[str, Any]:
     """The data table with paths that lie below the directory of the first start, where that is not this one.
 
     Others stay as they are: absolute ones, and such as Spark finds on a file system of its own.
@@ -78,7 +78,7 @@ def _refuse_changes(folder: Path, config: Config, asked: dict[str, Any]) -> None
             )
 
 
-def _told(path: Path) -> dict[str, Any]:
+def told(path: Path) -> dict[str, Any]:
     """What a JSON file of the run says; nothing where it is missing or was cut off as it was written."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

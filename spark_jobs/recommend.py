@@ -8,12 +8,12 @@ from typing import Any
 
 from recsys.config import Config
 from recsys.errors import UserError
-from recsys.ratings import Prepared, find_sources, load_prepared, prepare
+from recsys.ratings import Prepared, load_prepared, prepare
 from recsys.recommend import Ranker, load_recommender, movie_index, recommend_to_all, recommendation, render
-from recsys.recommend.lookup import user_in_data, user_in_prepared
+from recsys.recommend.lookup import sources_of, user_in_data, user_in_prepared
 from recsys.recommend.titles import find_title, parse_ratings
-from recsys.settings import load_config
 from spark_jobs._job import Run, exit_with, run_job
+from spark_jobs._model import config_of, run_of
 from spark_jobs._tell import describe_data, describe_source
 
 
@@ -41,8 +41,8 @@ def run_recommend(run: Run) -> None:
 
 def _recommend_to_all(run: Run, options: Any) -> None:
     """Every user of the data, with the model's own settings of what it was trained on."""
-    folder = _run_of(options.model)
-    config = _config_of(folder)
+    folder = run_of(options.model)
+    config = config_of(folder)
     recommender = load_recommender(options.model)
     prepared = _ratings_of_all(run, options.prepared, config, folder)
     run.say(describe_data(prepared.statistics))
@@ -66,7 +66,7 @@ def _ratings_of_all(run: Run, directory: str | None, config: Config, folder: Pat
             return load_prepared(spark, directory)
     data = config.data.model_copy(update={"positive_from": None})
     run.say(describe_source(data))
-    sources = find_sources(spark, data, data.data_dir or "", str(folder / "data"), make=False)
+    sources = sources_of(spark, data, folder / "data")
     return prepare(spark, sources, data, run.phase, profile=False)
 
 
@@ -76,21 +76,8 @@ def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
         return None, {}
     if options.prepared:
         return user_in_prepared(options.prepared, options.user)
-    folder = _run_of(options.model)
-    return user_in_data(run.session(), _config_of(folder).data, folder / "data", options.user)
-
-
-def _run_of(model: str) -> Path:
-    """The run directory of a model that is named by it or by its own folder."""
-    path = Path(model).resolve()
-    return path.parent if (path / "preprocessing.json").exists() else path
-
-
-def _config_of(folder: Path) -> Config:
-    """The settings that the model was trained with."""
-    if not (folder / "config.toml").exists():
-        raise UserError(f"{folder} has no config.toml that names the model's data: give --prepared DIR or --ratings")
-    return load_config([folder / "config.toml"])
+    folder = run_of(options.model)
+    return user_in_data(run.session(), config_of(folder).data, folder / "data", options.user)
 
 
 def _fingerprint(folder: Path) -> str:

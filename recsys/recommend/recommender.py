@@ -164,13 +164,20 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     if described.pop("format_version") not in _READABLE:
         raise UserError(f"{folder}: saved by another version of this program: train again")
     loss, orientation = described.pop("loss"), described.pop("orientation", "user")
-    from recsys.quiet import quiet_keras
-
-    model = quiet_keras().models.load_model(folder / "model.keras", compile=False, safe_mode=True)
+    model = load_model(folder)
     items = pd.read_parquet(folder / "items.parquet")
     if orientation == "movie":
         model = FoldIn(_load_factors(folder, model))
     return Recommender(model, items, Preprocessing(**described), loss)
+
+
+def load_model(directory: str | Path) -> Any:
+    """The Keras model in a run directory's `model` folder (or the run directory itself); nothing in it is executed."""
+    from recsys.quiet import quiet_keras
+
+    folder = Path(directory)
+    file = folder / "model.keras" if (folder / "model.keras").exists() else folder / "model" / "model.keras"
+    return quiet_keras().models.load_model(file, compile=False, safe_mode=True)
 
 
 def _load_factors(folder: Path, model: Any) -> Factors:

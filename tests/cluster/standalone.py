@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,19 +32,24 @@ class Cluster:
         """What its machine has for /tmp."""
         return self.folder / "temporary"
 
-    def start(self, name: str, *arguments: str, until: str) -> str:
-        """Starts a daemon in an empty environment and waits for a line of its log."""
+    def start(
+        self, name: str, *arguments: str, until: str, address: str = "127.0.0.1", inside: Sequence[str] = ()
+    ) -> str:
+        """Starts a daemon in an empty environment and waits for a line of its log; `inside` is a command that leads to
+        where it runs."""
         place = self.folder / name
         place.mkdir(parents=True)
+        temporary = place / "temporary" if inside else self.temporary
+        temporary.mkdir(parents=True, exist_ok=True)
         environment = {
             "JAVA_HOME": str(find_java(ROOT / ".venv" / "java")), "PATH": "/usr/bin:/bin", "SPARK_HOME": str(SPARK),
             "SPARK_LOCAL_DIRS": str(place / "local"), "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {QUICK_JAVA}",
-            "TMPDIR": str(self.temporary),
+            "TMPDIR": str(temporary), "SPARK_LOCAL_IP": address,
         }  # fmt: skip
         log = place / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [str(SPARK / "bin" / "spark-class"), *arguments, "--host", "127.0.0.1", "--webui-port", "0"],
+                [*inside, str(SPARK / "bin" / "spark-class"), *arguments, "--host", address, "--webui-port", "0"],
                 cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         self.processes.append(process)
@@ -53,6 +58,15 @@ class Cluster:
             assert process.poll() is None and time.monotonic() < end, log.read_text()
             time.sleep(0.05)
         return found[1]
+
+    def stop(self) -> None:
+        """Ends the daemons and whatever they have started."""
+        below = [child for one in self.processes for child in psutil.Process(one.pid).children(recursive=True)]
+        for process in self.processes:
+            process.terminate()
+            process.wait(30)
+        for child in psutil.wait_procs(below, timeout=10)[1]:
+            child.kill()
 
 
 @contextmanager
@@ -70,12 +84,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
             )  # fmt: skip
         yield made
     finally:
-        below = [child for one in made.processes for child in psutil.Process(one.pid).children(recursive=True)]
-        for process in made.processes:
-            process.terminate()
-            process.wait(30)
-        for child in psutil.wait_procs(below, timeout=10)[1]:
-            child.kill()
+        made.stop()
 
 
 @dataclass(frozen=True)

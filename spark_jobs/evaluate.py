@@ -1,0 +1,65 @@
+"""Evaluate a trained model anew, on the test users or ratings that it was never shown."""
+
+from __future__ import annotations
+
+from recsys.errors import UserError
+from recsys.evaluation import evaluate
+from recsys.ratings import (
+    Examples,
+    Prepared,
+    Preprocessing,
+    find_test_entries,
+    load_prepared,
+    prepare,
+    with_prepared_data,
+)
+from recsys.recommend import load_model, load_recommender
+from recsys.recommend.lookup import sources_of
+from spark_jobs._fit import arrange, to_judge
+from spark_jobs._job import Run, exit_with, run_job
+from spark_jobs._model import run_of
+from spark_jobs._tell import describe_data, describe_metrics, describe_source
+
+
+def run_evaluate(run: Run) -> None:
+    """The data phases, and the phase model_evaluation."""
+    options, config = run.arguments.options, run.config
+    folder = run_of(options.model)
+    movies = load_recommender(folder / "model").items
+    if options.prepared:
+        config = with_prepared_data(config, frozenset(), options.prepared)
+    spark = run.session()
+    if options.prepared:
+        with run.phase("data_loading"):
+            prepared = load_prepared(spark, options.prepared)
+    else:
+        run.say(describe_source(config.data))
+        sources = sources_of(spark, config.data, folder / "data")
+        prepared = prepare(spark, sources, config.data, run.phase, run.arguments.profile)
+    run.write_json("statistics.json", prepared.statistics)
+    run.say(describe_data(prepared.statistics))
+    _check(prepared, movies.tolist(), str(folder))
+    preprocessing = Preprocessing(prepared.rating_min, prepared.rating_max, prepared.positive_from)
+    data_dir = config.data.data_dir or ""
+    entries = find_test_entries(spark, config.data, prepared, data_dir, str(folder / "data"))
+    examples = Examples.of(config, prepared.movies, preprocessing, test_entries=entries)
+    with run.phase("model_evaluation"):
+        model = load_model(folder)
+        arrays, parts = arrange(config, prepared, examples)
+        shared, judged, _ = to_judge(model, config, prepared, examples, arrays, parts)
+        metrics = evaluate(parts, shared, arrays.examples, config, judged)
+        run.write_json("metrics.json", metrics)
+        run.say(describe_metrics(metrics))
+
+
+def _check(prepared: Prepared, movies: list[object], folder: str) -> None:
+    found = prepared.items["movie_id"].tolist()
+    if found != movies:
+        raise UserError(
+            f"{folder} was trained on other data: it has {len(movies):,} movies, the data {len(found):,}, or others; "
+            "give the data that it was trained on"
+        )
+
+
+if __name__ == "__main__":
+    exit_with(run_job("evaluate", run_evaluate))

@@ -1,0 +1,104 @@
+"""Hosts with addresses of their own, what happens to them in the middle of training, and that it changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from hosts import Hosts, running_hosts, why_not
+from launching import QUICK_JAVA, Started, history, read_json, succeed
+
+from recsys.quiet import quiet_keras
+
+EPOCHS = 24
+# Spark notices within seconds, not minutes, that a host does not answer any more
+IMPATIENT = (
+    "spark.network.timeout=30s", "spark.network.timeoutInterval=5s", "spark.executor.heartbeatInterval=3s",
+    "spark.shuffle.io.maxRetries=1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    if reason := why_not():
+        pytest.skip(reason)
+    with running_hosts(tmp_path_factory.mktemp("hosts") / "cluster", "alpha", "beta") as made:
+        yield made
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """A Python worker, which a daemon has forked."""
+    return _is_python(process) and (parent := process.parent()) is not None and _is_python(parent)
+
+
+def is_executor(process: psutil.Process) -> bool:
+    return any("CoarseGrainedExecutorBackend" in word for word in _words(process))
+
+
+def _is_python(process: psutil.Process) -> bool:
+    return "howdah_daemon" in _words(process)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return [] if process.status() == psutil.STATUS_ZOMBIE else process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def disturbed(hosts: Hosts, job: Started) -> None:
+    """A worker's Python is killed, an executor is killed, a host is cut off for a while, and in the end for good."""
+
+    def after(epochs: int) -> None:
+        job.wait_until(lambda: len(history(job.path)) >= epochs)
+
+    after(2)
+    next(one for one in hosts.processes("alpha") if is_worker(one)).kill()
+    after(5)
+    next(one for one in hosts.processes("beta") if is_executor(one)).kill()
+    after(9)
+    hosts.connect("alpha", "down")
+    time.sleep(8)
+    hosts.connect("alpha", "up")
+    after(12)
+    hosts.connect("beta", "down")
+
+
+def test_whatever_happens_to_workers_the_result_is_the_same(hosts, prepared, settings, tmp_path):
+    own = ["--config", settings, "--prepared", prepared, "--set", f"training.epochs={EPOCHS}"]
+    here = tmp_path / "here"
+    here.mkdir()
+    conf = [word for one in (f"spark.executor.extraJavaOptions={QUICK_JAVA}", *IMPATIENT) for word in ("--conf", one)]
+    job = Started(
+        "train", *own, "--master", hosts.cluster.url, cwd=here, run=tmp_path / "run",
+        options=("--", *hosts.driver_options, *conf),
+    )  # fmt: skip
+    try:
+        disturbed(hosts, job)
+        said = job.end()
+    finally:
+        job.kill()
+    assert job.launcher.returncode == 0, said
+    assert all(hosts.bytes_sent(name) > 1_000_000 for name in hosts.names)  # data did cross the network
+
+    whole = tmp_path / "whole"
+    succeed("train", *own, "--output", whole, cwd=here)
+    losses = [
+        [(row["epoch"], row["train_loss"], row["validation_loss"], row["rows"]) for row in history(run)]
+        for run in (job.path, whole)
+    ]
+    assert losses[0] == losses[1] and len(losses[0]) == EPOCHS
+    for one, other in zip(weights(job.path), weights(whole), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert read_json(job.path / "metrics.json") == read_json(whole / "metrics.json")
+    told = read_json(job.path / "resources" / "hosts.json")
+    seen = {one["host"] for one in told["hosts"] if one["role"] == "executor"}
+    assert seen | set(told["without_data"]) >= set(hosts.names)  # of a host that was lost perhaps nothing has come
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    return quiet_keras().models.load_model(run / "model" / "model.keras").get_weights()
