@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +56,15 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     def after(epochs: int) -> None:
         job.wait_until(lambda: len(history(job.path)) >= epochs)
 
+    def kill(name: str, pick: Callable[[psutil.Process], bool]) -> None:
+        found: list[psutil.Process] = []
+        job.wait_until(lambda: bool(found.extend(one for one in hosts.processes(name) if pick(one)) or found))
+        found[0].kill()
+
     after(2)
-    next(one for one in hosts.processes("alpha") if is_worker(one)).kill()
+    kill("alpha", is_worker)
     after(5)
-    next(one for one in hosts.processes("beta") if is_executor(one)).kill()
+    kill("beta", is_executor)
     after(9)
     hosts.connect("alpha", "down")
     time.sleep(8)
