@@ -214,7 +214,9 @@ def _job_options(arguments: Arguments, run: Path | None) -> list[str]:
     else:
         given = {"--profile": options.profile, "--resolved": arguments_module.resolved(arguments)}
         given |= {"--model": getattr(options, "model", None)}
-    given |= {"--prepared": getattr(options, "prepared", None), "--master": options.master} | ({"--output": run} if run else {})
+    given |= {"--prepared": getattr(options, "prepared", None), "--master": options.master} | (
+        {"--output": run} if run else {}
+    )
     texts = ["--all"] if getattr(options, "all", False) else []
     for name, value in given.items():
         if value is not None:

@@ -58,6 +58,9 @@ class TrainingConfig(Table):
     checkpoint_seconds: float = key(
         60.0, "at most this often all that training can go on from is written down, for --resume", "s", ge=0
     )
+    check_memory: bool = key(
+        True, "on one machine: refuse to begin where training would take more memory than there is left"
+    )
     patience: int = key(
         0, "stop after this many epochs without a better validation loss; 0 trains them all", "epochs", ge=0
     )

@@ -14,11 +14,11 @@ from launching import QUICK_JAVA, Started, history, read_json, succeed
 
 from recsys.quiet import quiet_keras
 
-EPOCHS = 24
+EPOCHS = 18
 # Spark notices within seconds, not minutes, that a host does not answer any more
 IMPATIENT = (
-    "spark.network.timeout=30s", "spark.network.timeoutInterval=5s", "spark.executor.heartbeatInterval=3s",
-    "spark.shuffle.io.maxRetries=1",
+    "spark.network.timeout=14s", "spark.network.timeoutInterval=2s", "spark.executor.heartbeatInterval=2s",
+    "spark.shuffle.io.maxRetries=1", "spark.speculation=true", "spark.speculation.quantile=0.5",
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     kill("beta", is_executor)
     after(9)
     hosts.connect("alpha", "down")
-    time.sleep(8)
+    time.sleep(6)
     hosts.connect("alpha", "up")
     after(12)
     hosts.connect("beta", "down")

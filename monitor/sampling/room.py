@@ -1,0 +1,33 @@
+"""How much memory is left before the kernel has to kill something."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.sampling.cgroup import find_group
+from monitor.sampling.machine import parse_meminfo
+from monitor.sampling.procfs import PROC, read_file
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that can still be taken, of how many in all, and whose limit that is."""
+
+    left: int
+    limit: int
+    whose: str
+
+
+def memory_room(proc: Path = PROC, base: Path = Path("/")) -> Room:
+    """What this process and others may still take: of the machine, or of its control group where that has less."""
+    total, available = parse_meminfo(read_file(f"{proc}/meminfo", whole=True) or b"")
+    room = Room(available, total, "the machine's memory")
+    group = find_group(os.getpid(), proc, base)
+    usage = group.usage() if group else None
+    if usage and usage.limit_bytes:
+        left = usage.limit_bytes - usage.anonymous_bytes  # page cache is dropped before anything is killed
+        if left < room.left:
+            return Room(max(0, left), usage.limit_bytes, "the memory limit of this control group (container)")
+    return room

@@ -1,0 +1,88 @@
+"""What training will take, and what there is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fake_proc import FakeProc
+
+import monitor
+from monitor.sampling.room import Room, memory_room
+from recsys.config import Config, ModelConfig, TrainingConfig
+from recsys.errors import UserError
+from recsys.training.memory import Needs, training_needs
+from spark_jobs._fit import check_memory
+
+HEAP = 2_000_000_000
+
+
+def needs(columns: int = 40_000, cores: int = 2, **training: object) -> Needs:
+    model = ModelConfig(hidden=(200,), loss="multinomial")
+    config = Config(name="x", model=model, training=TrainingConfig(**training))
+    return training_needs(config, columns, 100_000, 10_000_000, cores, HEAP)
+
+
+def test_it_grows_with_what_it_depends_on() -> None:
+    weights = 4 * (40_000 * 401 + 200)
+    one = needs(workers=1)
+    assert 10 * weights < one.workers - 100e6 and one.driver > 12 * weights
+    assert needs(workers=2).workers == pytest.approx(2 * one.workers, rel=0.2)
+    assert needs(workers=8).workers < needs(workers=2).workers  # as many at a time, each with fewer rows
+    assert needs(workers=8, cores=8).workers > 3 * needs(workers=2).workers
+    assert needs(workers=8).heap == HEAP  # more would be on disk
+    assert needs(columns=4000).total < 0.5 * needs().total
+    assert one.total == one.driver + one.workers + one.heap
+
+
+def test_elephas_has_every_array_twice_and_dense() -> None:
+    dense = 2 * 4 * 100_000 * 40_000
+    assert needs(workers=2, strategy="elephas").workers > dense
+    assert needs(workers=8, strategy="elephas").workers < 0.35 * dense + 2 * 1.2e9  # two of eight at a time
+
+
+def test_an_item_item_model_has_matrices_of_movies() -> None:
+    config = Config(name="x", model=ModelConfig(kind="linear", linear="ease", loss="multinomial"))
+    assert training_needs(config, 10_000, 1, 1, 1, HEAP).driver > 3 * 8 * 10_000**2
+
+
+def test_the_room_is_the_machines_or_its_control_groups(tmp_path: Path) -> None:
+    proc = FakeProc(tmp_path / "proc")
+    proc.write("meminfo", "MemTotal:  1000 kB\nMemFree:  100 kB\nMemAvailable:  400 kB\n")
+    room = memory_room(proc.root, tmp_path)
+    assert (room.left, room.limit, room.whose) == (400 * 1024, 1000 * 1024, "the machine's memory")
+
+    def group(limit: str, anonymous: int) -> None:
+        folder = tmp_path / "sys" / "fs" / "cgroup" / "box"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("290000\n")
+        (folder / "memory.stat").write_text(f"anon {anonymous}\nfile 90000\n")
+
+    proc.write(f"{os.getpid()}/cgroup", "0::/box\n")
+    proc.write("self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n")
+    group("300000", 200_000)
+    room = memory_room(proc.root, tmp_path)
+    assert (room.left, room.limit) == (100_000, 300_000) and "control group" in room.whose
+    group("100000", 200_000)  # over its limit already, as it may be for a moment
+    assert memory_room(proc.root, tmp_path).left == 0
+    group("max", 200_000)
+    assert memory_room(proc.root, tmp_path).whose == "the machine's memory"
+
+
+def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(name="x", model=ModelConfig(hidden=(200,), loss="multinomial"))
+    heap = SimpleNamespace(maxMemory=lambda: HEAP, totalMemory=lambda: HEAP // 2)
+    java = SimpleNamespace(java=SimpleNamespace(lang=SimpleNamespace(Runtime=SimpleNamespace(getRuntime=lambda: heap))))
+    context = SimpleNamespace(master="local[2]", _jvm=java)
+    monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**9, 4 * 10**9, "the machine's memory"))
+    with pytest.raises(UserError, match=r"about 3\.\d GB more .* 1\.0 GB of the machine's memory, 4\.0 GB, are left"):
+        check_memory(config, context, 40_000, 100_000, 1_000_000)
+    anyway = config.model_copy(update={"training": TrainingConfig(check_memory=False)})
+    check_memory(anyway, context, 40_000, 100_000, 1_000_000)
+    monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**10, 4 * 10**10, "the machine's memory"))
+    check_memory(config, context, 40_000, 100_000, 1_000_000)
+    elsewhere = SimpleNamespace(master="spark://host:7077", _jvm=None)
+    check_memory(config, elsewhere, 40_000, 100_000, 1_000_000)  # workers' memory is not here
