@@ -108,7 +108,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         told["movies_file"] = _tell_movies(movies, bad_movies, sources.movies is not None)
         told["best_reachable_rmse"] = sources.best_rmse
         if not statistics.ratings:
-            raise DataError(_nothing_left(told, data))
+            raise DataError(f"{sources.ratings.path}: {_nothing_left(told, data)}")
 
     with phase("ratings_arrays"):
         rated = np.flatnonzero(statistics.movie_counts)
