@@ -21,6 +21,7 @@ PROPERTIES = {
     **python_workers.PROPERTIES,
     "spark.sql.session.timeZone": "UTC",  # the same dates on every machine
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",  # of what was written; Spark writes them by itself
     "spark.ui.showConsoleProgress": "false",  # the run shows its own
     # workers' threads: one each, also in libraries that look at the environment alone
     "spark.executorEnv.OMP_NUM_THREADS": "1",

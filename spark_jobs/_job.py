@@ -171,6 +171,9 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = "stopped by the user", 130
     elif isinstance(error, UserError):
         text, code = str(error), 2
+    elif "No space left on device" in str(error):
+        again = "go on with train --resume" if run.arguments.job == "train" else "call it again"
+        text, code = f"the disk of {run.path}, or of an executor, is full: free some of it and {again}", 1
     else:
         more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
@@ -217,6 +220,7 @@ def _forget(path: Path) -> None:
 
 def _log_to(path: Path) -> None:
     """Everything to run.log with the time, what a user wants to see to the screen."""
+    logging.raiseExceptions = False  # a disk that is full shall not fill the screen as well
     _log.setLevel(logging.DEBUG)
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
-from pyarrow.dataset import dataset
+from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -23,6 +23,7 @@ from recsys.ratings.pipeline import Prepared
 from recsys.settings import as_tree, build_config
 
 FORMAT_VERSION = 1
+_CHECKED = ParquetFragmentScanOptions(page_checksum_verification=True)
 # what a run may choose anew on prepared data: how users and ratings are divided, whose arrays are trained on
 _FREE = frozenset(
     {"orientation", "split", "test_ratings", "test_fraction", "validation_fraction", "data_dir", "max_rejected"}
@@ -37,7 +38,7 @@ def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> 
     prepared.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
     if prepared.rejected is not None:
         prepared.rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
-    prepared.items.to_parquet(folder / "items.parquet", index=False)
+    prepared.items.to_parquet(folder / "items.parquet", index=False, write_page_checksum=True)
     described = {
         "format_version": FORMAT_VERSION,
         "rating_min": prepared.rating_min,
@@ -55,7 +56,7 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
     described = _describe(directory)
     try:
         blocks = spark.read.parquet(f"{directory}/blocks")
-        items = pd.read_parquet(Path(directory) / "items.parquet")
+        items = pq.read_table(Path(directory) / "items.parquet", page_checksum_verification=True).to_pandas()
         blocks = blocks.repartitionByRange(max(1, blocks.rdd.getNumPartitions()), "users").sortWithinPartitions("users")
         blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)
         users = sum(row[0] for row in blocks.select(ROWS).collect())
@@ -77,8 +78,10 @@ def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any
     """A user of a prepared data set as (id, {movie id: rating}), read without Spark; None where there is none."""
     _describe(directory)
     try:
-        movies = pd.read_parquet(Path(directory) / "items.parquet", columns=[MOVIE_ID])[MOVIE_ID].to_numpy()
-        for file in dataset(f"{directory}/blocks", format="parquet").get_fragments():
+        table = pq.read_table(Path(directory) / "items.parquet", columns=[MOVIE_ID], page_checksum_verification=True)
+        movies = table[MOVIE_ID].to_numpy()
+        checked = ParquetFileFormat(default_fragment_scan_options=_CHECKED)
+        for file in dataset(f"{directory}/blocks", format=checked).get_fragments():
             for row, users in enumerate(file.to_table(columns=[USERS])[USERS].to_pylist()):
                 place = next((place for place, user in enumerate(users) if str(user) == str(user_id)), None)
                 if place is not None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
 
 from recsys.columns import INDEX, MOVIE_ID, POPULARITY, TITLE, YEAR
@@ -25,6 +29,7 @@ from recsys.ratings.examples import Preprocessing
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)  # 1 had users' arrays alone, and did not say so
+_PREPROCESSING = "preprocessing.json"
 _FACTOR_FILES = ("codes.npy", "offsets.npy", "noise.npy")
 _ITEM_COLUMNS = [INDEX, MOVIE_ID, TITLE, YEAR, POPULARITY]
 
@@ -140,16 +145,20 @@ def save_movies(
     """Writes items.parquet and preprocessing.json, what a model needs beside its weights."""
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    items[_ITEM_COLUMNS].to_parquet(folder / "items.parquet", index=False)
+    items[_ITEM_COLUMNS].to_parquet(folder / "items.parquet", index=False, write_page_checksum=True)
     described = {"format_version": FORMAT_VERSION, "loss": loss, "orientation": orientation, **asdict(preprocessing)}
-    (folder / "preprocessing.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    _write_json(folder / _PREPROCESSING, described)
 
 
 def save_factors(directory: str | Path, factors: Factors) -> None:
     """Writes codes.npy (movies x k), offsets.npy (movies) and noise.npy (a number): what a model of movies' arrays,
     whose inputs are not saved, knows of the movies. The rest of the factors is the model's last layer."""
+    folder, digests = Path(directory), {}
     for name in _FACTOR_FILES:
-        np.save(Path(directory) / name, getattr(factors, name.removesuffix(".npy")), allow_pickle=False)
+        np.save(folder / name, getattr(factors, name.removesuffix(".npy")), allow_pickle=False)
+        digests[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    described = json.loads((folder / _PREPROCESSING).read_text(encoding="utf-8"))
+    _write_json(folder / _PREPROCESSING, {**described, "sha256": digests})
 
 
 def load_recommender(model_dir: str | Path) -> Recommender:
@@ -160,15 +169,20 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     missing = [name for name in ("model.keras", "items.parquet", "preprocessing.json") if not (folder / name).exists()]
     if missing:
         raise UserError(f"{folder}: no saved model ({', '.join(missing)} missing): give a run directory of train")
-    described = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
-    if described.pop("format_version") not in _READABLE:
+    with _readable(folder / _PREPROCESSING):
+        described = json.loads((folder / _PREPROCESSING).read_text(encoding="utf-8"))
+        version = described.pop("format_version")
+        loss, orientation = described.pop("loss"), described.pop("orientation", "user")
+        digests = described.pop("sha256", {})
+        preprocessing = Preprocessing(**described)
+    if version not in _READABLE:
         raise UserError(f"{folder}: saved by another version of this program: train again")
-    loss, orientation = described.pop("loss"), described.pop("orientation", "user")
     model = load_model(folder)
-    items = pd.read_parquet(folder / "items.parquet")
+    with _readable(folder / "items.parquet"):
+        items = pq.read_table(folder / "items.parquet", page_checksum_verification=True).to_pandas()
     if orientation == "movie":
-        model = FoldIn(_load_factors(folder, model))
-    return Recommender(model, items, Preprocessing(**described), loss)
+        model = FoldIn(_load_factors(folder, model, digests))
+    return Recommender(model, items, preprocessing, loss)
 
 
 def load_model(directory: str | Path) -> Any:
@@ -177,15 +191,40 @@ def load_model(directory: str | Path) -> Any:
 
     folder = Path(directory)
     file = folder / "model.keras" if (folder / "model.keras").exists() else folder / "model" / "model.keras"
-    return quiet_keras().models.load_model(file, compile=False, safe_mode=True)
+    keras = quiet_keras()
+    with _readable(file):
+        with zipfile.ZipFile(file) as archive:  # Keras reads weights piece by piece, and not up to their checksum
+            if (broken := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {broken} in it is wrong")
+        return keras.models.load_model(file, compile=False, safe_mode=True)
 
 
-def _load_factors(folder: Path, model: Any) -> Factors:
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """UserError, with the file's name, for whatever is wrong with a saved file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # as many kinds as there are libraries that read it
+        what = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"{file}: was changed or cut off since it was written ({what[0]}): train again") from error
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _load_factors(folder: Path, model: Any, digests: Mapping[str, str]) -> Factors:
     missing = [name for name in _FACTOR_FILES if not (folder / name).exists()]
     if missing:
         raise UserError(
             f"{folder}: {', '.join(missing)} missing, which are written when the training has ended: train again"
         )
+    for name, digest in digests.items():  # there are none in models of before
+        with _readable(folder / name):
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                raise ValueError("its checksum is wrong")
     codes, offsets, noise = (np.load(folder / name, allow_pickle=False) for name in _FACTOR_FILES)
     kernel, bias = model.get_layer(OUTPUT).get_weights()
     return Factors(codes, offsets, kernel.T, bias, float(noise))

@@ -82,7 +82,7 @@ def test_interrupted_while_training(start, prepared):
     assert not (job.path / "metrics.json").exists()
 
 
-def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
+def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tmp_path):
     """And up to there a run on prepared data is the same as one from files."""
     job = start("--prepared", prepared, "--set", "training.epochs=1")
     job.wait_for_phase("model_evaluation")
@@ -94,9 +94,12 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
     ]  # fmt: skip
     for name in ("statistics.json", "model/items.parquet", "model/preprocessing.json"):
         assert (job.path / name).read_bytes() == (trained.path / name).read_bytes(), name
+    succeed("train", "--resume", job.path, cwd=tmp_path / "here")  # from its beginning, as there is no checkpoint yet
+    assert [int(row["epoch"]) for row in history(job.path)] == [1]
+    assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
-def test_the_drivers_python_is_killed(start):
+def test_the_drivers_python_is_killed(start, trained, tmp_path):
     job = start()
     job.wait_for_phase("ratings_transformation")
     (driver,) = job.processes(is_driver)
@@ -108,6 +111,9 @@ def test_the_drivers_python_is_killed(start):
     assert f"Spark's own log: {job.path / 'spark.log'}" in said
     jobs = [json.loads(line) for line in (job.path / "resources" / "jobs.jsonl").read_text().splitlines()]
     assert "data_loading" in {one["phase"] for one in jobs}  # what Spark had written down by then
+    succeed("train", "--resume", job.path, cwd=tmp_path / "here")
+    for name in ("statistics.json", "metrics.json", "recommendations.json"):
+        assert read_json(job.path / name) == read_json(trained.path / name), name
 
 
 def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, settings):
