@@ -16,9 +16,11 @@ from pyspark.sql import SparkSession
 
 from recsys import workers as python_workers
 from recsys.errors import UserError
+from recsys.secrets import PATTERN
 
 PROPERTIES = {
     **python_workers.PROPERTIES,
+    "spark.redaction.regex": PATTERN,  # what Spark hides in its event log
     "spark.sql.session.timeZone": "UTC",  # the same dates on every machine
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",  # of what was written; Spark writes them by itself

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from recsys.config import Complaint, Config, Table
 from recsys.errors import ConfigError
+from recsys.secrets import masked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -141,8 +142,10 @@ def keys_of(table: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple
 
 
 def write_config(config: Config, path: Path) -> None:
-    """Every setting as resolved, as TOML that `load_config` reads back; keys without a value are left out."""
-    path.write_text(tomli_w.dumps(as_tree(config)), encoding="utf-8")
+    """Every setting as resolved, as TOML that `load_config` reads back; keys without a value are left out, and what
+    looks like a secret is masked."""
+    tree = as_tree(config)
+    path.write_text(tomli_w.dumps({**tree, "spark": masked(tree.get("spark", {}))}), encoding="utf-8")
 
 
 def as_tree(config: Config) -> Tree:

@@ -11,6 +11,7 @@ from typing import Any
 
 from recsys.config import Config
 from recsys.errors import UserError
+from recsys.secrets import unmasked
 from recsys.settings import build_config, load_tree
 
 _PATHS = ("ratings", "movies", "test_ratings", "data_dir")  # of the data table: as given where the run was started
@@ -31,6 +32,7 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     if told(folder / "run.json").get("status") == "succeeded":
         raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
     stored = load_tree([folder / "config.toml"])
+    stored["spark"] = unmasked(stored.get("spark", {}))  # a secret must be given again
     asked = load_tree(options.config or [], options.set, experiments)
     if options.workers is not None:
         asked.setdefault("training", {})["workers"] = options.workers

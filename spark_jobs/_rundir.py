@@ -19,9 +19,9 @@ import psutil
 
 import monitor
 from recsys.errors import UserError
+from recsys.secrets import masked
 
 _PACKAGES = ("pyspark", "elephas", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "psutil")
-_SECRET = ("password", "secret", "token", "credential", "accesskey", "access.key")
 
 
 def create(path: Path) -> None:
@@ -82,12 +82,8 @@ def describe_environment(spark_properties: Mapping[str, str]) -> dict[str, Any]:
             "cores": psutil.cpu_count(logical=True),
             "memory_bytes": memory.total,
         },
-        "spark": {key: _masked(key, value) for key, value in sorted(spark_properties.items())},
+        "spark": masked(dict(sorted(spark_properties.items()))),
     }
-
-
-def _masked(key: str, value: str) -> str:
-    return "***" if any(word in key.lower() for word in _SECRET) else value
 
 
 def _version(name: str) -> str | None:
