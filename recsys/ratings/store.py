@@ -13,7 +13,8 @@ from py4j.protocol import Py4JJavaError
 from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE_ID, USERS
 from recsys.config import Config, DataConfig
@@ -45,6 +46,7 @@ def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> 
         "rating_max": prepared.rating_max,
         "positive_from": prepared.positive_from,
         "users": prepared.statistics["users"],
+        "digest": _digest(prepared.blocks)[1],
         "data": as_tree(config)["data"],
         "statistics": prepared.statistics,
     }
@@ -59,11 +61,13 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
         items = pq.read_table(Path(directory) / "items.parquet", page_checksum_verification=True).to_pandas()
         blocks = blocks.repartitionByRange(max(1, blocks.rdd.getNumPartitions()), "users").sortWithinPartitions("users")
         blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)
-        users = sum(row[0] for row in blocks.select(ROWS).collect())
+        users, digest = _digest(blocks)
     except (PySparkException, Py4JJavaError, OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
     if users != described["users"]:
         raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
+    if digest != described.get("digest", digest):  # there is none in data of before
+        raise DataError(f"{directory}: was changed since it was prepared (its checksum is wrong): prepare it again")
     return Prepared(
         blocks,
         items,
@@ -72,6 +76,12 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
         described["rating_max"],
         described["positive_from"],
     )
+
+
+def _digest(blocks: DataFrame) -> tuple[int, int]:
+    """(users, a checksum of all blocks, whatever their order): what Parquet's own checksums leave out is in it, too."""
+    found = blocks.agg(F.sum(ROWS), F.bit_xor(F.xxhash64(*blocks.columns))).first()
+    return (int(found[0] or 0), int(found[1] or 0)) if found else (0, 0)
 
 
 def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any, float]] | None:

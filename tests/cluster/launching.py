@@ -15,6 +15,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_SECONDS = 300  # of a hung job, not of a slow one
+SECRET_FILE = Path(__file__).with_name("cluster-secret.txt")  # of the clusters that tests start
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time of jobs as short as these
 
 TINY = """
@@ -38,7 +39,7 @@ def environment(home: Path) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     left_out = ("PYTHONPATH", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "KERAS_HOME", "MPLCONFIGDIR")
     kept = {key: value for key, value in os.environ.items() if key not in left_out}
-    return {**kept, "HOME": str(home), "JDK_JAVA_OPTIONS": QUICK_JAVA}
+    return {**kept, "HOME": str(home), "JDK_JAVA_OPTIONS": QUICK_JAVA, "HOWDAH_SPARK_SECRET_FILE": str(SECRET_FILE)}
 
 
 def launch(*arguments: str | Path, cwd: Path, root: Path = ROOT, jobs: int = 1) -> subprocess.CompletedProcess[str]:

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import psutil
 import pyspark
-from launching import QUICK_JAVA, ROOT, Started
+from launching import QUICK_JAVA, ROOT, SECRET_FILE, Started
 
 from spark_jobs._java import find_java
 
+AUTHENTICATION = (
+    f"-Dspark.authenticate=true -Dspark.authenticate.secret={SECRET_FILE.read_text().strip()} "
+    "-Dspark.network.crypto.enabled=true"
+)
 SPARK = Path(pyspark.__file__).parent
 
 
@@ -43,7 +47,8 @@ class Cluster:
         temporary.mkdir(parents=True, exist_ok=True)
         environment = {
             "JAVA_HOME": str(find_java(ROOT / ".venv" / "java")), "PATH": "/usr/bin:/bin", "SPARK_HOME": str(SPARK),
-            "SPARK_LOCAL_DIRS": str(place / "local"), "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {QUICK_JAVA}",
+            "SPARK_LOCAL_DIRS": str(place / "local"),
+            "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {QUICK_JAVA} {AUTHENTICATION}",
             "TMPDIR": str(temporary), "SPARK_LOCAL_IP": address,
         }  # fmt: skip
         log = place / "log"

@@ -13,6 +13,10 @@ EXIT_CODE = 7  # what the fake answers, and so spark-submit
 _SCRIPT = """#!/bin/sh
 for argument in "$@"; do printf '%s\\0' "$argument"; done > "$RECORD"
 env > "$RECORD.environment"
+while [ $# -gt 1 ]; do
+    if [ "$1" = --properties-file ]; then cp -p "$2" "$RECORD.properties"; fi
+    shift
+done
 printf '\\0\\n'
 exit 7
 """
@@ -43,6 +47,11 @@ class FakeJava:
         """What stood behind spark-submit."""
         words = self._record.read_text().rstrip("\0").split("\0")
         return words[words.index("org.apache.spark.deploy.SparkSubmit") + 1 :]
+
+    @property
+    def properties(self) -> Path:
+        """A copy of the properties file, as it was then."""
+        return self._record.with_suffix(".properties")
 
     @property
     def environment(self) -> dict[str, str]:
