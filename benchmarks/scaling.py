@@ -1,0 +1,125 @@
+"""What each phase costs as the data grow: time and memory by scale, with fitted exponents and a picture.
+
+    .venv/bin/python benchmarks/scaling.py --data /data --plot docs/scaling.png      scales 0.1, 0.25, 0.5, 1
+    .venv/bin/python benchmarks/scaling.py --data /data --scales 0.01 0.02           a look
+
+Each run is `./spark-submit.sh train --config ml-25m` on generated data, from the files to the report, with `--epochs`
+epochs. Cost = a ratings^b is fitted by least squares of logarithms over all scales but the largest, and held against
+that one: what the fit is worth where it was not made. A phase of fractions of a second has no exponent to speak of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+PHASES = (
+    "data_loading", "ratings_transformation", "movies_transformation", "data_integration", "statistical_analysis",
+    "ratings_arrays", "model_training", "model_evaluation", "total",
+)  # fmt: skip
+
+Costs = dict[str, tuple[float, float]]  # phase -> (seconds, peak PSS in bytes)
+
+
+def run(scale: float, options: argparse.Namespace, folder: Path) -> tuple[int, Costs]:
+    """(ratings in the files, what a run cost)."""
+    output = folder / f"scale-{scale:g}"
+    settings = ["data.dataset=synthetic", f"data.scale={scale}", f"data.data_dir={options.data}"]
+    settings += [f"training.epochs={options.epochs}", *options.set]
+    words = [str(ROOT / "spark-submit.sh"), "train", "--config", "ml-25m", "--output", str(output)]
+    done = subprocess.run(
+        [*words, *(word for one in settings for word in ("--set", one))], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    costs: Costs = {}
+    with (output / "report" / "phases.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if row["phase"] in PHASES:
+                costs[row["phase"]] = float(row["wall_seconds"]), float(row["pss_peak_bytes"])
+    with (output / "history.csv").open(newline="") as file:
+        epochs = [float(row["seconds"]) for row in csv.DictReader(file)]
+    costs["an epoch"] = float(np.median(epochs[1:] or epochs)), costs["model_training"][1]
+    statistics = json.loads((output / "statistics.json").read_text(encoding="utf-8"))
+    return int(statistics["rows_read"]), costs
+
+
+def fit(sizes: np.ndarray, costs: np.ndarray) -> tuple[float, float]:
+    """(a, b) of cost = a size^b."""
+    exponent, log_factor = np.polyfit(np.log(sizes), np.log(np.maximum(costs, 1e-3)), 1)
+    return float(np.exp(log_factor)), float(exponent)
+
+
+def told(found: dict[int, Costs]) -> list[str]:
+    """The table."""
+    sizes = np.array(sorted(found))
+    lines = [f"{'':<24}" + "".join(f"{size:>14,}" for size in sizes) + "   exponent   forecast of the largest"]
+    for kind, unit, divisor in ((0, "s", 1.0), (1, "GB", 1e9)):
+        for phase in (*PHASES[:7], "an epoch", *PHASES[7:]):
+            costs = np.array([found[size][phase][kind] for size in sizes]) / divisor
+            line = f"{phase + ', ' + unit:<24}" + "".join(f"{cost:>14.2f}" for cost in costs)
+            if len(sizes) > 2:
+                factor, exponent = fit(sizes[:-1], costs[:-1])
+                forecast = factor * sizes[-1] ** exponent
+                line += f"   {exponent:>8.2f}   {forecast:>8.2f} ({forecast / costs[-1] - 1:+.0%})"
+            lines.append(line)
+    return lines
+
+
+def draw(found: dict[int, Costs], path: Path) -> None:
+    """Seconds and memory by ratings, on logarithmic axes, beside lines of exponent 1."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    sizes = sorted(found)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    for phase in (*PHASES[:7], "an epoch", *PHASES[7:]):
+        seconds = [found[size][phase][0] for size in sizes]
+        if max(seconds) < 1:
+            continue
+        left.plot(sizes, seconds, marker="o", label=phase)
+        if phase in ("data_integration", "model_training", "model_evaluation", "total"):
+            right.plot(sizes, [found[size][phase][1] / 1e9 for size in sizes], marker="o", label=phase)
+    for start in (0.1, 1.0, 10.0):
+        left.plot(sizes, [start * size / sizes[0] for size in sizes], color="0.85", zorder=0)
+    left.set(xscale="log", yscale="log", xlabel="ratings in the files", ylabel="s", title="time (grey: in proportion)")
+    right.set(xscale="log", xlabel="ratings in the files", ylabel="GB", title="peak memory (PSS) of all processes")
+    right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", required=True, metavar="DIR", help="where generated data lie, or are put")
+    parser.add_argument("--scales", type=float, nargs="+", default=[0.1, 0.25, 0.5, 1.0])
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all runs")
+    parser.add_argument("--plot", metavar="FILE", help="draws the picture there")
+    options = parser.parse_args()
+    found: dict[int, Costs] = {}
+    with tempfile.TemporaryDirectory(prefix="howdah-scaling-") as folder:
+        for scale in sorted(options.scales):
+            ratings, found_costs = run(scale, options, Path(folder))
+            found[ratings] = found_costs
+            print(f"scale {scale:g}: {ratings:,} ratings, {found_costs['total'][0]:.0f} s", flush=True)
+    print("\n".join(told(found)))
+    if options.plot:
+        draw(found, Path(options.plot))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
