@@ -127,12 +127,15 @@ def _measure_partition(
     def run(blocks: Iterator[Block]) -> Iterator[Sums]:
         sums = Sums()
         movie_sums, movie_counts = totals.value
+
+        def popular(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+            return metrics.top_of_all(movie_counts, seen, n)
+
         for block in blocks:
             shown, held = examples.shown_and_held(block, TEST)
             for rows, output in scores(block, shown):
                 measure_ranking(sums, MODEL, output, shown[rows], held[rows], config)
-                popularity = np.broadcast_to(movie_counts.astype(np.float32), output.shape)
-                measure_ranking(sums, POPULARITY, popularity, shown[rows], held[rows], config)
+                _measure_lists(sums, POPULARITY, popular, shown[rows], held[rows], config)
                 if predicts_ratings:
                     predicted = {MODEL: examples.preprocessing.to_ratings(output)}
                     if fold_in is not None:
@@ -148,6 +151,22 @@ def measure_ranking(
     sums: Sums, name: str, scores: np.ndarray, shown: csr_matrix, held: csr_matrix, config: Config
 ) -> None:
     """Adds the ranking figures of some users: `scores` (users, movies), what they were shown, what was held out."""
+
+    def best(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+        return metrics.top_n(scores[judged], seen, n)
+
+    _measure_lists(sums, name, best, shown, held, config)
+
+
+def _measure_lists(
+    sums: Sums,
+    name: str,
+    lists: Callable[[np.ndarray, csr_matrix, int], np.ndarray],
+    shown: csr_matrix,
+    held: csr_matrix,
+    config: Config,
+) -> None:
+    """The same for `lists` of the n best movies (users, n) of those users of a mask, seen ones left out."""
     settings = config.evaluation
     if settings.relevant_from is not None:
         held = keep_entries(held, held.data >= settings.relevant_from)
@@ -156,12 +175,12 @@ def measure_ranking(
     if not judged.any():
         return
     longest = max(*settings.recall_at, settings.ndcg_at)
-    best = metrics.top_n(scores[judged], shown[judged], longest)
+    best = lists(judged, shown[judged], longest)
     hit = metrics.hits(best, held[judged])
     for k in settings.recall_at:
         sums.add(f"{name}/recall@{k}", metrics.recall(hit, relevant[judged], k))
     sums.add(f"{name}/ndcg@{settings.ndcg_at}", metrics.ndcg(hit, relevant[judged], settings.ndcg_at))
-    sums.recommend(name, best[:, : settings.recall_at[0]], scores.shape[1])
+    sums.recommend(name, best[:, : settings.recall_at[0]], shown.shape[1])
 
 
 def measure_ratings(

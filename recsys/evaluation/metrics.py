@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.evaluation.best import best_of_blocks
+
+_BLOCK = 4096  # movies
+
 
 def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
     """The n best movies of each user, best first, those already seen left out: (users, min(n, movies)) int64.
@@ -12,29 +16,27 @@ def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
     Equal scores go by the smaller index, NaN comes last. Where a user has fewer than n unseen movies, the rest of
     the row is -1.
     """
-    scores = np.array(scores, np.float32)  # the caller's stays as it is
-    # lower than every other score, but not as low as what was seen
-    lowest = np.finfo(np.float32).min
-    scores[np.isnan(scores) | (scores < lowest)] = lowest
-    rows = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-    unseen = np.ones(scores.shape, bool)
-    unseen[rows, seen.indices] = False
-    scores[~unseen] = -np.inf
-    movies = scores.shape[1]
-    n = min(n, movies)
-    if n < movies:
-        # everything above the n-th score is in; of those equal to it, the smallest indices
-        threshold = np.partition(scores, movies - n, axis=1)[:, movies - n][:, None]
-        above, equal = scores > threshold, scores == threshold
-        room = n - above.sum(axis=1, keepdims=True)
-        chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))
-        candidates = np.nonzero(chosen)[1].reshape(len(scores), n)
-    else:
-        candidates = np.tile(np.arange(movies), (len(scores), 1))
-    values = np.take_along_axis(scores, candidates, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    best = np.take_along_axis(candidates, order, axis=1)
-    return np.where(np.take_along_axis(unseen, best, axis=1), best, -1)
+    # the caller's stay as they are; nothing is as low as what was seen will be
+    scores = np.fmax(scores, np.finfo(np.float32).min, dtype=np.float32)
+    blocks = ((start, scores[:, start : start + _BLOCK]) for start in range(0, scores.shape[1], _BLOCK))
+    return best_of_blocks(blocks, seen, min(n, scores.shape[1]))[0]
+
+
+def top_of_all(worth: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+    """`top_n` where movies are worth the same (movies) to everybody: the first of one order that each has not seen."""
+    order = np.argsort(-worth.astype(np.float64), kind="stable")
+    n = min(n, len(worth))
+    first = order[: n + int(np.diff(seen.indptr).max(initial=0))]
+    place = np.full(len(worth), -1)
+    place[first] = np.arange(len(first))
+    rows, places = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)), place[seen.indices]
+    unseen = np.ones((seen.shape[0], len(first)), bool)
+    unseen[rows[places >= 0], places[places >= 0]] = False
+    rank = np.cumsum(unseen, axis=1)
+    best = np.full((seen.shape[0], n), -1)
+    rows, places = np.nonzero(unseen & (rank <= n))
+    best[rows, rank[rows, places] - 1] = first[places]
+    return best
 
 
 def hits(best: np.ndarray, relevant: csr_matrix) -> np.ndarray:

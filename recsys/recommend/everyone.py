@@ -19,12 +19,12 @@ from scipy.sparse import csr_matrix
 
 from recsys.columns import MOVIE, USER, USERS
 from recsys.errors import UserError
+from recsys.evaluation.best import Scores, best_of_blocks
 from recsys.files import Files
 from recsys.ratings.blocks import Block, blocks_of_batch, mix
 from recsys.ratings.examples import Preprocessing
 from recsys.ratings.parts import concatenate
 from recsys.ratings.split import keep_entries
-from recsys.recommend.best import Scores, best_of_blocks
 
 RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000

@@ -11,15 +11,26 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random
 
 from recsys.config import ModelConfig
-from recsys.evaluation.metrics import top_n
+from recsys.evaluation.best import best_of_blocks
+from recsys.evaluation.metrics import top_n, top_of_all
 from recsys.networks.layout import Layout
 from recsys.networks.network import Network
-from recsys.recommend.best import best_of_blocks
 
 
 def blocks_of(scores: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
     for start in range(0, scores.shape[1], width):
         yield start, scores[:, start : start + width].copy()
+
+
+def by_sorting(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+    """Slowly."""
+    best = np.full((len(scores), n), -1)
+    for row, values in enumerate(scores):
+        known = set(seen[row].indices.tolist())
+        unseen = [column for column in range(len(values)) if column not in known]
+        order = sorted(unseen, key=lambda column: (-values[column], column))[:n]
+        best[row, : len(order)] = order
+    return best
 
 
 def test_by_hand() -> None:
@@ -50,6 +61,8 @@ def test_it_is_the_top_n_of_all_scores_at_once(
     seen = csr_matrix(random(rows, columns, density, random_state=generator))
     n = min(n, columns)
     expected = top_n(scores, seen, n)
+    np.testing.assert_array_equal(expected, by_sorting(scores, seen, n))
+    np.testing.assert_array_equal(top_of_all(scores[0], seen, n), top_n(np.tile(scores[:1], (rows, 1)), seen, n))
     best, values = best_of_blocks(blocks_of(scores, width), seen, n)
     np.testing.assert_array_equal(best, expected)
     found = best >= 0

@@ -7,15 +7,13 @@ from collections.abc import Iterable
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.evaluation.metrics import top_n
-
 Scores = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (users, movies of the block)
 
 
 def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[np.ndarray, np.ndarray]:
     """(movies int64, scores float32) of the n best unseen movies of each user, best first: (users, n) each.
 
-    The same as `top_n` of all scores at once. Blocks come in the order of their movies and are written over. A user
+    Equal scores go by the smaller index. Blocks come in the order of their movies and are written over. A user
     with fewer than n unseen movies has -1 and -inf behind them. A score that is not a number is never among them.
     """
     rows = seen.shape[0]
@@ -25,13 +23,26 @@ def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[
         _hide(scores, by_column, start)
         users, movies = np.nonzero(scores > values[:, -1:])
         if len(users) > rows * n:  # most of a first block: it is cheaper to select than to sort
-            movies = top_n(scores, csr_matrix(scores.shape), n)
+            movies = _partition(scores, n)
             users = np.repeat(np.arange(rows), movies.shape[1])
             movies = movies.ravel()
             above = scores[users, movies] > values[users, -1]
             users, movies = users[above], movies[above]
         _merge(best, values, users, movies + start, scores[users, movies])
     return best, values
+
+
+def _partition(scores: np.ndarray, n: int) -> np.ndarray:
+    """The n best of each row, in the order of their columns: (rows, min(n, columns))."""
+    rows, columns = scores.shape
+    if n >= columns:
+        return np.tile(np.arange(columns), (rows, 1))
+    # everything above the n-th score is in; of those equal to it, the smallest indices
+    threshold = np.partition(scores, columns - n, axis=1)[:, columns - n][:, None]
+    above, equal = scores > threshold, scores == threshold
+    room = n - above.sum(axis=1, keepdims=True)
+    chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))
+    return np.nonzero(chosen)[1].reshape(rows, n)
 
 
 def _hide(scores: np.ndarray, seen: csr_matrix, start: int) -> None:
