@@ -171,6 +171,8 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = "stopped by the user", 130
     elif isinstance(error, UserError):
         text, code = str(error), 2
+    elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+)", str(error)):
+        text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
     elif "No space left on device" in str(error):
         again = "go on with train --resume" if run.arguments.job == "train" else "call it again"
         text, code = f"the disk of {run.path}, or of an executor, is full: free some of it and {again}", 1

@@ -21,7 +21,7 @@ from recsys.datasets._choices import LEVELS, Chunk, chunks_of, make_chunk, ratin
 from recsys.datasets._population import GENRES, Population, generator, make_population
 from recsys.datasets._shape import ERAS, sizes_at
 from recsys.datasets._titles import title_forms, titles
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.files import Files
 
 VERSION = 1  # of what a scale and a seed give; rises whenever they give something else
@@ -123,6 +123,11 @@ def generate(
         )
     finally:
         shared.destroy()
+    if not any(name.startswith("part-") for name in files.names(f"{directory}/ratings.csv")):
+        raise DataError(
+            f"{directory}: the executors wrote the generated ratings to their own disks, where this machine sees "
+            "nothing: set data.data_dir to a place that all machines share"
+        )
     facts = _facts(scale, population, tally.value)
     files.write(f"{directory}/{FACTS_FILE}", json.dumps(asdict(facts), indent=2) + "\n")
     return facts

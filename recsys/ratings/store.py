@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from recsys.columns import MOVIE_ID, USERS
 from recsys.config import Config, DataConfig
 from recsys.errors import ConfigError, DataError, UserError
+from recsys.files import Files
 from recsys.ratings.blocks import ROWS, block_from_row
 from recsys.ratings.pipeline import Prepared
 from recsys.settings import as_tree, build_config
@@ -39,6 +40,12 @@ def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> 
     prepared.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
     if prepared.rejected is not None:
         prepared.rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
+    written = Files(prepared.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
+    if not any(name.endswith(".parquet") for name in written):
+        raise DataError(
+            f"{directory}: the executors wrote the blocks to their own disks, where this machine does not see them: name "
+            "a place that all machines share by --output"
+        )
     prepared.items.to_parquet(folder / "items.parquet", index=False, write_page_checksum=True)
     described = {
         "format_version": FORMAT_VERSION,

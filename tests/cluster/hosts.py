@@ -28,8 +28,8 @@ class Hosts:
         """What a job needs so that executors reach its driver."""
         return ("--conf", f"spark.driver.host={self.net}.1", "--conf", f"spark.driver.bindAddress={self.net}.1")
 
-    def add(self, name: str) -> None:
-        """A host, and a worker on it."""
+    def add(self, name: str, own: Path | None = None) -> None:
+        """A host, and a worker on it; where `own` is a folder, the host has another disk in its place."""
         number = len(self.names) + 1
         place, here, there = f"{self.prefix}{number}", f"{self.prefix}h{number}", f"{self.prefix}t{number}"
         address = f"{self.net}.{number + 1}"
@@ -40,7 +40,8 @@ class Hosts:
         for words in (("addr", "add", f"{address}/24", "dev", there), ("link", "set", there, "up"),
                       ("link", "set", "lo", "up")):  # fmt: skip
             ip("-n", place, *words)
-        named = ("unshare", "--uts", "sh", "-c", f'hostname {name} && exec "$@"', "sh")
+        disk = f"mount -t tmpfs -o size=200m tmpfs '{own}' && " if own else ""
+        named = ("unshare", "--uts", "--mount", "sh", "-c", f'hostname {name} && {disk}exec "$@"', "sh")
         self.cluster.start(
             name, "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", "2g", "--work-dir",
             str(self.cluster.folder / name / "work"), self.cluster.url,
@@ -71,7 +72,7 @@ def why_not() -> str:
         try:
             ip("link", "add", f"{probe}a", "type", "veth", "peer", "name", f"{probe}b")
             ip("link", "del", f"{probe}a")
-            subprocess.run(["unshare", "--uts", "true"], check=True, capture_output=True)
+            subprocess.run(["unshare", "--uts", "--mount", "true"], check=True, capture_output=True)
         finally:
             ip("netns", "del", probe)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -86,8 +87,8 @@ def ip(*words: str) -> None:
 
 
 @contextmanager
-def running_hosts(folder: Path, *names: str) -> Iterator[Hosts]:
-    """A cluster with a worker on each of those hosts."""
+def running_hosts(folder: Path, *names: str, own: Path | None = None) -> Iterator[Hosts]:
+    """A cluster with a worker on each of those hosts; `own` is where each of them has a disk of its own."""
     number = os.getpid() % 10_000
     made = Hosts(Cluster(folder), f"hd{number}", f"10.{200 + number % 50}.{number % 250}")
     made.cluster.temporary.mkdir(parents=True)
@@ -101,7 +102,7 @@ def running_hosts(folder: Path, *names: str) -> Iterator[Hosts]:
             until=r"master at (spark://\S+)", address=f"{made.net}.1",
         )  # fmt: skip
         for name in names:
-            made.add(name)
+            made.add(name, own)
         yield made
     finally:
         made.cluster.stop()

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from hosts import Hosts, running_hosts, why_not
-from launching import QUICK_JAVA, Started, history, read_json, succeed
+from launching import QUICK_JAVA, Started, history, launch, read_json, succeed
 
 from recsys.quiet import quiet_keras
 
@@ -107,3 +107,31 @@ def test_whatever_happens_to_workers_the_result_is_the_same(hosts, prepared, set
 
 def weights(run: Path) -> list[np.ndarray]:
     return quiet_keras().models.load_model(run / "model" / "model.keras").get_weights()
+
+
+def test_disks_that_are_not_shared_are_told_apart_from_missing_files(tmp_path):
+    """What only the driver sees, and what only executors have written."""
+    if reason := why_not():
+        pytest.skip(reason)
+    mine, here = tmp_path / "mine", tmp_path / "here"
+    mine.mkdir()
+    here.mkdir()
+    rows = "".join(f"{user},{movie},{3 + user % 2}.5,1\n" for user in range(50) for movie in range(30))
+    for folder in (mine, tmp_path):
+        (folder / "r.csv").write_text(f"userId,movieId,rating,timestamp\n{rows}")
+    own = ["--set", "data.positive_from=0.5", "--workers", "1"]
+    cases = [
+        (["--set", f"data.ratings={mine / 'r.csv'}"], "r.csv: an executor does not find it"),
+        (["--set", "data.scale=0.002"], "set data.data_dir to a place that all machines share"),
+        (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "a place that all machines share by --output"),
+    ]
+    with running_hosts(tmp_path / "cluster", "gamma", own=mine) as hosts:
+        for number, (arguments, said) in enumerate(cases):
+            refused = launch(
+                "prepare", *own, *arguments, "--master", hosts.cluster.url, "--output", mine / f"out-{number}",
+                "--", *hosts.driver_options, cwd=here,
+            )  # fmt: skip
+            assert refused.returncode == 2, refused.stdout + refused.stderr
+            assert said in refused.stdout and "Traceback" not in refused.stdout + refused.stderr
+            told = read_json(mine / f"out-{number}" / "run.json")
+            assert told["status"] == "failed" and said in told["error"]
