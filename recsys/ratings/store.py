@@ -43,7 +43,7 @@ def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> 
     written = Files(prepared.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
     if not any(name.endswith(".parquet") for name in written):
         raise DataError(
-            f"{directory}: the executors wrote the blocks to their own disks, where this machine does not see them: name "
+            f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: name "
             "a place that all machines share by --output"
         )
     prepared.items.to_parquet(folder / "items.parquet", index=False, write_page_checksum=True)
