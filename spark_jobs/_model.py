@@ -20,10 +20,10 @@ def run_of(model: str | Path) -> Path:
     return path.parent if (path / "preprocessing.json").exists() else path
 
 
-def config_of(folder: Path) -> Config:
-    """The settings that the model was trained with; UserError where they are not kept."""
+def config_of(folder: Path, remedy: str = "give the run directory of train") -> Config:
+    """The settings that the model was trained with; UserError, with the remedy, where they are not kept."""
     if not (folder / "config.toml").exists():
-        raise UserError(f"{folder} has no config.toml that names the model's data: give the run directory of train")
+        raise UserError(f"{folder} has no config.toml that names the model's data: {remedy}")
     tree = load_tree([folder / "config.toml"])
     tree["spark"] = unmasked(tree.get("spark", {}))
     directory = told(folder / "environment.json").get("directory")

@@ -77,7 +77,8 @@ def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
     if options.prepared:
         return user_in_prepared(options.prepared, options.user)
     folder = run_of(options.model)
-    return user_in_data(run.session(), config_of(folder).data, folder / "data", options.user)
+    config = config_of(folder, "give --prepared DIR or --ratings")
+    return user_in_data(run.session(), config.data, folder / "data", options.user)
 
 
 def _fingerprint(folder: Path) -> str:
