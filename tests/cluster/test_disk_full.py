@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from launching import Started, history, read_json, succeed
 
-EPOCHS = 40
+EPOCHS = 12
 
 
 @pytest.fixture
