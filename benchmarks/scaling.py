@@ -82,13 +82,13 @@ def draw(found: dict[int, Costs], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     sizes = sorted(found)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4.6), layout="constrained")
     for phase in (*PHASES[:7], "an epoch", *PHASES[7:]):
         seconds = [found[size][phase][0] for size in sizes]
         if max(seconds) < 1:
             continue
         left.plot(sizes, seconds, marker="o", label=phase)
-        if phase in ("data_integration", "model_training", "model_evaluation", "total"):
+        if phase in ("data_loading", "data_integration", "model_training", "model_evaluation"):
             right.plot(sizes, [found[size][phase][1] / 1e9 for size in sizes], marker="o", label=phase)
     for start in (0.1, 1.0, 10.0):
         left.plot(sizes, [start * size / sizes[0] for size in sizes], color="0.85", zorder=0)
@@ -97,7 +97,7 @@ def draw(found: dict[int, Costs], path: Path) -> None:
     right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=120)
 
 
