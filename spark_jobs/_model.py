@@ -33,10 +33,18 @@ def config_of(folder: Path, remedy: str = "give the run directory of train") -> 
 
 
 def config_to_evaluate(options: argparse.Namespace, experiments: Path) -> Config:
-    """The model's settings with those of the evaluation as they are asked for; UserError for any other."""
+    """The model's settings with those of the evaluation as they are asked for; UserError for any other.
+
+    `options.prepared` is filled in where the model was trained on prepared data that are still there.
+    """
     if not options.model:
         raise UserError("--model is needed: the run directory of a finished train")
-    config = config_of(run_of(options.model))
+    folder = run_of(options.model)
+    config = config_of(folder)
+    started = told(folder / "environment.json")
+    if not options.prepared and started.get("prepared"):
+        there = Path(str(started.get("directory", "."))) / str(started["prepared"])
+        options.prepared = str(there) if there.exists() else None
     asked = load_tree(options.config or [], options.set, experiments)
     wrong = sorted(set(asked) - {*_CHANGEABLE, "name"})
     if wrong:
