@@ -23,12 +23,12 @@ from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
 from spark_jobs._java import find_java, install_java
 from spark_jobs._profile import gather
+from spark_jobs._secret import cluster_secret, with_secret
 from spark_jobs._supervise import run_to_end
 
 UNCHECKED_HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("recsys", "monitor", "spark_jobs")
-SECRET_FILE = "HOWDAH_SPARK_SECRET_FILE"
 _PLACES = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
 _JAVA_VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 # what makes one executor of one core for each training worker
@@ -53,11 +53,11 @@ def main(argv: Sequence[str]) -> int:
         if job == "compare":
             _compare(arguments, rest)
         environment = _environment(arguments, _java() if arguments.needs_spark else None)
-        properties, secret = _properties(arguments), _secret(arguments)
+        properties, secret = _properties(arguments), cluster_secret(arguments, _place(arguments.master))
         run = _run_directory(arguments)
         scratch = _scratch(run)
         if secret:
-            properties = _with_secret(properties, secret, scratch)
+            properties = with_secret(properties, secret, scratch)
         environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
         try:
             return _run(_command(arguments, properties, run, scratch), environment, arguments, run)
@@ -237,35 +237,6 @@ def _properties(arguments: Arguments) -> Path:
             raise UserError(f"--spark-conf {arguments.options.spark_conf}: no such file")
         return path
     return ROOT / "conf" / "spark" / f"{_place(arguments.master)}.conf"
-
-
-def _secret(arguments: Arguments) -> str:
-    """What a standalone cluster and its users share, where conf/spark/standalone.conf has authentication on."""
-    given = (*arguments.spark_options, *arguments.config.spark)
-    own = arguments.options.spark_conf or any("spark.authenticate" in word for word in given)
-    if not arguments.needs_spark or own or _place(arguments.master) != "standalone":
-        return ""
-    name = os.environ.get(SECRET_FILE, "")
-    try:
-        secret = Path(name).read_text(encoding="utf-8").strip() if name else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{SECRET_FILE}={name}: cannot be read: {error}") from None
-    if not secret:
-        raise UserError(
-            f"{arguments.master}: set {SECRET_FILE} to the file that holds the cluster's spark.authenticate.secret "
-            "(docs/cluster.md); for a cluster without authentication add -- --conf spark.authenticate=false"
-        )
-    return secret
-
-
-def _with_secret(properties: Path, secret: str, scratch: Path) -> Path:
-    """The properties with the secret, in a file of the user's own that goes when the job ends: no list of processes
-    shows it."""
-    file = scratch / "spark.conf"
-    file.touch(mode=0o600)
-    text = properties.read_text(encoding="utf-8")
-    file.write_text(f"{text}\nspark.authenticate.secret {secret}\n", encoding="utf-8")
-    return file
 
 
 def _place(master: str) -> str:

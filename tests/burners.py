@@ -129,3 +129,4 @@ BURNERS = {one.__name__: one for one in (short, long, orphan, shared, private, c
 
 if __name__ == "__main__":
     BURNERS[sys.argv[1]](Path(sys.argv[2]), *sys.argv[3:])
+    os._exit(0)  # at once: what Python's own end takes is in no truth
