@@ -67,6 +67,11 @@ def run(*command: str | Path, cwd: Path, environment: dict[str, str] | None = No
     )  # fmt: skip
 
 
+def value_of(words: list[str], option: str) -> str:
+    """The word behind an option."""
+    return words[words.index(option) + 1]
+
+
 def path_without_java(folder: Path) -> str:
     """A PATH with what the scripts need and no java."""
     tools = folder / "tools"
