@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import re
 import sys
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from _process_tree import PeakPss
+from _process_tree import RESULT_HELP, PeakPss, write_result
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
@@ -143,7 +142,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--driver-memory", default="9g")
     parser.add_argument("--partitioning", choices=["coalesce", "repartition"], default="coalesce")
     parser.add_argument("--pss-interval", type=float, default=1.0, help="seconds between memory samples; 0: none")
-    parser.add_argument("--out", type=Path, help="where the JSON result goes; without it, standard output")
+    parser.add_argument("--out", type=Path, help=RESULT_HELP)
     return parser.parse_args(arguments)
 
 
@@ -157,11 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
         counts = method.run(options.ratings, options.movies, options.year_from, options.year_to)
         spark.stop()
     result = {"phases": method.seconds, **counts, "peak_pss_bytes": peak.peak_bytes if peak else None}
-    text = json.dumps(result, indent=2)
-    if options.out is None:
-        print(text)
-    else:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    write_result(result, options.out)
     return 0
 
 

@@ -10,10 +10,11 @@ the order of the movies. Nothing is checked, counted or reported, as howdah does
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
+
+from _process_tree import RESULT_HELP, write_result
 
 
 def run(ratings: str, movies: str, year_from: int | None, year_to: int | None, output: Path) -> dict[str, object]:
@@ -50,15 +51,11 @@ def main() -> int:
     parser.add_argument("--movies", required=True)
     parser.add_argument("--year-from", type=int)
     parser.add_argument("--year-to", type=int)
-    parser.add_argument("--out", type=Path, help="where the JSON result goes; without it, standard output")
+    parser.add_argument("--out", type=Path, help=RESULT_HELP)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="howdah-polars-") as folder:
         found = run(options.ratings, options.movies, options.year_from, options.year_to, Path(folder))
-    text = json.dumps(found, indent=2)
-    if options.out is None:
-        print(text)
-    else:
-        options.out.write_text(text + "\n", encoding="utf-8")
+    write_result(found, options.out)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 import psutil
+
+RESULT_HELP = "where the JSON result goes; without it, standard output"
 
 
 class BenchmarkError(Exception):
@@ -95,3 +98,12 @@ def _end_tree(process: subprocess.Popen[bytes]) -> None:
             continue
     process.terminate()
     process.wait()
+
+
+def write_result(result: Mapping[str, object], out: Path | None) -> None:
+    """What a program that is compared found, for the one that compares; to standard output without a file."""
+    text = json.dumps(result, indent=2)
+    if out is None:
+        print(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")

@@ -1,15 +1,16 @@
-"""The data phases of this project beside the paper's method: same ratings, same machine, one after the other.
+"""The data phases of this project beside the paper's method and polars: same ratings, same machine, one by one.
 
     .venv/bin/python benchmarks/data_phases.py                  generated data at scale 1, 1950-1960, 8 workers
+    .venv/bin/python benchmarks/data_phases.py --all-years --workers 2      without the paper's method
     .venv/bin/python benchmarks/data_phases.py --scale 0.01     a look
     .venv/bin/python benchmarks/data_phases.py --data ml-25m    a folder with MovieLens' ratings.csv and movies.csv
 
-Three programs run, each as a process of its own: the paper's method (`_paper_method.py`), then `./spark-submit.sh
-prepare` with `--profile on` and with `--profile off`. A phase's seconds are those that each program wrote down for
-itself; wall time and peak memory (PSS of the process tree, sampled every second) are taken from outside, in the same
-manner for all three, and include Spark's start. With `--profile off` Spark's laziness moves work between phases: there,
-look only at the totals. The exit code is 1 if a program fails or the counts of movies, users and ratings differ;
-no time is asserted.
+Each program is a process of its own: the paper's method (`_paper_method.py`; of all years its dense arrays would need
+over a hundred GB), polars (`_polars.py`, where it can be imported), then `./spark-submit.sh prepare` with `--profile
+on` and `--profile off`. A phase's seconds are those that each program wrote down for itself; wall time and peak memory
+(PSS of the process tree, sampled every second) are taken from outside, in the same manner for all, and include Spark's
+start. With `--profile off` Spark's laziness moves work between phases: there, look only at the totals. The exit code is
+1 if a program fails or the counts of movies, users and ratings differ; no time is asserted.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ PHASES = (
     "statistical_analysis",
     "ratings_arrays",
 )
+OURS = ("profile on", "profile off")
 COUNTS = ("movies", "users", "ratings")
 GENERATE = """
 import sys
@@ -55,14 +58,10 @@ class Result:
     """What one program cost and counted."""
 
     phases: dict[str, float]  # seconds by phase; without those that the program did not record
+    seconds: float | None  # all six phases together; None where one is missing, as that sum would compare with nothing
     counts: dict[str, int]
     wall_seconds: float  # from the start of the process to its end
     peak_pss_bytes: int
-
-    @property
-    def total_seconds(self) -> float | None:
-        """All six phases together; None where one is missing, as that sum would compare with nothing."""
-        return sum(self.phases.values()) if set(self.phases) == set(PHASES) else None
 
 
 def provide_data(folder: Path, scale: float, seed: int, log: Path) -> None:
@@ -98,35 +97,45 @@ def read_through(folder: Path) -> None:
 
 def run_paper_method(options: argparse.Namespace, scratch: Path) -> Result:
     """The paper's method as its own process."""
-    out = scratch / "paper.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / "_paper_method.py")]
-    command += ["--ratings", str(options.data / "ratings.csv"), "--movies", str(options.data / "movies.csv")]
-    command += ["--year-from", str(options.year_from), "--year-to", str(options.year_to)]
-    command += ["--workers", str(options.workers), "--driver-memory", options.driver_memory]
+    own = ["--workers", str(options.workers), "--driver-memory", options.driver_memory]
     # Memory is sampled from here, as for the others; sampling it twice would slow this one down.
-    command += ["--partitioning", options.partitioning, "--pss-interval", "0", "--out", str(out)]
-    wall_seconds, peak_pss_bytes = run_measured(command, scratch / "paper.log", cwd=ROOT)
+    own += ["--partitioning", options.partitioning, "--pss-interval", "0"]
+    return _run_other("_paper_method.py", own, options, scratch)
+
+
+def _run_other(script: str, own: list[str], options: argparse.Namespace, scratch: Path) -> Result:
+    out = scratch / f"{script}.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *own, "--out", str(out)]
+    command += ["--ratings", str(options.data / "ratings.csv"), "--movies", str(options.data / "movies.csv")]
+    if not options.all_years:
+        command += ["--year-from", str(options.year_from), "--year-to", str(options.year_to)]
+    wall_seconds, peak_pss_bytes = run_measured(command, scratch / f"{script}.log", cwd=ROOT)
     written = json.loads(out.read_text(encoding="utf-8"))
-    return Result(written["phases"], {name: written[name] for name in COUNTS}, wall_seconds, peak_pss_bytes)
+    phases = written.get("phases", {})
+    seconds = written.get("seconds", _total(phases))
+    return Result(phases, seconds, {name: written[name] for name in COUNTS}, wall_seconds, peak_pss_bytes)
+
+
+def _total(phases: dict[str, float]) -> float | None:
+    return sum(phases.values()) if set(phases) == set(PHASES) else None
 
 
 def run_ours(options: argparse.Namespace, scratch: Path, profile: str) -> Result:
     """This project's `prepare` job, with profiling on or off."""
     output = scratch / f"profile-{profile}"
-    settings = {
-        "data.ratings": options.data / "ratings.csv",
-        "data.movies": options.data / "movies.csv",
-        "data.year_from": options.year_from,
-        "data.year_to": options.year_to,
-    }
-    command = ["./spark-submit.sh", "prepare", "--config", "paper-1950-1960"]
-    for key, value in settings.items():
-        command += ["--set", f"{key}={value}"]
+    settings = {"ratings": str(options.data / "ratings.csv"), "movies": str(options.data / "movies.csv")}
+    if not options.all_years:
+        settings |= {"year_from": options.year_from, "year_to": options.year_to}
+    config = scratch / f"profile-{profile}.toml"
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    config.write_text("\n".join(['name = "data-phases"', "[data]", *lines, ""]), encoding="utf-8")
+    command = ["./spark-submit.sh", "prepare", "--config", str(config)]
     command += ["--workers", str(options.workers), "--profile", profile, "--output", str(output)]
     wall_seconds, peak_pss_bytes = run_measured(command, scratch / f"profile-{profile}.log", cwd=ROOT)
     statistics = json.loads(_only(output, "statistics.json").read_text(encoding="utf-8"))
     counts = {name: statistics[name] for name in COUNTS}
-    return Result(read_phases(output), counts, wall_seconds, peak_pss_bytes)
+    phases = read_phases(output)
+    return Result(phases, _total(phases), counts, wall_seconds, peak_pss_bytes)
 
 
 def read_phases(output: Path) -> dict[str, float]:
@@ -155,29 +164,30 @@ def differing_counts(results: dict[str, Result]) -> list[str]:
 
 
 def format_table(results: dict[str, Result]) -> str:
-    """Seconds side by side; each ratio is the paper's method to ours, so more is better for us."""
-    paper, *ours = results.values()
-    names = list(results)
-    header = [names[0]] + [text for name in names[1:] for text in (name, "ratio")]
-    lines = [f"{'':<24}" + "".join(f"{text:>16}" for text in header)]
+    """Seconds and memory side by side, and how often the others' go into ours: more is better for us."""
+    lines = [f"{'':<28}" + "".join(f"{name:>16}" for name in results)]
     for phase in PHASES:
-        lines.append(_row(phase, [result.phases.get(phase) for result in (paper, *ours)], "s"))
-    lines.append(_row("all data phases", [result.total_seconds for result in (paper, *ours)], "s"))
-    lines.append(_row("wall, with Spark start", [result.wall_seconds for result in (paper, *ours)], "s"))
-    lines.append(_row("peak PSS", [result.peak_pss_bytes / 1e9 for result in (paper, *ours)], "GB"))
+        lines.append(_row(phase, [result.phases.get(phase) for result in results.values()], " s"))
+    measures: list[tuple[str, str, list[float | None]]] = [
+        ("all data phases", " s", [result.seconds for result in results.values()]),
+        ("wall, with Spark start", " s", [result.wall_seconds for result in results.values()]),
+        ("peak PSS", " GB", [result.peak_pss_bytes / 1e9 for result in results.values()]),
+    ]
+    lines += [_row(name, values, unit) for name, unit, values in measures]
+    for place, other in enumerate(results):
+        if other not in OURS:
+            for name, _, values in measures:
+                ratios = [ratio(values[place], value) for value in values]
+                lines.append(_row(f"{other}: {name}"[:28], ratios, " x"))
     return "\n".join(lines)
 
 
-def ratio(paper: float | None, ours: float | None) -> float | None:
-    return paper / ours if paper is not None and ours else None
+def ratio(other: float | None, ours: float | None) -> float | None:
+    return other / ours if other is not None and ours else None
 
 
 def _row(name: str, values: list[float | None], unit: str) -> str:
-    paper, *ours = values
-    cells = [_cell(paper, f" {unit}")]
-    for value in ours:
-        cells += [_cell(value, f" {unit}"), _cell(ratio(paper, value), " x")]
-    return f"{name:<24}" + "".join(f"{cell:>16}" for cell in cells)
+    return f"{name:<28}" + "".join(f"{_cell(value, unit):>16}" for value in values)
 
 
 def _cell(value: float | None, unit: str) -> str:
@@ -185,9 +195,7 @@ def _cell(value: float | None, unit: str) -> str:
 
 
 def as_json(options: argparse.Namespace, results: dict[str, Result], others_load: float) -> dict[str, Any]:
-    """Everything printed, for a machine."""
-    paper, *ours = results.values()
-    costs = {name: {**asdict(result), "total_seconds": result.total_seconds} for name, result in results.items()}
+    """Everything printed but the ratios, for a machine."""
     return {
         "settings": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
         "machine": {
@@ -195,30 +203,24 @@ def as_json(options: argparse.Namespace, results: dict[str, Result], others_load
             "memory_bytes": psutil.virtual_memory().total,
             "load_average_before": others_load,
         },
-        "results": costs,
-        "ratios": {
-            name: {
-                "phases": ratio(paper.total_seconds, result.total_seconds),
-                "wall": ratio(paper.wall_seconds, result.wall_seconds),
-                "peak_pss": ratio(paper.peak_pss_bytes, result.peak_pss_bytes),
-            }
-            for name, result in zip(list(results)[1:], ours, strict=True)
-        },
+        "results": {name: asdict(result) for name, result in results.items()},
         "counts_agree": not differing_counts(results),
     }
 
 
 def compare(options: argparse.Namespace, scratch: Path) -> int:
-    """Runs the three programs and prints what they cost."""
+    """Runs the programs and prints what they cost."""
     provide_data(options.data, options.scale, options.seed, scratch / "generate.log")
     read_through(options.data)
     others_load = os.getloadavg()[0]
-    results = {
-        "paper's method": run_paper_method(options, scratch),
-        "profile on": run_ours(options, scratch, "on"),
-        "profile off": run_ours(options, scratch, "off"),
-    }
-    print(f"\n{options.data}, {options.year_from}-{options.year_to}, {options.workers}W on {os.cpu_count()} cores;")
+    results = {}
+    if not options.all_years:
+        results["paper's method"] = run_paper_method(options, scratch)
+    if find_spec("polars"):
+        results["polars"] = _run_other("_polars.py", [], options, scratch)
+    results |= {name: run_ours(options, scratch, name.split()[1]) for name in OURS}
+    years = "all years" if options.all_years else f"{options.year_from}-{options.year_to}"
+    print(f"\n{options.data}, {years}, {options.workers}W on {os.cpu_count()} cores;")
     print(f"the paper's method by {options.partitioning}; load average before: {others_load:.1f}\n")
     print(format_table(results))
     if options.json:
@@ -239,6 +241,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the generated data")
     parser.add_argument("--year-from", type=int, default=1950)
     parser.add_argument("--year-to", type=int, default=1960)
+    parser.add_argument("--all-years", action="store_true", help="no years are left out, as the paper's method must")
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--driver-memory", default="9g", help="of the paper's method")
     ways = ["coalesce", "repartition"]

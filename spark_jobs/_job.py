@@ -171,6 +171,8 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = "stopped by the user", 130
     elif isinstance(error, UserError):
         text, code = str(error), 2
+    elif told := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
+        text, code = told[1], 2  # a worker has said it
     elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+)", str(error)):
         text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
     elif "No space left on device" in str(error):

@@ -4,7 +4,7 @@ for the parser of all layouts (`recsys.ratings.read`). Both give the same for a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from py4j.protocol import Py4JError
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -21,6 +20,7 @@ from pyspark.sql import functions as F
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.ratings.chunks import CHUNK_ROWS, READ, TABLE, TOLD_SCHEMA, Batches, chunk_columns
 from recsys.ratings.layout import TextLayout
+from recsys.ratings.ranges import read_texts, readable, tasks_of
 from recsys.ratings.read import FILE, FILES_NUMBERED, HEADER, POSITION, number_files, parse_fields
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class PlainForm:
         forms = [_FORMS.get(name, other) for name in self._columns]
         return "^(?:" + re.escape(self.layout.separator).join(forms) + ")$"
 
-    def may_be_numbers(self, lines: pa.Array) -> bool:
+    def may_be_numbers(self, text: bytes) -> bool:
         """Whether the lines hold nothing but what plain numbers are written with; never where a header does, too."""
         allowed = _PLAIN_BYTES + self.layout.separator.encode()
         header = (self.layout.header or "no header").encode()
-        return bool(header.translate(None, allowed)) and not bytes(_data(lines)).translate(None, allowed)
+        return bool(header.translate(None, allowed)) and not text.translate(None, allowed)
 
     def tell_apart(self, lines: pa.Array) -> tuple[pa.Array, pa.Array, int]:
         """Which lines are plain, which are neither that nor a header nor blank (bool), and how many are headers."""
@@ -68,10 +68,9 @@ class PlainForm:
         is_header = pc.equal(lines, self.layout.header)
         return pc.and_not(plain, is_header), pc.and_not(other, is_header), is_header.true_count
 
-    def parse(self, lines: pa.Array) -> pa.Table | None:
-        """(user, movie, rating[, timestamp]) of plain lines; None where one of them is not plain."""
+    def parse(self, text: bytes, lines: int) -> pa.Table | None:
+        """(user, movie, rating[, timestamp]) of that many plain lines; None where one of them is not plain."""
         separator = self.layout.separator.encode()
-        text = _joined(lines)
         if separator != b"," and (len(separator) > 1 or separator in _PLAIN_BYTES):
             if b"," in text:
                 return None
@@ -87,7 +86,7 @@ class PlainForm:
             )
         except pa.ArrowInvalid:
             return None
-        return table if table.num_rows == len(lines) and not any(c.null_count for c in table.columns) else None
+        return table if table.num_rows == lines and not any(c.null_count for c in table.columns) else None
 
     @cached_property
     def _columns(self) -> list[str]:
@@ -96,68 +95,59 @@ class PlainForm:
 
 
 def _joined(lines: pa.Array) -> bytes:
-    """The lines with a line end between them."""
+    """The lines with a line end behind each."""
     whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-    return bytes(pc.binary_join(whole, pa.scalar("\n", lines.type))[0].as_buffer())
+    return bytes(pc.binary_join(whole, pa.scalar("\n", lines.type))[0].as_buffer()) + (b"\n" if len(lines) else b"")
 
 
-def _data(lines: pa.Array) -> memoryview:
-    """The bytes of all lines, without what stands between them."""
-    offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]
-    return memoryview(lines.buffers()[2] or b"")[offsets[0] : offsets[-1]] if len(lines) else memoryview(b"")
+def _split(text: bytes) -> pa.Array:
+    """The lines (string) of a text in which each has a line end behind it; what is in them is not looked at."""
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    starts = np.append(0, ends - np.arange(len(ends))).astype(np.int32)
+    buffers = [None, pa.py_buffer(starts), pa.py_buffer(text.replace(b"\n", b""))]
+    return pa.Array.from_buffers(pa.string(), len(ends), buffers)
 
 
 def read_chunks(spark: SparkSession, source: Source, form: PlainForm) -> DataFrame:
     """The lines of a text source as chunks, and beside them the lines that are not plain, with their place (odd)."""
-    lines = spark.read.text(source.path)
     many = source.files > 1
-    file_of_task = _file_of_task(lines, source) if many else {}
-    if file_of_task is None:
-        lines = number_files(lines.withColumn(FILE, F.input_file_name()), source)
-    file_type = "string" if len(source.names) > FILES_NUMBERED else "int"
+    local = all(name.startswith("file:/") for name in source.names)
+    tasks = tasks_of([readable(name) for name in source.names]) if local else None
+    file_type = "int" if tasks is not None or len(source.names) <= FILES_NUMBERED else "string"
     file = f", {FILE}: {file_type}" if many else ""
     schema = f"{TOLD_SCHEMA}, {TABLE} binary, {ODD} array<struct<{POSITION}: bigint, {_VALUE}: string{file}>>"
 
-    def parse(batches: Batches) -> Batches:
-        task = TaskContext.get()
-        part = task.partitionId() if task else 0
-        return parse_lines(batches, form, part, file_of_task.get(part) if file_of_task else None)
+    def parse_batches(batches: Batches) -> Batches:
+        texts = ((_joined(batch[_VALUE]), batch[FILE] if many else None) for batch in batches)
+        return parse_texts(texts, form, _part())
 
-    return lines.mapInArrow(parse, schema)
+    def parse_ranges(_batches: Batches) -> Batches:
+        part = _part()
+        texts = ((text, one.file if many else None) for one in (tasks or [])[part] for text in read_texts(one))
+        return parse_texts(texts, form, part)
 
-
-def _file_of_task(lines: DataFrame, source: Source) -> dict[int, int] | None:
-    """The number of the file that each task reads, as `number_files` has it; None where a task reads several.
-
-    To say it here spares a column beside every line.
-    """
-    if len(source.names) > FILES_NUMBERED:
-        return None
-    number = {name: place for place, name in enumerate(source.names, 1)}
-    found: dict[int, int] = {}
-    try:
-        for part in lines._jdf.queryExecution().toRdd().partitions():
-            names = {str(file.filePath().toString()) for file in part.files()}
-            if len(names) != 1:
-                return None
-            found[int(part.index())] = number[names.pop()]
-    except (Py4JError, KeyError, TypeError):
-        return None  # Spark's inside, not its interface: any doubt, and the lines tell it themselves
-    return found
+    if tasks is not None:
+        return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(parse_ranges, schema)
+    lines = spark.read.text(source.path)
+    if many:
+        lines = number_files(lines.withColumn(FILE, F.input_file_name()), source)
+    return lines.mapInArrow(parse_batches, schema)
 
 
-def parse_lines(batches: Batches, form: PlainForm, part: int = 0, file: int | None = None) -> Iterator[pa.RecordBatch]:
-    """Batches of lines (value[, file]) of one task as chunks; `file` where they do not tell it."""
+def _part() -> int:
+    """The number of this task."""
+    task = TaskContext.get()
+    return task.partitionId() if task else 0
+
+
+def parse_texts(
+    texts: Iterable[tuple[bytes, pa.Array | int | None]], form: PlainForm, part: int = 0
+) -> Iterator[pa.RecordBatch]:
+    """The lines of one task as chunks: texts, an end behind each line, with the file of all of one or of each line."""
     place = part << 33  # as monotonically_increasing_id counts
     waiting = _Waiting()
-    for batch in batches:
-        columns = {POSITION: pa.array(np.arange(place, place + batch.num_rows)), _VALUE: batch[_VALUE]}
-        place += batch.num_rows
-        if FILE in batch.schema.names:
-            columns[FILE] = batch[FILE]
-        elif file is not None:
-            columns[FILE] = pa.repeat(pa.scalar(file, pa.int32()), batch.num_rows)
-        waiting.add(pa.RecordBatch.from_pydict(columns), form)
+    for text, file in texts:
+        place += waiting.add(text, place, file, form)
         if waiting.rows >= CHUNK_ROWS:
             yield waiting.chunk()
             waiting = _Waiting()
@@ -173,26 +163,33 @@ class _Waiting:
         self._tables: list[pa.Table] = []
         self._odd: list[pa.RecordBatch] = []
 
-    def add(self, lines: pa.RecordBatch, form: PlainForm) -> None:
-        """Takes in lines (position, value[, file])."""
+    def add(self, text: bytes, place: int, file: pa.Array | int | None, form: PlainForm) -> int:
+        """Takes in lines, the first one at `place`; how many they are."""
+        count = text.count(b"\n")
+        columns = {POSITION: pa.array(np.arange(place, place + count))}
+        if file is not None:
+            columns[FILE] = pa.repeat(pa.scalar(file, pa.int32()), count) if isinstance(file, int) else file
+        places = pa.RecordBatch.from_pydict(columns)
         if not self._odd:
-            self._odd.append(lines.slice(0, 0))  # their types
-        if form.may_be_numbers(lines[_VALUE]) and self._add_plain(lines, form):
-            return
-        plain, other, headers = form.tell_apart(lines[_VALUE])
+            self._add_odd(_lines_at(places.slice(0, 0), pa.array([], pa.string())))  # their types
+        if form.may_be_numbers(text) and self._add_plain(text, places, form):
+            return count
+        lines = _split(text)
+        plain, other, headers = form.tell_apart(lines)
         self.headers += headers
-        self._add_odd(lines.filter(other))
-        lines = lines.filter(plain)
-        if not self._add_plain(lines, form):
-            self._add_odd(lines)
+        every = _lines_at(places, lines)
+        self._add_odd(every.filter(other))
+        if not self._add_plain(_joined(lines.filter(plain)), places.filter(plain), form):
+            self._add_odd(every.filter(plain))
+        return count
 
-    def _add_plain(self, lines: pa.RecordBatch, form: PlainForm) -> bool:
-        table = form.parse(lines[_VALUE]) if lines.num_rows else None
+    def _add_plain(self, text: bytes, places: pa.RecordBatch, form: PlainForm) -> bool:
+        table = form.parse(text, places.num_rows) if places.num_rows else None
         if table is None:
             return False
-        table = table.append_column(POSITION, lines[POSITION])
-        if FILE in lines.schema.names:
-            table = table.append_column(FILE, lines[FILE].dictionary_encode())
+        table = table.append_column(POSITION, places[POSITION])
+        if FILE in places.schema.names:
+            table = table.append_column(FILE, places[FILE].dictionary_encode())
         self._tables.append(table)
         self.rows += table.num_rows
         return True
@@ -209,6 +206,12 @@ class _Waiting:
         odd = pa.concat_batches(self._odd).to_struct_array()
         columns[ODD] = pa.ListArray.from_arrays(pa.array([0, len(odd)], pa.int32()), odd)
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _lines_at(places: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
+    """(position, value[, file]) of lines."""
+    columns = dict(zip(places.schema.names, places.columns, strict=True))
+    return pa.RecordBatch.from_pydict({POSITION: columns.pop(POSITION), _VALUE: lines, **columns})
 
 
 def odd_rows(chunks: DataFrame, source: Source) -> DataFrame:

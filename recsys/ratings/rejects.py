@@ -170,7 +170,7 @@ def _part() -> Column:
 
 
 def _readable() -> Column:
-    """The file as `sources.readable` has it: a plain path where it is local."""
+    """The file as `ranges.readable` has it: a plain path where it is local."""
     path = F.regexp_replace(FILE, "^file:/+", "/")
     decoded = F.url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
     return F.when(F.col(FILE).startswith("file:/"), decoded).otherwise(F.col(FILE))

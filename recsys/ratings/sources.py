@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
@@ -29,6 +27,7 @@ from recsys.ratings.layout import (
     sample_fields,
     tell_layout,
 )
+from recsys.ratings.ranges import readable
 
 _FILES_LOOKED_AT = 200
 
@@ -109,11 +108,6 @@ def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, defau
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings is looked for")
     return look_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
-
-
-def readable(file: str) -> str:
-    """A file as its user knows it: a plain path where Spark's address is of a local one."""
-    return unquote(re.sub("^file:/+", "/", file)) if file.startswith("file:/") else file
 
 
 def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from recsys.columns import CODE, RATING
 from recsys.ratings.blocks import blocks_of_batch
 
-_COUNT = "count"
+_KIND, _VALUE, _COUNT = "kind", "value", "count"
+# what is counted: the ratings of a movie (by its code), those of a value, the users with so many
+_KINDS = _MOVIE, _RATING, _USER = 0, 1, 2
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
@@ -54,33 +56,33 @@ def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:
     def partial(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for block in blocks_of_batch(batch):
-                values, kinds = np.unique(block.ratings, return_inverse=True)
-                cells = np.bincount(block.indices.astype(np.int64) * len(values) + kinds)
-                found = np.flatnonzero(cells)
-                lengths, users = np.unique(np.diff(block.indptr), return_counts=True)
+                counts = [
+                    pc.value_counts(pa.array(values)).flatten()
+                    for values in (block.indices, block.ratings, np.diff(block.indptr))
+                ]
                 columns = {
-                    CODE: pa.array(np.append(found // len(values), np.full(len(lengths), -1)).astype(np.int32)),
-                    RATING: pa.array(np.append(values[found % len(values)], lengths).astype(np.float64)),
-                    _COUNT: pa.array(np.append(cells[found], users)),
+                    _KIND: pa.array(np.repeat(_KINDS, [len(values) for values, _ in counts]).astype(np.int8)),
+                    _VALUE: pa.concat_arrays([values.cast(pa.float64()) for values, _ in counts]),
+                    _COUNT: pa.concat_arrays([numbers for _, numbers in counts]),
                 }
                 yield pa.RecordBatch.from_pydict(columns)
 
-    # one job for both: how often each movie got each rating, and (code -1) how many users have so many ratings
-    counted = gathered.mapInArrow(partial, f"{CODE} int, {RATING} double, {_COUNT} bigint")
-    rows = counted.groupBy(CODE, RATING).agg(F.sum(_COUNT)).collect()
-    per_user = [(int(length), users) for code, length, users in rows if code < 0]
-    per_cell = [row for row in rows if row[0] >= 0]
+    counted = gathered.mapInArrow(partial, f"{_KIND} tinyint, {_VALUE} double, {_COUNT} bigint")
+    # one job for the three
+    told = counted.groupBy(_KIND, _VALUE).agg(F.sum(_COUNT).alias(_COUNT)).toArrow()
+    kinds, values, numbers = (told[name].to_numpy() for name in (_KIND, _VALUE, _COUNT))
     movie_counts = np.zeros(known_movies, np.int64)
-    rating_counts: dict[float, int] = {}
-    for code, rating, count in per_cell:
-        movie_counts[code] += count
-        rating_counts[rating] = rating_counts.get(rating, 0) + count
+    movie_counts[values[kinds == _MOVIE].astype(np.int64)] = numbers[kinds == _MOVIE]
+    by_value, by_user = (
+        zip(values[kinds == kind].tolist(), numbers[kinds == kind].tolist(), strict=True) for kind in (_RATING, _USER)
+    )
+    user_histogram = {int(length): users for length, users in by_user}
     return Statistics(
-        users=sum(users for _, users in per_user),
+        users=sum(user_histogram.values()),
         movies=int((movie_counts > 0).sum()),
         ratings=int(movie_counts.sum()),
-        rating_counts=rating_counts,
-        user_histogram={count: users for count, users in per_user},
+        rating_counts=dict(by_value),
+        user_histogram=user_histogram,
         movie_counts=movie_counts,
     )
 

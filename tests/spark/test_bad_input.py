@@ -1,5 +1,6 @@
 """Rows that cannot be used: counted by reason, shown with their place, kept aside, and never more than allowed."""
 
+import gzip
 import os
 import signal
 
@@ -218,3 +219,22 @@ def test_no_row_is_lost_whatever_the_files_hold(spark, tmp_path, files, end):
         line = (tmp_path / os.path.basename(row.file)).read_bytes().split(end.encode())[row.row - 1]
         assert row.line == line.decode(errors="replace")
     prepared.blocks.unpersist()
+
+
+def test_packed_files_which_spark_unpacks_give_the_same(spark, tmp_path):
+    """Files that Python reads itself, and the same lines by way of Spark."""
+    files = [
+        f"{HEADER}\n1,1,3.0,4\n1,2,4.5,5\r\n\n2,1,x,6\n",
+        f'{HEADER}\n1,1,2.0,4\n"2",1,5.0,7\n2,2,9.0,8\n3,2,1.5,9',
+    ]
+    for number, text in enumerate(files):
+        (tmp_path / f"{number}.csv").write_bytes(text.encode())
+        (tmp_path / f"{number}.csv.gz").write_bytes(gzip.compress(text.encode()))
+    told = []
+    for ending in ("csv", "csv.gz"):
+        prepared = run_prepare(spark, ratings=f"{tmp_path}/?.{ending}", max_rejected=1.0)
+        assert arrays_of(prepared) == {1: {1: 2.0, 2: 4.5}, 2: {1: 5.0}, 3: {2: 1.5}}
+        assert counts_of(prepared) == {"does_not_parse": 1, "off_scale": 1, "duplicate": 1}
+        told.append([(row.reason, row.row, row.line) for row in prepared.rejected.collect()])
+        prepared.blocks.unpersist()
+    assert sorted(told[0]) == sorted(told[1])

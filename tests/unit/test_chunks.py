@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.ratings.chunks import READ, TABLE, Scale, pack, unpack
 from recsys.ratings.layout import TextLayout
-from recsys.ratings.plain import ODD, PlainForm, parse_lines
+from recsys.ratings.plain import ODD, PlainForm, parse_texts
 from recsys.ratings.read import FILE, POSITION
 from recsys.ratings.read import HEADER as HEADERS
 
@@ -32,9 +32,9 @@ def form_of(
 def parse(lines: list[str], form: PlainForm, size: int = 3, part: int = 0):
     """The plain rows with their place, the places and texts of the others, and the number of headers."""
     pieces = [lines[start : start + size] for start in range(0, len(lines), size)]
-    batches = [pa.RecordBatch.from_pydict({"value": pa.array(piece, pa.string())}) for piece in pieces]
+    texts = [("".join(f"{one}\n" for one in piece).encode(), NUMBERED) for piece in pieces]
     rows, odd, headers = [], [], 0
-    for chunk in parse_lines(batches, form, part, NUMBERED):
+    for chunk in parse_texts(texts, form, part):
         (told,) = chunk.to_pylist()
         headers += told[HEADERS]
         table = unpack(told[TABLE]).to_pylist() if told[TABLE] else []
