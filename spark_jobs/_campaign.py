@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import re
 import shutil
@@ -17,6 +16,7 @@ from typing import Any
 
 from recsys.errors import UserError
 from spark_jobs._grid import Planned
+from spark_jobs._lock import alone
 
 NOTES = "compare.json"
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
@@ -46,7 +46,7 @@ class Campaign:
             told = json.loads(notes.read_text(encoding="utf-8"))
             self._done = {one["name"]: Done(**one) for one in told["runs"]}
             self.fetched = list(told["fetched"])
-        elif folder.is_dir() and any(one.name != ".lock" for one in folder.iterdir()):
+        elif folder.is_dir() and any(folder.iterdir()):
             raise UserError(f"--output {folder}: is not empty, and no comparison: name a new directory")
 
     @contextmanager
@@ -55,14 +55,9 @@ class Campaign:
         try:
             for folder in (self.folder, self.runs, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / ".lock").open("w")
         except OSError as error:
             raise UserError(f"--output {self.folder}: cannot be written: {error.strerror}") from None
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError(f"--output {self.folder}: another compare is at work there: wait for its end") from None
+        with alone(self.folder):
             yield
 
     def path(self, name: str) -> Path:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +22,7 @@ from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
 from spark_jobs._java import find_java, install_java
+from spark_jobs._lock import alone
 from spark_jobs._profile import gather
 from spark_jobs._secret import cluster_secret, with_secret
 from spark_jobs._supervise import run_to_end
@@ -54,15 +55,15 @@ def main(argv: Sequence[str]) -> int:
             _compare(arguments, rest)
         environment = _environment(arguments, _java() if arguments.needs_spark else None)
         properties, secret = _properties(arguments), cluster_secret(arguments, _place(arguments.master))
-        run = _run_directory(arguments)
-        scratch = _scratch(run)
-        if secret:
-            properties = with_secret(properties, secret, scratch)
-        environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
-        try:
-            return _run(_command(arguments, properties, run, scratch), environment, arguments, run)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with _run_directory(arguments) as run:
+            scratch = _scratch(run)
+            if secret:
+                properties = with_secret(properties, secret, scratch)
+            environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
+            try:
+                return _run(_command(arguments, properties, run, scratch), environment, arguments, run)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
     except UserError as error:
         return fail(error)
     except KeyboardInterrupt:
@@ -143,9 +144,12 @@ def _spark_home() -> str:
     return str(Path(spec.origin).parent)
 
 
-def _run_directory(arguments: Arguments) -> Path | None:
+@contextlib.contextmanager
+def _run_directory(arguments: Arguments) -> Iterator[Path | None]:
+    """The run directory, which is this process' alone; None of a job that has none."""
     if not arguments.leaves_directory:
-        return None
+        yield None
+        return
     given = arguments_module.run_directory_given(arguments)
     if given is None:
         base = Path.cwd() / "runs" / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -154,11 +158,13 @@ def _run_directory(arguments: Arguments) -> Path | None:
         while given.exists():
             number += 1
             given = base.with_name(f"{base.name}-{number}")
-    if getattr(arguments.options, "resume", None):
-        _rundir.reopen(given)
-    else:
+    goes_on = getattr(arguments.options, "resume", None)
+    if not goes_on:
         _rundir.create(given)
-    return given
+    with alone(given):
+        if goes_on:
+            _rundir.reopen(given)
+        yield given
 
 
 def _scratch(run: Path | None) -> Path:

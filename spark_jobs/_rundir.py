@@ -28,9 +28,12 @@ def create(path: Path) -> None:
     """Makes a run directory; UserError where there is something in it already or it cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise UserError(f"--output {path}: is not empty: name a new directory, or remove this one")
-        (path / "resources").mkdir()
+        try:
+            if any(path.iterdir()):
+                raise FileExistsError
+            (path / "resources").mkdir()  # of two runs at once, one makes it
+        except FileExistsError:
+            raise UserError(f"--output {path}: is not empty: name a new directory, or remove this one") from None
     except OSError as error:
         raise UserError(f"--output {path}: cannot be written: {error.strerror}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from recsys.recommend import Ranker, load_recommender, movie_index, recommend_to
 from recsys.recommend.lookup import sources_of, user_in_data, user_in_prepared
 from recsys.recommend.titles import find_title, parse_ratings
 from spark_jobs._job import Run, exit_with, run_job
+from spark_jobs._lock import alone
 from spark_jobs._model import config_of, run_of
 from spark_jobs._tell import describe_data, describe_source
 
@@ -54,7 +56,8 @@ def _recommend_to_all(run: Run, options: Any) -> None:
     users = int(prepared.statistics["users"])
     plan = {"model": _fingerprint(folder), "top": options.top, "ratings": int(prepared.statistics["ratings"])}
     run.say(f"the {options.top} best of {len(recommender.items):,} movies for {users:,} users")
-    recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
+    with _alone_in(options.output):
+        recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
     run.say(f"user, rank, movie, score: {options.output}")
 
 
@@ -68,6 +71,14 @@ def _ratings_of_all(run: Run, directory: str | None, config: Config, folder: Pat
     run.say(describe_source(data))
     sources = sources_of(spark, data, folder / "data")
     return prepare(spark, sources, data, run.phase, profile=False)
+
+
+def _alone_in(output: str) -> AbstractContextManager[None]:
+    """Keeps a second call out of a directory; of other file systems it cannot be told."""
+    if "://" in output:
+        return nullcontext()
+    Path(output).mkdir(parents=True, exist_ok=True)
+    return alone(Path(output))
 
 
 def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:

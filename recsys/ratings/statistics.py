@@ -56,10 +56,10 @@ def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:
     def partial(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for block in blocks_of_batch(batch):
-                counts = [
-                    pc.value_counts(pa.array(values)).flatten()
-                    for values in (block.indices, block.ratings, np.diff(block.indptr))
-                ]
+                per_movie = np.bincount(block.indices)
+                rated = np.flatnonzero(per_movie)
+                counts = [(pa.array(rated), pa.array(per_movie[rated]))]
+                counts += [pc.value_counts(pa.array(one)).flatten() for one in (block.ratings, np.diff(block.indptr))]
                 columns = {
                     _KIND: pa.array(np.repeat(_KINDS, [len(values) for values, _ in counts]).astype(np.int8)),
                     _VALUE: pa.concat_arrays([values.cast(pa.float64()) for values, _ in counts]),
