@@ -25,7 +25,7 @@ from recsys.config import Config
 from recsys.errors import UserError
 from recsys.session import PROPERTIES
 from recsys.settings import write_config
-from recsys.workers import ship
+from recsys.workers import LIGHT, ship, warm_up
 from spark_jobs import _rundir
 from spark_jobs._arguments import Arguments, fail, parse_arguments
 from spark_jobs._profile import Profile
@@ -86,6 +86,7 @@ class Run:
             builder = builder.master(self.arguments.master)
         spark = builder.getOrCreate()
         ship(spark.sparkContext)
+        warm_up(spark.sparkContext, LIGHT)  # while the driver looks at the data
         # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
         signal.signal(signal.SIGINT, _interrupt)
         self.write_json(
@@ -176,7 +177,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
     elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+)", str(error)):
         text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
     elif "No space left on device" in str(error):
-        again = "go on with train --resume" if run.arguments.job == "train" else "call it again"
+        again = "go on with train --resume" if run.arguments.job == "train" else "call it again, into a new directory"
         text, code = f"the disk of {run.path}, or of an executor, is full: free some of it and {again}", 1
     else:
         more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from compare_data import make_small_ratings
-from launching import ROOT, TINY, succeed
+from launching import EPOCHS, ROOT, TINY, succeed
 from standalone import OnCluster, running_cluster, train_on
 
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
@@ -67,6 +67,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
     cwd = tmp_path_factory.mktemp("preparing")
     succeed("prepare", "--config", settings, "--output", "prepared", cwd=cwd)
     return cwd / "prepared"
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, settings: Path, prepared: Path) -> Path:
+    """A run of EPOCHS epochs that nothing happened to: what those must equal that something happens to."""
+    cwd = tmp_path_factory.mktemp("undisturbed")
+    own = ["--config", settings, "--prepared", prepared, "--set", f"training.epochs={EPOCHS}"]
+    succeed("train", *own, "--output", "run", cwd=cwd)
+    return cwd / "run"
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import psutil
+
+from recsys import load_recommender
+from recsys.quiet import quiet_keras
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_SECONDS = 300  # of a hung job, not of a slow one
 SECRET_FILE = Path(__file__).with_name("cluster-secret.txt")  # of the clusters that tests start
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time of jobs as short as these
+
+EPOCHS = 16  # of the run that disturbed ones are held against
 
 TINY = """
 [data]
@@ -135,6 +142,32 @@ def history(run: Path) -> list[dict[str, str]]:
     path = run / "history.csv"
     with path.open(newline="") if path.exists() else open(os.devnull) as file:
         return list(csv.DictReader(file))
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    """The arrays of a run's model."""
+    return quiet_keras().models.load_model(run / "model" / "model.keras").get_weights()
+
+
+def check_same(run: Path, undisturbed: Path) -> None:
+    """Losses of every epoch, weights and metrics, bit for bit."""
+    losses = [
+        [(row["epoch"], row["train_loss"], row["validation_loss"], row["rows"]) for row in history(one)]
+        for one in (run, undisturbed)
+    ]
+    assert losses[0] == losses[1] and len(losses[0]) == EPOCHS
+    for one, other in zip(weights(run), weights(undisturbed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert read_json(run / "metrics.json") == read_json(undisturbed / "metrics.json")
+
+
+def check_sample_user(run: Path, found: pd.DataFrame) -> None:
+    """Who is asked for alone gets the same."""
+    sample = read_json(run / "recommendations.json")
+    its = found[found["user"] == sample["user"]].sort_values("rank")
+    best = load_recommender(run).recommend({one["movie_id"]: one["rating"] for one in sample["rated"]}, len(its))
+    assert its["movie"].tolist() == [one["movie_id"] for one in best]
+    np.testing.assert_allclose(its["score"], [one["score"] for one in best], rtol=1e-4)
 
 
 def read_json(path: Path) -> Any:

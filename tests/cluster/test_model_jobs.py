@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pandas as pd
 import pytest
-from launching import launch, read_json, succeed
-
-from recsys import load_recommender
+from launching import check_sample_user, launch, read_json, succeed
 
 
 def test_evaluate_gives_the_figures_of_train(trained, tmp_path):
@@ -64,12 +59,3 @@ def test_recommend_to_everybody(trained, prepared, tmp_path):
     assert len(again) == len(found)
     refused = launch("recommend", "--all", "--model", trained.path, "--output", "out", cwd=tmp_path)
     assert refused.returncode == 2 and "is not empty" in refused.stdout + refused.stderr
-
-
-def check_sample_user(run: Path, found: pd.DataFrame) -> None:
-    """Who is asked for alone gets the same."""
-    sample = read_json(run / "recommendations.json")
-    its = found[found["user"] == sample["user"]].sort_values("rank")
-    best = load_recommender(run).recommend({one["movie_id"]: one["rating"] for one in sample["rated"]}, len(its))
-    assert its["movie"].tolist() == [one["movie_id"] for one in best]
-    np.testing.assert_allclose(its["score"], [one["score"] for one in best], rtol=1e-4)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
-from launching import ROOT, history, phases, read_json
-from standalone import SPARK
-
-from recsys.quiet import quiet_keras
-
-
-def weights(run: Path) -> list[np.ndarray]:
-    return quiet_keras().models.load_model(run / "model" / "model.keras").get_weights()
+import pandas as pd
+import pytest
+from compare_data import make_small_ratings
+from launching import QUICK_JAVA, ROOT, check_sample_user, history, phases, read_json, succeed, weights
+from standalone import SPARK, Cluster
 
 
 def test_train_runs_on_a_cluster_that_has_only_what_is_shipped(on_cluster):
@@ -54,3 +50,36 @@ def test_a_cluster_gives_the_very_same_as_one_machine(on_cluster, trained):
         np.testing.assert_array_equal(one, other)
     for name in ("statistics.json", "metrics.json", "recommendations.json"):
         assert read_json(ours / name) == read_json(theirs / name), name
+
+
+def there(cluster: Cluster) -> tuple[str, ...]:
+    """Options by which a job runs on the cluster."""
+    return ("--master", cluster.url, "--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}")
+
+
+def test_the_other_jobs_run_there_too(on_cluster, trained, tmp_path):
+    cluster, model = there(on_cluster.cluster), trained.path
+    succeed("prepare", "--config", trained.settings, "--output", "prepared", *cluster, cwd=tmp_path)
+    assert read_json(tmp_path / "prepared" / "statistics.json") == read_json(model / "statistics.json")
+
+    given = ["--model", model, "--prepared", tmp_path / "prepared"]
+    succeed("evaluate", *given, "--output", "evaluated", *cluster, cwd=tmp_path)
+    figures = [read_json(run / "metrics.json")["ranking"]["model"] for run in (tmp_path / "evaluated", model)]
+    assert figures[0]["ndcg@100"]["mean"] == pytest.approx(figures[1]["ndcg@100"]["mean"], rel=1e-4)
+
+    succeed("recommend", "--all", *given, "--top", "5", "--output", "best", *cluster, cwd=tmp_path)
+    check_sample_user(model, pd.read_parquet(tmp_path / "best"))
+
+
+def test_workers_are_compared_there(on_cluster, tmp_path):
+    cwd = make_small_ratings(tmp_path / "here")
+    own = ["--config", "./small.toml", "--workers", "1", "2", "--output", "out"]
+    succeed("compare", *own, *there(on_cluster.cluster), cwd=cwd, jobs=2)
+    for workers in (1, 2):
+        run = cwd / "out" / "runs" / f"small-{workers}w-1"
+        assert read_json(run / "run.json")["status"] == "succeeded"
+        properties = read_json(run / "environment.json")["spark"]
+        assert (properties["spark.master"], properties["spark.cores.max"]) == (on_cluster.cluster.url, str(workers))
+        hosts = read_json(run / "resources" / "hosts.json")["hosts"]
+        assert any(one["role"] == "executor" for one in hosts)
+    assert (cwd / "out" / "index.html").exists()
