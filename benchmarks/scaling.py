@@ -6,6 +6,8 @@
 Each run is `./spark-submit.sh train --config ml-25m` on generated data, from the files to the report, with `--epochs`
 epochs. Cost = a ratings^b is fitted by least squares of logarithms over all scales but the largest, and held against
 that one: what the fit is worth where it was not made. A phase of fractions of a second has no exponent to speak of.
+
+`--json FILE` adds what was measured to a file, from which `cost_model.py` fits and checks its model.
 """
 
 from __future__ import annotations
@@ -13,14 +15,20 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from recsys.settings import load_tree  # noqa: E402
+
 PHASES = (
     "data_loading", "ratings_transformation", "movies_transformation", "data_integration", "statistical_analysis",
     "ratings_arrays", "model_training", "model_evaluation", "total",
@@ -29,8 +37,8 @@ PHASES = (
 Costs = dict[str, tuple[float, float]]  # phase -> (seconds, peak PSS in bytes)
 
 
-def run(scale: float, options: argparse.Namespace, folder: Path) -> tuple[int, Costs]:
-    """(ratings in the files, what a run cost)."""
+def run(scale: float, options: argparse.Namespace, folder: Path) -> tuple[int, Costs, dict[str, Any]]:
+    """Ratings in the files, what a run cost, and what it was like."""
     output = folder / f"scale-{scale:g}"
     settings = ["data.dataset=synthetic", f"data.scale={scale}", f"data.data_dir={options.data}"]
     settings += [f"training.epochs={options.epochs}", *options.set]
@@ -44,12 +52,38 @@ def run(scale: float, options: argparse.Namespace, folder: Path) -> tuple[int, C
     with (output / "report" / "phases.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             if row["phase"] in PHASES:
-                costs[row["phase"]] = float(row["wall_seconds"]), float(row["pss_peak_bytes"])
+                costs[row["phase"]] = float(row["wall_seconds"]), float(row["pss_peak_bytes"] or 0)
     with (output / "history.csv").open(newline="") as file:
         epochs = [float(row["seconds"]) for row in csv.DictReader(file)]
     costs["an epoch"] = float(np.median(epochs[1:] or epochs)), costs["model_training"][1]
-    statistics = json.loads((output / "statistics.json").read_text(encoding="utf-8"))
-    return int(statistics["rows_read"]), costs
+    return int(_json(output / "statistics.json")["rows_read"]), costs, {"costs": costs, **describe(output)}
+
+
+def describe(output: Path) -> dict[str, Any]:
+    """What the costs of a run depend on."""
+    statistics, config = _json(output / "statistics.json"), load_tree([output / "config.toml"])
+    training = config["training"]
+    shuffled: dict[str, int] = {}
+    for line in (output / "resources" / "stages.jsonl").read_text(encoding="utf-8").splitlines():
+        stage = json.loads(line)
+        shuffled[stage["phase"] or ""] = shuffled.get(stage["phase"] or "", 0) + stage["shuffle_write_bytes"]
+    return {
+        "ratings": statistics["rows_read"],
+        "likes": statistics["ratings"],
+        "users": statistics["users"],
+        "movies": statistics["movies"],
+        "movies_in_file": statistics["movies_file"]["rows_read"],
+        "width": config["model"]["hidden"][0],
+        "sampled": training["sampled_items"],
+        "loss_rows": training["loss_rows"],
+        "workers": training["workers"],
+        "cores": min(training["workers"], os.cpu_count() or 1),
+        "shuffled_bytes": shuffled,
+    }
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def fit(sizes: np.ndarray, costs: np.ndarray) -> tuple[float, float]:
@@ -107,13 +141,17 @@ def main() -> int:
     parser.add_argument("--scales", type=float, nargs="+", default=[0.1, 0.25, 0.5, 1.0])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="adds the runs there")
     parser.add_argument("--plot", metavar="FILE", help="draws the picture there")
     options = parser.parse_args()
     found: dict[int, Costs] = {}
     with tempfile.TemporaryDirectory(prefix="howdah-scaling-") as folder:
         for scale in sorted(options.scales):
-            ratings, found_costs = run(scale, options, Path(folder))
+            ratings, found_costs, described = run(scale, options, Path(folder))
             found[ratings] = found_costs
+            if options.json:
+                runs = _json(options.json) if options.json.exists() else []
+                options.json.write_text(json.dumps([*runs, described], indent=1) + "\n", encoding="utf-8")
             print(f"scale {scale:g}: {ratings:,} ratings, {found_costs['total'][0]:.0f} s", flush=True)
     print("\n".join(told(found)))
     if options.plot:
