@@ -165,9 +165,11 @@ def _fit_linear_alone(run: Run, model: Any, config: Config, examples: Examples, 
     _fit_linear(model, parts[TRAIN], examples, config)
     save_model(run.path / "model", model)
     shared = share(parts[TRAIN].blocks.context, model, config.model)
-    losses = mean_losses({role: parts[role] for role in (TRAIN, VALIDATION)}, shared, examples, config.model.loss)
+    about = {TRAIN: config.training.loss_rows}
+    measured = {role: parts[role] for role in (TRAIN, VALIDATION)}
+    losses = mean_losses(measured, shared, examples, config.model.loss, about)
     shared.destroy()
     seconds = round(time.monotonic() - started, 3)
-    ended = Epoch(1, losses[TRAIN], losses[VALIDATION], seconds, parts[TRAIN].rows, config.training.workers)
+    ended = Epoch(1, losses[TRAIN].loss, losses[VALIDATION].loss, seconds, parts[TRAIN].rows, config.training.workers)
     History(run.path / "history.csv").append(ended)
     return ended

@@ -50,8 +50,8 @@ class TrainingConfig(Table):
     )
     loss_rows: int = key(
         0,
-        "local_sgd: the training loss is measured on so many rating arrays, evenly taken; 0 is all of them, which with "
-        "a large catalogue takes as long as training",
+        "local_sgd: the training loss, of epochs and in the evaluation, is measured on about so many rating arrays, "
+        "evenly taken; 0 is all of them, which with a large catalogue takes as long as training",
         "users",
         ge=0,
     )

@@ -210,8 +210,9 @@ def measure_ratings(
 
 
 def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
-    losses = mean_losses({role: parts[role] for role in (TRAIN, TEST)}, shared, examples, config.model.loss)
-    train, test = losses[TRAIN], losses[TEST]
+    about = {TRAIN: config.training.loss_rows}
+    losses = mean_losses({role: parts[role] for role in (TRAIN, TEST)}, shared, examples, config.model.loss, about)
+    train, test = losses[TRAIN].loss, losses[TEST].loss
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
     rows = f"{config.data.orientation}s"
     return {
@@ -221,8 +222,8 @@ def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examp
         "train": train,
         "test": test,
         "divergence": (test - train) / train if train else None,
-        f"train_{rows}": parts[TRAIN].rows,
-        f"test_{rows}": parts[TEST].rows,
+        f"train_{rows}": losses[TRAIN].rows,
+        f"test_{rows}": losses[TEST].rows,
     }
 
 

@@ -2,30 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from recsys.evaluation.scoring import SharedModel, outputs
 from recsys.networks.losses import loss_sums as sums
-from recsys.ratings.blocks import Block
+from recsys.ratings.blocks import Block, mix
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
 
-
-def mean_losses(parts: dict[int, Part], shared: SharedModel, examples: Examples, loss: str) -> dict[int, float]:
-    """The mean loss of each role's part in one Spark job, every row counted once whatever its partition."""
-    jobs = [part.blocks.mapPartitions(_partition_sums(shared, examples, loss, role)) for role, part in parts.items()]
-    context = jobs[0].context
-    totals: dict[int, list[float]] = {role: [0.0, 0.0] for role in parts}
-    for role, total, weight in context.union(jobs).collect():
-        totals[role][0] += total
-        totals[role][1] += weight
-    return {role: total / weight if weight else float("nan") for role, (total, weight) in totals.items()}
+_LOSS_SALT = np.uint64(0x6C6F7373)
 
 
-def _partition_sums(shared: SharedModel, examples: Examples, loss: str, role: int) -> Any:
-    def run(blocks: Iterator[Block]) -> Iterator[tuple[int, float, float]]:
-        yield (role, *loss_sums(blocks, shared, examples, loss, role))
+class Measured(NamedTuple):
+    """A mean loss, and the rows that it is of."""
+
+    loss: float
+    rows: int
+
+
+def mean_losses(
+    parts: Mapping[int, Part],
+    shared: SharedModel,
+    examples: Examples,
+    loss: str,
+    about: Mapping[int, int] | None = None,
+) -> dict[int, Measured]:
+    """The mean loss of each role's part in one Spark job, every row counted once whatever its partition.
+
+    `about` has for a role how many rows are enough (0: all are measured); which they are depends on their ids alone.
+    """
+    jobs = []
+    for role, part in parts.items():
+        enough = (about or {}).get(role, 0)
+        every = max(1, part.rows // enough) if enough else 1
+        jobs.append(part.blocks.mapPartitions(_partition_sums(shared, examples, loss, role, every)))
+    totals = {role: np.zeros(3) for role in parts}
+    for role, *found in jobs[0].context.union(jobs).collect():
+        totals[role] += found
+    return {
+        role: Measured(total / weight if weight else float("nan"), int(rows))
+        for role, (total, weight, rows) in totals.items()
+    }
+
+
+def _partition_sums(shared: SharedModel, examples: Examples, loss: str, role: int, every: int) -> Any:
+    def run(blocks: Iterator[Block]) -> Iterator[tuple[int, float, float, int]]:
+        rows = 0
+
+        def chosen() -> Iterator[Block]:
+            nonlocal rows
+            for block in blocks:
+                some = block if every == 1 else block.take(mix(block.hashes ^ _LOSS_SALT) % np.uint64(every) == 0)
+                if some.rows:
+                    rows += some.rows
+                    yield some
+
+        total, weight = loss_sums(chosen(), shared, examples, loss, role)
+        yield role, total, weight, rows
 
     return run
 

@@ -85,7 +85,8 @@ class Elephas:
         """By the network, on dense batches."""
         shared = share(self._parts[TRAIN].blocks.context, self._baseline.network, self._model)
         try:
-            return mean_losses(self._parts, shared, self._examples, self._model.loss)
+            measured = mean_losses(self._parts, shared, self._examples, self._model.loss)
+            return {role: one.loss for role, one in measured.items()}
         finally:
             shared.destroy()
 
