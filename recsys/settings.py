@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from recsys.config import Complaint, Config, Table
 from recsys.errors import ConfigError
-from recsys.secrets import masked
+from recsys.secrets import masked, unmasked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -47,6 +47,8 @@ def load_tree(
         path = find_file(str(file), experiments)
         layer = _read(path)
         layer.setdefault("name", path.stem)
+        if isinstance(layer.get("spark"), dict):
+            layer["spark"] = unmasked(layer["spark"])  # a secret must be given again
         tree = overlay(tree, layer)
     for assignment in assignments:
         tree = overlay(tree, parse_assignment(assignment))
@@ -144,8 +146,12 @@ def keys_of(table: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple
 def write_config(config: Config, path: Path) -> None:
     """Every setting as resolved, as TOML that `load_config` reads back; keys without a value are left out, and what
     looks like a secret is masked."""
-    tree = as_tree(config)
-    path.write_text(tomli_w.dumps({**tree, "spark": masked(tree.get("spark", {}))}), encoding="utf-8")
+    path.write_text(tomli_w.dumps(without_secrets(as_tree(config))), encoding="utf-8")
+
+
+def without_secrets(tree: Tree) -> Tree:
+    """The settings with what looks like a secret masked."""
+    return {**tree, "spark": masked(tree.get("spark", {}))}
 
 
 def as_tree(config: Config) -> Tree:

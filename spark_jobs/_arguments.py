@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from recsys.config import Config
 from recsys.errors import ConfigError, UserError
-from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree
+from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
 from spark_jobs._grid import plan
 from spark_jobs._model import config_to_evaluate
 from spark_jobs._resume import config_to_resume
@@ -114,8 +114,9 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
 
 
 def resolved(arguments: Arguments) -> str:
-    """The settings in one argument, so that a job needs no file of the machine that it was started from."""
-    return json.dumps({"config": _tree(arguments.config), "given": sorted(arguments.given)})
+    """The settings in one argument, so that a job needs no file of the machine that it was started from; secrets it
+    has from Spark's properties."""
+    return json.dumps({"config": without_secrets(_tree(arguments.config)), "given": sorted(arguments.given)})
 
 
 def job_parser(job: str) -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from typing import Any
 
 from recsys.errors import UserError
 from spark_jobs._grid import Planned
-from spark_jobs._lock import alone
+from spark_jobs._lock import LOCK, alone
 
 NOTES = "compare.json"
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
@@ -46,7 +46,7 @@ class Campaign:
             told = json.loads(notes.read_text(encoding="utf-8"))
             self._done = {one["name"]: Done(**one) for one in told["runs"]}
             self.fetched = list(told["fetched"])
-        elif folder.is_dir() and any(folder.iterdir()):
+        elif folder.is_dir() and any(one.name != LOCK for one in folder.iterdir()):
             raise UserError(f"--output {folder}: is not empty, and no comparison: name a new directory")
 
     @contextmanager

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import tomli_w
 
 from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
 from recsys.config import Config
-from recsys.settings import as_tree, build_config, write_config
+from recsys.secrets import masked_words, secrets_in
+from recsys.settings import as_tree, build_config, without_secrets, write_config
 from spark_jobs._arguments import EXPERIMENTS, Arguments, parse_arguments
 from spark_jobs._campaign import FAILED, SUCCEEDED, Campaign, Clock, Done, reason_of, time_text
 from spark_jobs._child import run_child
@@ -83,29 +88,45 @@ def _run_all(campaign: Campaign, planned: Sequence[Planned], arguments: Argument
 def _run(campaign: Campaign, one: Planned, arguments: Arguments) -> Done:
     """One run of train; Ended where the user stopped it, or where all others would fail as it did."""
     path = campaign.begin(one.name, _identity(one, arguments))
-    settings, log = campaign.logs / f"{one.name}.toml", campaign.logs / f"{one.name}.log"
-    write_config(one.config, settings)
+    log = campaign.logs / f"{one.name}.log"
     clock = Clock()
-    code = _launch("train", settings, path, log, arguments, campaign.folder)
+    code = _launch("train", one.config, path, log, arguments, campaign.folder)
     if code == USER_ERROR and not arguments.options.grid:
         raise Ended(code)  # its message stands above
     status = FAILED if code else SUCCEEDED
     return campaign.end(one.name, status, reason_of(path, log, code) if code else "", clock.seconds)
 
 
-def _launch(job: str, settings: Path, output: Path, log: Path, arguments: Arguments, folder: Path) -> int:
-    """One job in a JVM of its own; its exit code, or Ended where a signal stopped it."""
+def _launch(job: str, config: Config, output: Path, log: Path, arguments: Arguments, folder: Path) -> int:
+    """One job in a JVM of its own, settings beside its log; its exit code, or Ended where a signal stopped it."""
     options = arguments.options
+    settings = log.with_suffix(".toml")
+    write_config(config, settings)
     profile = "off" if job == "fetch" else options.profile
     command = [str(LAUNCHER), job, "--config", str(settings), "--output", str(output), "--profile", profile]
     for name, value in (("--master", options.master), ("--spark-conf", options.spark_conf)):
         command += [name, value] if value else []
-    command += ["--", *arguments.spark_options] if arguments.spark_options else []
-    code, stopped = run_child(command, log, lambda line: print(f"    {line}", flush=True))
+    with _secrets(config) as secrets:
+        command += ["--config", str(secrets)] if secrets else []
+        command += ["--", *arguments.spark_options] if arguments.spark_options else []
+        code, stopped = run_child(command, log, lambda line: print(f"    {line}", flush=True))
     if stopped:
         print(f"howdah: stopped; to go on: ./spark-submit.sh compare ... --output {folder}", file=sys.stderr)
         raise Ended(STOPPED)
     return code
+
+
+@contextmanager
+def _secrets(config: Config) -> Iterator[Path | None]:
+    """A file, of the user's own and not for long, with the settings that are secrets; None where there are none."""
+    secrets = secrets_in(config.spark)
+    if not secrets:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:  # readable by its owner alone
+        file.write(tomli_w.dumps({"name": config.name, "spark": secrets}))
+        file.flush()
+        yield Path(file.name)
 
 
 def _fetch(campaign: Campaign, todo: Sequence[Planned], arguments: Arguments) -> None:
@@ -116,11 +137,10 @@ def _fetch(campaign: Campaign, todo: Sequence[Planned], arguments: Arguments) ->
             continue
         print(f"\n[data] {what}", flush=True)
         name = f"fetch-{len(campaign.fetched) + number}"
-        settings = campaign.logs / f"{name}.toml"
-        write_config(_with_workers(config, os.cpu_count() or 1), settings)
+        everything = _with_workers(config, os.cpu_count() or 1)
         output = campaign.folder / "fetch" / name
         shutil.rmtree(output, ignore_errors=True)  # of a call that was broken off
-        code = _launch("fetch", settings, output, campaign.logs / f"{name}.log", arguments, campaign.folder)
+        code = _launch("fetch", everything, output, campaign.logs / f"{name}.log", arguments, campaign.folder)
         if code:
             raise Ended(code)
         campaign.note_fetched(what)
@@ -160,4 +180,6 @@ def _identity(one: Planned, arguments: Arguments) -> dict[str, object]:
     """What makes a run what it is: settings and how it is launched."""
     options = arguments.options
     launch = {name: getattr(options, name) for name in ("master", "spark_conf", "profile")}
-    return {"settings": one.settings, **launch, "spark_options": list(arguments.spark_options)}
+    return {
+        "settings": without_secrets(one.settings), **launch, "spark_options": masked_words(arguments.spark_options),
+    }  # fmt: skip

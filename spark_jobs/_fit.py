@@ -58,6 +58,8 @@ def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, prepro
     folder = run.path / "model"
     save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
     model = build_model(arrays.examples.width, config.model, config.seed)
+    if config.model.linear != "none":
+        _check_linear(config, arrays.examples.width)
     rows, ratings = parts[TRAIN].rows, int(prepared.statistics["ratings"])
     check_memory(config, context, arrays.examples.width, rows, ratings)
     if config.model.kind == "linear":
@@ -130,7 +132,7 @@ def check_memory(config: Config, context: Any, columns: int, rows: int, ratings:
     left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
     needs = training_needs(config, columns, rows, ratings, cores, left)
     room = monitor.memory_room()
-    if needs.total > room.left:
+    if room is not None and needs.total > room.left:
         parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
         told = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
         raise UserError(
@@ -141,16 +143,20 @@ def check_memory(config: Config, context: Any, columns: int, rows: int, ratings:
         )
 
 
+def _check_linear(config: Config, movies: int) -> None:
+    """UserError where movies are too many for dense matrices."""
+    if movies > _MOST_MOVIES:
+        raise UserError(
+            f"model.linear = {config.model.linear!r} inverts a matrix of {movies:,} x {movies:,} movies, at most "
+            f"{_MOST_MOVIES:,} are allowed: narrow the selection by data.year_from and data.year_to, or set "
+            "model.linear = 'none'"
+        )
+
+
 def _fit_linear(model: Any, part: Part, examples: Examples, config: Config) -> None:
-    """Sets the model's linear path from the training users; UserError where movies are too many for dense matrices."""
+    """Sets the model's linear path from the training users."""
     from recsys.models import item_weights, set_item_weights
 
-    if examples.width > _MOST_MOVIES:
-        raise UserError(
-            f"model.linear = {config.model.linear!r} inverts a matrix of {examples.width:,} x {examples.width:,} "
-            f"movies, at most {_MOST_MOVIES:,} are allowed: narrow the selection by data.year_from and data.year_to, "
-            "or set model.linear = 'none'"
-        )
     settings = config.model
     total, counts = gram(part, examples, settings.linear_user_power)
     weights = item_weights(total, counts, settings.linear_l2, settings.linear_dropout, settings.linear_movie_power)

@@ -174,11 +174,11 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = str(error), 2
     elif told := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
         text, code = told[1], 2  # a worker has said it
-    elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+)", str(error)):
-        text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
     elif "No space left on device" in str(error):
         again = "go on with train --resume" if run.arguments.job == "train" else "call it again, into a new directory"
         text, code = f"the disk of {run.path}, or of an executor, is full: free some of it and {again}", 1
+    elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
+        text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
     else:
         more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1

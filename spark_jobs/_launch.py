@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from recsys.errors import UserError
+from recsys.secrets import secrets_in
 from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
 from spark_jobs._java import find_java, install_java
 from spark_jobs._lock import alone
 from spark_jobs._profile import gather
-from spark_jobs._secret import cluster_secret, with_secret
+from spark_jobs._resume import SCHEME
+from spark_jobs._secret import cluster_secret, with_secrets
 from spark_jobs._supervise import run_to_end
 
 UNCHECKED_HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -54,11 +56,12 @@ def main(argv: Sequence[str]) -> int:
         if job == "compare":
             _compare(arguments, rest)
         environment = _environment(arguments, _java() if arguments.needs_spark else None)
-        properties, secret = _properties(arguments), cluster_secret(arguments, _place(arguments.master))
+        properties = _properties(arguments)
+        secrets = {**secrets_in(arguments.config.spark), **cluster_secret(arguments, _place(arguments.master))}
         with _run_directory(arguments) as run:
             scratch = _scratch(run)
-            if secret:
-                properties = with_secret(properties, secret, scratch)
+            if secrets and arguments.needs_spark:
+                properties = with_secrets(properties, secrets, scratch)
             environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
             try:
                 return _run(_command(arguments, properties, run, scratch), environment, arguments, run)
@@ -193,7 +196,10 @@ def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: 
     ]  # fmt: skip
     if not arguments.options.spark_conf and (key := _EXECUTORS.get(_place(arguments.master))):
         command += ["--conf", f"{key}={arguments.config.training.workers}"]
+    secret = secrets_in(arguments.config.spark)
     for key, value in arguments.config.spark.items():
+        if key in secret:
+            continue
         command += ["--conf", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
     return [*command, *arguments.spark_options, script, *_job_options(arguments, run)]
 
@@ -229,7 +235,7 @@ def _job_options(arguments: Arguments, run: Path | None) -> list[str]:
     texts = ["--all"] if getattr(options, "all", False) else []
     for name, value in given.items():
         if value is not None:
-            path = name == "--output" and "://" not in str(value)
+            path = name == "--output" and not SCHEME.match(str(value))
             path |= name in ("--model", "--prepared") and Path(str(value)).exists()
             texts.append(f"{name}={Path(str(value)).resolve() if path else value}")
     return texts

@@ -10,22 +10,31 @@ from pathlib import Path
 
 from recsys.errors import UserError
 
+LOCK = ".lock"
+
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keeps other processes of this user out of a directory that exists; UserError where one is at work there.
+    """Keeps other processes out of a directory that exists; UserError where one is at work there.
 
     The kernel ends it with the process, however that ends. Where the file system knows no locks, nothing is kept out.
     """
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    path = folder / LOCK
     try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(place)
-        raise UserError(f"{folder}: another run is at work there: wait for its end") from None
-    except OSError:
-        pass
-    try:
-        yield
-    finally:
-        os.close(place)
+        file = path.open("w")  # a file, as NFS has no locks of directories
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = not path.exists() or os.stat(path).st_ino != os.fstat(file.fileno()).st_ino  # another's, by now
+        except BlockingIOError:
+            taken = True
+        except OSError:
+            taken = False
+        if taken:
+            raise UserError(f"{folder}: another run is at work there: wait for its end")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from recsys.config import Config
 from recsys.errors import UserError
-from recsys.secrets import unmasked
 from recsys.settings import as_tree, build_config, load_tree
 from spark_jobs._resume import found_again, told
 
@@ -25,7 +24,6 @@ def config_of(folder: Path, remedy: str = "give the run directory of train") -> 
     if not (folder / "config.toml").exists():
         raise UserError(f"{folder} has no config.toml that names the model's data: {remedy}")
     tree = load_tree([folder / "config.toml"])
-    tree["spark"] = unmasked(tree.get("spark", {}))
     directory = told(folder / "environment.json").get("directory")
     if directory:
         tree["data"] = found_again(tree.get("data", {}), Path(directory))

@@ -11,11 +11,10 @@ from typing import Any
 
 from recsys.config import Config
 from recsys.errors import UserError
-from recsys.secrets import unmasked
 from recsys.settings import build_config, load_tree
 
 _PATHS = ("ratings", "movies", "test_ratings", "data_dir")  # of the data table: as given where the run was started
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
@@ -32,7 +31,6 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     if told(folder / "run.json").get("status") == "succeeded":
         raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
     stored = load_tree([folder / "config.toml"])
-    stored["spark"] = unmasked(stored.get("spark", {}))  # a secret must be given again
     asked = load_tree(options.config or [], options.set, experiments)
     if options.workers is not None:
         asked.setdefault("training", {})["workers"] = options.workers
@@ -56,7 +54,7 @@ def found_again(data: dict[str, Any], directory: Path) -> dict[str, Any]:
     found = dict(data)
     for key in _PATHS:
         path = data.get(key)
-        if isinstance(path, str) and path and directory.resolve() != Path.cwd() and not _SCHEME.match(path):
+        if isinstance(path, str) and path and directory.resolve() != Path.cwd() and not SCHEME.match(path):
             there = directory / path
             if _without_wildcards(there).exists():
                 found[key] = str(there)

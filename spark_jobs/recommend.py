@@ -10,12 +10,21 @@ from typing import Any
 from recsys.config import Config
 from recsys.errors import UserError
 from recsys.ratings import Prepared, load_prepared, prepare
-from recsys.recommend import Ranker, load_recommender, movie_index, recommend_to_all, recommendation, render
+from recsys.recommend import (
+    Ranker,
+    fingerprint,
+    load_recommender,
+    movie_index,
+    recommend_to_all,
+    recommendation,
+    render,
+)
 from recsys.recommend.lookup import sources_of, user_in_data, user_in_prepared
 from recsys.recommend.titles import find_title, parse_ratings
 from spark_jobs._job import Run, exit_with, run_job
 from spark_jobs._lock import alone
 from spark_jobs._model import config_of, run_of
+from spark_jobs._resume import SCHEME
 from spark_jobs._tell import describe_data, describe_source
 
 
@@ -54,7 +63,7 @@ def _recommend_to_all(run: Run, options: Any) -> None:
     preprocessing = recommender.preprocessing
     ranker = Ranker(recommender.scorer(config.model), preprocessing, recommender.items, index, options.top)
     users = int(prepared.statistics["users"])
-    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": int(prepared.statistics["ratings"])}
+    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(prepared.blocks)}
     run.say(f"the {options.top} best of {len(recommender.items):,} movies for {users:,} users")
     with _alone_in(options.output):
         recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
@@ -75,7 +84,7 @@ def _ratings_of_all(run: Run, directory: str | None, config: Config, folder: Pat
 
 def _alone_in(output: str) -> AbstractContextManager[None]:
     """Keeps a second call out of a directory; of other file systems it cannot be told."""
-    if "://" in output:
+    if SCHEME.match(output):
         return nullcontext()
     Path(output).mkdir(parents=True, exist_ok=True)
     return alone(Path(output))
@@ -94,7 +103,10 @@ def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
 
 def _fingerprint(folder: Path) -> str:
     """Which model it is."""
-    return hashlib.sha256((folder / "model" / "model.keras").read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for path in sorted((folder / "model").iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -20,9 +20,12 @@ class Room:
     whose: str
 
 
-def memory_room(proc: Path = PROC, base: Path = Path("/")) -> Room:
-    """What this process and others may still take: of the machine, or of its control group where that has less."""
+def memory_room(proc: Path = PROC, base: Path = Path("/")) -> Room | None:
+    """What this process and others may still take: of the machine, or of its control group where that has less; None
+    where the kernel does not say."""
     total, available = parse_meminfo(read_file(f"{proc}/meminfo", whole=True) or b"")
+    if not total:
+        return None
     room = Room(available, total, "the machine's memory")
     group = find_group(os.getpid(), proc, base)
     usage = group.usage() if group else None

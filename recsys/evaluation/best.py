@@ -37,6 +37,7 @@ def _partition(scores: np.ndarray, n: int) -> np.ndarray:
     rows, columns = scores.shape
     if n >= columns:
         return np.tile(np.arange(columns), (rows, 1))
+    scores = np.fmax(scores, -np.inf, dtype=np.float32)  # what is not a number would be the highest
     # everything above the n-th score is in; of those equal to it, the smallest indices
     threshold = np.partition(scores, columns - n, axis=1)[:, columns - n][:, None]
     above, equal = scores > threshold, scores == threshold

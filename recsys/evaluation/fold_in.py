@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,11 @@ class FoldIn:
         self.traits = codes @ (vectors[:, kept] * np.sqrt(values[kept]))  # codes whose weights are N(0, I)
         self.noise = float(factors.noise)
 
+    @cached_property
+    def _single(self) -> tuple[np.ndarray, np.ndarray]:
+        """Traits and mean in single precision, made where they are used."""
+        return self.traits.astype(np.float32), self.mean.astype(np.float32)
+
     def __call__(self, arrays: np.ndarray, training: bool = False) -> np.ndarray:
         """Scores float32 (users, movies) of rating arrays (users, movies), 0 where not rated."""
         weights = np.zeros((len(arrays), self.traits.shape[1]))
@@ -58,8 +63,7 @@ class FoldIn:
             weights[row] = self.weights(inputs[row].toarray()[0], [self.noise])[0]
         for start in range(0, len(self.traits), columns):
             part = slice(start, start + columns)
-            traits, mean = self.traits[part].astype(np.float32), self.mean[part].astype(np.float32)
-            yield start, weights @ traits.T + mean
+            yield start, weights @ self._single[0][part].T + self._single[1][part]
 
     def weights(self, array: np.ndarray, noises: Sequence[float]) -> np.ndarray:
         """The weights (noises, k) of one user by each of the noises."""

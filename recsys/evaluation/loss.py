@@ -14,6 +14,7 @@ from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
 
 _LOSS_SALT = np.uint64(0x6C6F7373)
+_FEWEST = 100  # rows that a mean is worth something of; that none at all is chosen has then no chance
 
 
 class Measured(NamedTuple):
@@ -36,9 +37,9 @@ def mean_losses(
     """
     jobs = []
     for role, part in parts.items():
-        enough = (about or {}).get(role, 0)
-        every = max(1, part.rows // enough) if enough else 1
-        jobs.append(part.blocks.mapPartitions(_partition_sums(shared, examples, loss, role, every)))
+        enough = max((about or {}).get(role, 0), _FEWEST) if (about or {}).get(role) else part.rows
+        share = min(1.0, enough / max(part.rows, 1))
+        jobs.append(part.blocks.mapPartitions(_partition_sums(shared, examples, loss, role, share)))
     totals = {role: np.zeros(3) for role in parts}
     for role, *found in jobs[0].context.union(jobs).collect():
         totals[role] += found
@@ -48,14 +49,14 @@ def mean_losses(
     }
 
 
-def _partition_sums(shared: SharedModel, examples: Examples, loss: str, role: int, every: int) -> Any:
+def _partition_sums(shared: SharedModel, examples: Examples, loss: str, role: int, share: float) -> Any:
     def run(blocks: Iterator[Block]) -> Iterator[tuple[int, float, float, int]]:
         rows = 0
 
         def chosen() -> Iterator[Block]:
             nonlocal rows
             for block in blocks:
-                some = block if every == 1 else block.take(mix(block.hashes ^ _LOSS_SALT) % np.uint64(every) == 0)
+                some = block if share == 1 else block.take(mix(block.hashes ^ _LOSS_SALT) < share * 2.0**64)
                 if some.rows:
                     rows += some.rows
                     yield some

@@ -60,9 +60,11 @@ class Network:
             entered, offsets = normalise(inputs, config)
             *_, kernel, bias = self.layout.split(self.flat)
             hidden = self._hidden(entered)
+        # of all movies at once: SciPy copies what is cut out of a matrix
+        linear = np.asarray(inputs @ self.linear) if self.linear is not None else None
         for start in range(0, self.layout.columns, columns):
             part = slice(start, start + columns)
-            result = np.asarray(inputs @ self.linear[:, part]) if self.linear is not None else None
+            result = linear[:, part] if linear is not None else None
             if config.kind != "linear":
                 deep, _ = activate(config.resolved_output_activation, hidden @ kernel[:, part] + bias[part])
                 if config.input_normalisation in ("center", "offset"):

@@ -118,13 +118,14 @@ def read_chunks(spark: SparkSession, source: Source, form: PlainForm) -> DataFra
     schema = f"{TOLD_SCHEMA}, {TABLE} binary, {ODD} array<struct<{POSITION}: bigint, {_VALUE}: string{file}>>"
 
     def parse_batches(batches: Batches) -> Batches:
+        task = TaskContext.get()
         texts = ((_joined(batch[_VALUE]), batch[FILE] if many else None) for batch in batches)
-        return parse_texts(texts, form, _part())
+        return parse_texts(texts, form, task.partitionId() if task else 0)
 
-    def parse_ranges(_batches: Batches) -> Batches:
-        part = _part()
-        texts = ((text, one.file if many else None) for one in (tasks or [])[part] for text in read_texts(one))
-        return parse_texts(texts, form, part)
+    def parse_ranges(batches: Batches) -> Batches:
+        for number in (number for batch in batches for number in batch["id"].to_pylist()):
+            texts = ((text, one.file if many else None) for one in (tasks or [])[number] for text in read_texts(one))
+            yield from parse_texts(texts, form, number)
 
     if tasks is not None:
         return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(parse_ranges, schema)
@@ -132,12 +133,6 @@ def read_chunks(spark: SparkSession, source: Source, form: PlainForm) -> DataFra
     if many:
         lines = number_files(lines.withColumn(FILE, F.input_file_name()), source)
     return lines.mapInArrow(parse_batches, schema)
-
-
-def _part() -> int:
-    """The number of this task."""
-    task = TaskContext.get()
-    return task.partitionId() if task else 0
 
 
 def parse_texts(

@@ -1,6 +1,6 @@
 """Recommendations from a model: for one user, with titles."""
 
-from recsys.recommend.everyone import Ranker, movie_index, recommend_to_all
+from recsys.recommend.everyone import Ranker, fingerprint, movie_index, recommend_to_all
 from recsys.recommend.recommender import (
     Recommender,
     load_model,
@@ -15,6 +15,7 @@ __all__ = [
     "Ranker",
     "Recommender",
     "find_user",
+    "fingerprint",
     "load_model",
     "load_recommender",
     "movie_index",

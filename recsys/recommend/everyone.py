@@ -15,13 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
 from recsys.columns import MOVIE, USER, USERS
 from recsys.errors import UserError
 from recsys.evaluation.best import Scores, best_of_blocks
 from recsys.files import Files
-from recsys.ratings.blocks import Block, blocks_of_batch, mix
+from recsys.ratings.blocks import Block, blocks_of_batch, hash_movies, mix
 from recsys.ratings.examples import Preprocessing
 from recsys.ratings.parts import concatenate
 from recsys.ratings.split import keep_entries
@@ -29,7 +30,8 @@ from recsys.ratings.split import keep_entries
 RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000
 _USERS_A_BATCH, _MOVIES_A_BLOCK = 256, 4096
-_PARTS, _PLAN, _DONE = "_parts", "plan.json", "_SUCCESS"
+_PARTS, _PLAN, _DONE, _MOVED = "_parts", "plan.json", "_SUCCESS", "part-"
+_FOUND = "found"
 _PART_SALT = np.uint64(0x70617274)
 
 
@@ -114,6 +116,8 @@ def recommend_to_all(
     schema = f"{USER} {kind}, {RANK} int, {MOVIE} {movie}, {SCORE} float"
     began, done = time.monotonic(), 0
     for part in range(parts):
+        if any(name.startswith(_MOVED) for name in files.names(folder)):
+            break  # all parts were finished when the first file was moved
         place = f"{folder}/{_PARTS}/{part}"
         if files.exists(f"{place}/{_DONE}"):
             say(f"  part {part + 1}/{parts}: found finished")
@@ -131,6 +135,21 @@ def recommend_to_all(
         say(f"  part {part + 1}/{parts}  {users / parts * done / seconds:,.0f} users/s  {_clock(left)} left")
     shared.destroy()
     _finish(files, folder, parts)
+
+
+def fingerprint(blocks: DataFrame) -> str:
+    """What tells these ratings from others, however they are cut into blocks."""
+
+    def fold(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found = np.uint64(0)
+        for block in (one for batch in batches for one in blocks_of_batch(batch)):
+            rows = np.repeat(block.hashes, np.diff(block.indptr))
+            entries = mix(rows ^ mix(hash_movies(block.indices) + block.ratings.view(np.uint32)))
+            found ^= np.bitwise_xor.reduce(entries, initial=np.uint64(0))
+        yield pa.RecordBatch.from_pydict({_FOUND: pa.array([found.astype(np.int64).item()])})
+
+    row = blocks.mapInArrow(fold, f"{_FOUND} bigint").agg(F.bit_xor(_FOUND)).first()
+    return f"{int(row[0] or 0) & (2**64 - 1):016x}" if row else ""
 
 
 def _of_part(shared: Any, part: int, parts: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -160,7 +179,7 @@ def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
                 f"--output {folder}: a call that was stopped had {key} = {found.get(key)!r}, this one has "
                 f"{plan[key]!r}: call it as then, or name another output"
             )
-    elif names := files.names(folder):
+    elif names := [name for name in files.names(folder) if not name.startswith(".")]:
         raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
     files.write(noted, json.dumps(plan) + "\n")
 
@@ -171,7 +190,7 @@ def _finish(files: Files, folder: str, parts: int) -> None:
         place = f"{folder}/{_PARTS}/{part}"
         for name in files.names(place):
             if name.endswith(".parquet"):
-                files.rename(f"{place}/{name}", f"{folder}/part-{part:05d}-{name.removeprefix('part-')}")
+                files.rename(f"{place}/{name}", f"{folder}/{_MOVED}{part:05d}-{name.removeprefix('part-')}")
     files.write(f"{folder}/{_DONE}", "")
     files.delete(f"{folder}/{_PARTS}")
 

@@ -29,21 +29,21 @@ def user_in_prepared(directory: str | Path, user_id: str) -> Rated:
 def user_in_data(spark: SparkSession, data: DataConfig, default_dir: str | Path, user_id: str) -> Rated:
     """The user in the files that the settings name, the data folder of the run included; only the user's rows
     reach the driver. UserError where the files or the user are not there."""
-    sources = sources_of(spark, data, default_dir)
+    sources = sources_of(spark, data, default_dir, "give --prepared DIR or --ratings")
     rated = _rows_of(spark, sources, data, user_id)
     if not rated[1]:
         raise UserError(f"user {user_id!r} has no ratings in {sources.ratings.path}: name another, or give --ratings")
     return rated
 
 
-def sources_of(spark: SparkSession, data: DataConfig, default_dir: str | Path) -> Sources:
-    """The files that a model was trained on; UserError where they are not there."""
+def sources_of(
+    spark: SparkSession, data: DataConfig, default_dir: str | Path, remedy: str = "give --prepared DIR"
+) -> Sources:
+    """The files that a model was trained on; UserError, with the remedy, where they are not there."""
     try:
         return find_sources(spark, data, data.data_dir or "", str(default_dir), make=False)
     except DataError as error:
-        raise UserError(
-            f"the data that the model was trained on cannot be read here ({error}): give --prepared DIR or --ratings"
-        ) from None
+        raise UserError(f"the data that the model was trained on cannot be read here ({error}): {remedy}") from None
 
 
 def _rows_of(spark: SparkSession, sources: Sources, data: DataConfig, user_id: str) -> Rated:

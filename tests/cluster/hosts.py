@@ -55,8 +55,16 @@ class Hosts:
 
     def bytes_sent(self, name: str) -> int:
         """What has come from a host over the network so far."""
+        return self._counter(name, "rx_bytes")
+
+    def bytes_received(self, name: str) -> int:
+        """What has gone to a host over the network so far."""
+        return self._counter(name, "tx_bytes")
+
+    def _counter(self, name: str, which: str) -> int:
+        """Of this machine's end of the cable."""
         interface = f"{self.prefix}h{self.names.index(name) + 1}"
-        return int(Path(f"/sys/class/net/{interface}/statistics/rx_bytes").read_text())
+        return int(Path(f"/sys/class/net/{interface}/statistics/{which}").read_text())
 
     def processes(self, name: str) -> list[psutil.Process]:
         """What a host's worker has started."""

@@ -1,6 +1,8 @@
 """Recommendations for every user, by Spark: the same as one by one, restartable, and never mixed up."""
 
 import json
+import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,8 +16,9 @@ from recsys.errors import UserError
 from recsys.evaluation.metrics import top_n
 from recsys.networks.layout import Layout
 from recsys.networks.network import Network
+from recsys.ratings.blocks import block_from_row, stored
 from recsys.ratings.examples import Preprocessing
-from recsys.recommend import Ranker, everyone, movie_index, recommend_to_all
+from recsys.recommend import Ranker, everyone, fingerprint, movie_index, recommend_to_all
 
 MODEL = ModelConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
 N = 7
@@ -121,6 +124,43 @@ def test_a_call_that_was_stopped_while_it_moved_files(prepared, tmp_path, small_
     monkeypatch.setattr(everyone.Files, "rename", rename)
     recommend(prepared, ranker, out)
     pd.testing.assert_frame_equal(written(out), written(tmp_path / "whole"))
+
+
+def test_a_call_that_was_stopped_while_it_cleared_up(prepared, tmp_path, small_parts, monkeypatch):
+    """Of what was moved a part is not worked out again, which would be there twice."""
+    ranker, out = ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out"
+    recommend(prepared, ranker, tmp_path / "whole")
+
+    def some(self, path):
+        shutil.rmtree(f"{path}/0")
+        raise KeyboardInterrupt
+
+    delete = everyone.Files.delete
+    monkeypatch.setattr(everyone.Files, "delete", some)
+    with pytest.raises(KeyboardInterrupt):
+        recommend(prepared, ranker, out)
+    monkeypatch.setattr(everyone.Files, "delete", delete)
+    assert recommend(prepared, ranker, out) == []
+    assert not (out / "_parts").exists()
+    pd.testing.assert_frame_equal(written(out), written(tmp_path / "whole"))
+
+
+def test_ratings_are_told_from_others_however_they_are_cut(spark, prepared):
+    whole = fingerprint(prepared.blocks)
+    assert fingerprint(prepared.blocks.repartition(5)) == whole
+    rows = prepared.blocks.collect()
+    cut = [
+        stored(block.take(half))
+        for block in map(block_from_row, rows)
+        for half in (np.arange(block.rows // 2), np.arange(block.rows // 2, block.rows))
+    ]
+    frame = spark.createDataFrame([one for batch in cut for one in batch.to_pylist()], prepared.blocks.schema)
+    assert fingerprint(frame) == whole
+    block = block_from_row(rows[0])
+    ratings = block.ratings.copy()
+    ratings[0] += 0.5
+    other = stored(replace(block, ratings=ratings)).to_pylist() + [row.asDict() for row in rows[1:]]
+    assert fingerprint(spark.createDataFrame(other, prepared.blocks.schema)) != whole
 
 
 def test_movies_are_known_by_their_ids(prepared, tmp_path):

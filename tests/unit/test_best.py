@@ -45,6 +45,10 @@ def test_what_is_no_number_is_never_recommended() -> None:
     scores = np.float32([[np.nan, 1, np.nan]])
     best, _ = best_of_blocks(blocks_of(scores, 3), csr_matrix((1, 3)), 2)
     assert best.tolist() == [[1, -1]]
+    scores = np.arange(10, dtype=np.float32)[None]
+    scores[0, 4] = np.nan
+    best, _ = best_of_blocks(blocks_of(scores, 10), csr_matrix((1, 10)), 2)
+    assert best.tolist() == [[9, 8]]
 
 
 @settings(max_examples=200, deadline=None)

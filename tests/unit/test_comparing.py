@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,10 @@ from runs_to_compare import make_run
 
 job, *words = sys.argv[1:]
 options = dict(zip(words[::2], words[1::2]))
-config, output = load_config([options["--config"]]), Path(options["--output"])
+configs = [value for key, value in zip(words[::2], words[1::2]) if key == "--config"]
+config, output = load_config(configs), Path(options["--output"])
+if config.spark:
+    assert config.spark["spark.x.token"] == "hush"
 with open(os.environ["CALLS"], "a") as file:
     file.write(json.dumps([job, output.name, config.data.data_dir, config.training.workers]) + "\\n")
 print("hello from", output.name, flush=True)
@@ -105,6 +109,17 @@ def test_data_once_then_every_run_then_the_comparison(calls, tmp_path, capsys):
     assert (out / "index.html").is_file() and "4.00×" in (out / "compare.md").read_text()
     assert (out / "logs" / "quickstart-1w-1.log").read_text() == "hello from quickstart-1w-1\n"
     assert [row[1] for row in rows(out)] == ["succeeded"] * 4
+
+
+def test_secrets_reach_the_runs_and_stay_nowhere(calls, undrawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    secret = ("--set", 'spark.spark.x.token="hush"', "--", "--conf", "spark.my.password=hush")
+    assert main(["--workers", "1", "--output", str(tmp_path / "out"), *secret]) == 0
+    assert [name for _, name, *_ in calls()] == ["fetch-0", "quickstart-1w-1"]  # which were given it
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "launcher"]
+    assert len(left) > 3 and not any(b"hush" in path.read_bytes() for path in left)
 
 
 def test_what_succeeded_is_not_run_again_and_what_was_broken_off_is(calls, undrawn, tmp_path, capsys):

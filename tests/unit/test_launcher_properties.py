@@ -23,6 +23,16 @@ def test_a_clusters_secret_is_in_no_command_line_and_nothing_of_it_stays(java, c
     assert not any(b"hush" in path.read_bytes() for path in (cwd / "out").rglob("*") if path.is_file())
 
 
+def test_a_secret_among_the_settings_is_in_no_command_line_either(java, cwd):
+    (cwd / "own.toml").write_text('[spark]\n"spark.hadoop.fs.s3a.secret.key" = "hush"\n"spark.cores.max" = 2\n')
+    java.launch("prepare", "--config", "./own.toml", "--output", "out", cwd=cwd)
+    assert "\nspark.hadoop.fs.s3a.secret.key hush\n" in java.properties.read_text()
+    assert java.properties.stat().st_mode & 0o077 == 0
+    assert "spark.cores.max=2" in java.submitted
+    assert not any("hush" in word for word in java.submitted)
+    assert not any(b"hush" in path.read_bytes() for path in (cwd / "out").rglob("*") if path.is_file())
+
+
 @pytest.mark.parametrize(
     ("arguments", "file", "code"),
     [

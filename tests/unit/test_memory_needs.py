@@ -37,6 +37,10 @@ def test_it_grows_with_what_it_depends_on() -> None:
     assert one.total == one.driver + one.workers + one.heap
 
 
+def test_where_the_kernel_does_not_say_there_is_no_limit(tmp_path: Path) -> None:
+    assert memory_room(tmp_path) is None
+
+
 def test_elephas_has_every_array_twice_and_dense() -> None:
     dense = 2 * 4 * 100_000 * 40_000
     assert needs(workers=2, strategy="elephas").workers > dense

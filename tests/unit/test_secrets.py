@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recsys.config import Config
-from recsys.secrets import MASK, masked, unmasked
+from recsys.secrets import MASK, masked, masked_words, unmasked
 from recsys.settings import load_config, write_config
 
 
@@ -28,8 +28,15 @@ def test_other_settings_stay() -> None:
     assert unmasked({"spark.x.token": MASK, "spark.cores.max": 2}) == {"spark.cores.max": 2}
 
 
+def test_words_of_a_command_line() -> None:
+    words = ["--conf", "spark.x.token=a=b", "--conf=spark.my.password=c", "spark.cores.max=2", "plain"]
+    assert masked_words(words) == [
+        "--conf", f"spark.x.token={MASK}", f"--conf=spark.my.password={MASK}", "spark.cores.max=2", "plain",
+    ]  # fmt: skip
+
+
 def test_the_settings_of_a_run_are_written_without_them(tmp_path: Path) -> None:
     config = Config(name="x", spark={"spark.hadoop.fs.s3a.secret.key": "hush", "spark.cores.max": 2})
     write_config(config, tmp_path / "config.toml")
     assert "hush" not in (tmp_path / "config.toml").read_text()
-    assert load_config([tmp_path / "config.toml"]).spark["spark.cores.max"] == 2
+    assert load_config([tmp_path / "config.toml"]).spark == {"spark.cores.max": 2}  # it must be given again
