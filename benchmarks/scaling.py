@@ -130,6 +130,8 @@ def draw(found: dict[int, Costs], path: Path) -> None:
     right.set(xscale="log", xlabel="ratings in the files", ylabel="GB", title="peak memory (PSS) of all processes")
     right.set_ylim(bottom=0)
     for axes in (left, right):
+        axes.set_xticks(sizes, [f"{size / 1e6:.3g} M" for size in sizes])
+        axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=120)

@@ -43,6 +43,7 @@ PHASES = (
 )
 _PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
 _SAMPLE_SECONDS = 0.5
+_FULL = "is full: free some of it"
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = told[1], 2  # a worker has said it
     elif "No space left on device" in str(error):
         again = "go on with train --resume" if run.arguments.job == "train" else "call it again, into a new directory"
-        text, code = f"the disk of {run.path}, or of an executor, is full: free some of it and {again}", 1
+        text, code = f"the disk of {run.path}, or of an executor, {_FULL} and {again}", 1
     elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
         text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
     else:
@@ -187,12 +188,16 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
 
 
 def _finish(run: Run, ended: dict[str, Any]) -> None:
-    """The report, then run.json; the other way round where a user waits for the job to stop."""
-    if _interrupts:
-        _rundir.finish(run.path, **ended)
-    _report(run, ended)
-    if not _interrupts:
-        _rundir.finish(run.path, **ended)
+    """The report, then run.json; the other way round where a user waits for the end, or there is little room."""
+    hurry = bool(_interrupts) or _FULL in ended.get("error", "")
+    try:
+        if hurry:
+            _rundir.finish(run.path, **ended)
+        _report(run, ended)
+        if not hurry:
+            _rundir.finish(run.path, **ended)
+    except OSError as error:
+        _log.error(f"howdah: run.json cannot be written: {error.strerror}")
 
 
 def _report(run: Run, ended: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -53,8 +54,12 @@ def reopen(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes a JSON file whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def finish(run: Path, status: str, **more: Any) -> None:
@@ -68,7 +73,8 @@ def finish_if_killed(run: Path, code: int, signal_number: int | None) -> None:
     if (run / "run.json").exists() or not run.is_dir():
         return
     why = f"stopped by {signal.Signals(signal_number).name}" if signal_number else f"killed (exit code {code})"
-    finish(run, "failed", error=why, phase=monitor.unfinished_phase(run / "resources"))
+    with contextlib.suppress(OSError):  # on a full disk, of which the job has told
+        finish(run, "failed", error=why, phase=monitor.unfinished_phase(run / "resources"))
 
 
 def describe_environment(spark_properties: Mapping[str, str]) -> dict[str, Any]:

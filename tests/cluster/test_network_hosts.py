@@ -23,8 +23,9 @@ RESTLESS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """For every test its own: a master forgets a host that it has not heard of for a minute."""
     if reason := why_not():
         pytest.skip(reason)
     with running_hosts(tmp_path_factory.mktemp("hosts") / "cluster", "alpha", "beta") as made:
@@ -58,20 +59,22 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     def after(epochs: int) -> None:
         job.wait_until(lambda: len(history(job.path)) >= epochs)
 
-    def found(name: str, pick: Callable[[psutil.Process], bool]) -> psutil.Process:
+    def found(pick: Callable[[psutil.Process], bool]) -> psutil.Process:
+        """On any host: a host may have given its executor back just now."""
         some: list[psutil.Process] = []
-        job.wait_until(lambda: bool(some.extend(one for one in hosts.processes(name) if pick(one)) or some))
+        everywhere = lambda: (one for name in hosts.names for one in hosts.processes(name) if pick(one))  # noqa: E731
+        job.wait_until(lambda: bool(some.extend(everywhere()) or some))
         return some[0]
 
     after(1)
-    slow = found("beta", is_worker)
+    slow = found(is_worker)
     slow.suspend()
     time.sleep(4)
     slow.resume()
     after(3)
-    found("alpha", is_worker).kill()
+    found(is_worker).kill()
     after(5)
-    found("beta", is_executor).kill()
+    found(is_executor).kill()
     after(9)
     hosts.connect("alpha", "down")
     time.sleep(6)
