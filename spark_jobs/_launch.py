@@ -31,6 +31,7 @@ from spark_jobs._supervise import run_to_end
 
 UNCHECKED_HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
 ROOT = Path(__file__).resolve().parent.parent
+_PYTHON = str(ROOT / ".venv" / "bin" / "python")
 PACKAGES = ("recsys", "monitor", "spark_jobs")
 _PLACES = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
 _JAVA_VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
@@ -128,11 +129,10 @@ def _environment(arguments: Arguments, java: Path | None) -> dict[str, str]:
     """The environment of the job: with Java for Spark, or for Python alone."""
     if java is None:
         return {**os.environ, "PYTHONPATH": str(ROOT)}
-    python = str(ROOT / ".venv" / "bin" / "python")
     environment = {**os.environ, "JAVA_HOME": str(java), "SPARK_HOME": _spark_home()}
     environment.pop("PYTHONPATH", None)  # the job and its workers have what --py-files ships, as on any cluster
-    environment.setdefault("PYSPARK_PYTHON", python)
-    environment.setdefault("PYSPARK_DRIVER_PYTHON", python)
+    environment.setdefault("PYSPARK_PYTHON", _PYTHON)
+    environment.setdefault("PYSPARK_DRIVER_PYTHON", _PYTHON)
     if arguments.master.startswith("local"):
         environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # elsewhere executors must reach the driver
     environment["SPARK_LAUNCHER_OPTS"] = "-XX:-UsePerfData"  # nothing in /tmp/hsperfdata_USER
@@ -192,6 +192,8 @@ def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: 
         "--py-files", str(_pack()),
         "--conf", f"spark.local.dir={scratch}",
         "--conf", f"spark.sql.warehouse.dir={scratch}/warehouse",
+        # else the driver takes the executors', spark.pyspark.python, which may be in an archive that only they unpack
+        "--conf", f"spark.pyspark.driver.python={os.environ.get('PYSPARK_DRIVER_PYTHON', _PYTHON)}",
         "--driver-java-options", " ".join([_quoted(f"-Djava.io.tmpdir={scratch}"), "-XX:-UsePerfData", *_small_heap()]),
     ]  # fmt: skip
     if not arguments.options.spark_conf and (key := _EXECUTORS.get(_place(arguments.master))):

@@ -77,6 +77,15 @@ def test_properties_fit_the_master(java, cwd, master, place, executors, secret):
     assert ("SPARK_LOCAL_IP" in java.environment) == (place == "local" or "SPARK_LOCAL_IP" in os.environ)
 
 
+def test_the_executors_python_is_not_the_drivers(java, cwd, monkeypatch):
+    monkeypatch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
+    java.launch(
+        "prepare", "--", "--archives", "e.tar.gz#env", "--conf", "spark.pyspark.python=./env/bin/python", cwd=cwd
+    )
+    assert f"spark.pyspark.driver.python={ROOT / '.venv' / 'bin' / 'python'}" in java.submitted
+    assert "spark.pyspark.python=./env/bin/python" in java.submitted
+
+
 def test_own_properties_and_the_settings_spark_table_are_passed_on(java, cwd):
     (cwd / "my.conf").write_text("spark.driver.memory 3g\n")
     settings = ("spark.spark.executor.memory=5g", "spark.spark.shuffle.compress=false")
