@@ -7,7 +7,6 @@ import difflib
 import hashlib
 import os
 import py_compile
-import re
 import shutil
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from recsys.secrets import secrets_in
 from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
-from spark_jobs._java import find_java, install_java
+from spark_jobs._java import find_java, install_java, small_heap
 from spark_jobs._lock import alone
 from spark_jobs._profile import gather
 from spark_jobs._resume import SCHEME
@@ -34,7 +33,6 @@ ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = str(ROOT / ".venv" / "bin" / "python")
 PACKAGES = ("recsys", "monitor", "spark_jobs")
 _PLACES = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
-_JAVA_VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 # what makes one executor of one core for each training worker
 _EXECUTORS = {
     "standalone": "spark.cores.max",
@@ -194,7 +192,7 @@ def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: 
         "--conf", f"spark.sql.warehouse.dir={scratch}/warehouse",
         # else the driver takes the executors', spark.pyspark.python, which may be in an archive that only they unpack
         "--conf", f"spark.pyspark.driver.python={os.environ.get('PYSPARK_DRIVER_PYTHON', _PYTHON)}",
-        "--driver-java-options", " ".join([_quoted(f"-Djava.io.tmpdir={scratch}"), "-XX:-UsePerfData", *_small_heap()]),
+        "--driver-java-options", " ".join([_quoted(f"-Djava.io.tmpdir={scratch}"), "-XX:-UsePerfData", *small_heap()]),
     ]  # fmt: skip
     if not arguments.options.spark_conf and (key := _EXECUTORS.get(_place(arguments.master))):
         command += ["--conf", f"{key}={arguments.config.training.workers}"]
@@ -204,16 +202,6 @@ def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: 
             continue
         command += ["--conf", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
     return [*command, *arguments.spark_options, script, *_job_options(arguments, run)]
-
-
-def _small_heap() -> list[str]:
-    """Options of the driver's JVM by which it takes less than it may: half as much in the data phases, and no slower.
-
-    By default most of the heap is for new objects, of which Spark makes many. None where the user's environment chooses
-    a collector, as two of them are refused.
-    """
-    chosen = " ".join(os.environ.get(name, "") for name in _JAVA_VARIABLES)
-    return [] if re.search(r"-XX:\+Use\w+GC", chosen) else ["-XX:+UseParallelGC", "-XX:MaxNewSize=256m"]
 
 
 def _quoted(option: str) -> str:
