@@ -37,8 +37,8 @@ def mean_losses(
     """
     jobs = []
     for role, part in parts.items():
-        enough = max((about or {}).get(role, 0), _FEWEST) if (about or {}).get(role) else part.rows
-        share = min(1.0, enough / max(part.rows, 1))
+        enough = (about or {}).get(role, 0)
+        share = min(1.0, max(enough, _FEWEST) / max(part.rows, 1)) if enough else 1.0
         jobs.append(part.blocks.mapPartitions(_partition_sums(shared, examples, loss, role, share)))
     totals = {role: np.zeros(3) for role in parts}
     for role, *found in jobs[0].context.union(jobs).collect():
