@@ -5,6 +5,7 @@ import pytest
 from small_ratings import block_of
 
 from recsys.errors import UserError
+from recsys.evaluation import mean_losses, share
 from recsys.models import build_autoencoder
 from recsys.ratings.examples import Examples, Preprocessing
 from recsys.ratings.parts import Part, to_its_worker
@@ -202,3 +203,20 @@ def test_a_loss_that_is_not_finite_ends_training_with_a_remedy(spark, tmp_path):
     config = config_of(learning_rate=1e30)
     with pytest.raises(UserError, match=r"lower training\.learning_rate"):
         train_in(tmp_path, config, parts_of(spark))
+
+
+def test_a_loss_of_some_rows_depends_on_no_dealing(spark):
+    """And is that of so many rows: their own losses, added up."""
+    config = config_of()
+    examples, found = examples_of(config), []
+    shared = share(spark.sparkContext, model_of(config), config.model)
+    for workers in (2, 5):
+        part = part_of(spark, 400, workers)
+        measured = mean_losses({TRAIN: part, VALIDATION: part}, shared, examples, "masked_mse", {TRAIN: 120})
+        found.append(measured[TRAIN])
+        assert measured[VALIDATION].rows == 400
+        part.blocks.unpersist()
+    assert found[0].rows == found[1].rows and 80 < found[0].rows < 160  # three in ten, by their hashes
+    assert found[0].loss == pytest.approx(found[1].loss, rel=1e-6)
+    assert found[0].loss == pytest.approx(measured[VALIDATION].loss, rel=0.2)
+    assert found[0].loss != measured[VALIDATION].loss
