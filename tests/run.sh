@@ -13,4 +13,6 @@ if [ $# -eq 0 ]; then
     "$bin/mypy" --cache-dir .venv/cache/mypy
 fi
 export HYPOTHESIS_STORAGE_DIRECTORY="$root/.venv/cache/hypothesis"
+# jobs wait for Spark and for one another: more processes than cores
+[ $# -gt 0 ] || set -- --numprocesses 3
 exec "$bin/python" -m pytest -o cache_dir=.venv/cache/pytest "$@"

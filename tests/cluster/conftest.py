@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from compare_data import make_small_ratings
 from launching import EPOCHS, ROOT, TINY, succeed
+from shared_folders import Ended, made_once
 from standalone import OnCluster, running_cluster, train_on
 
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
@@ -39,9 +40,13 @@ class Compared:
 
 @pytest.fixture(scope="session")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> Compared:
-    cwd = make_small_ratings(tmp_path_factory.mktemp("comparing") / "here")
     arguments = ("compare", "--config", "./small.toml", "--workers", "1", "2", "--output", "out")
-    return Compared(cwd / "out", arguments, succeed(*arguments, cwd=cwd, jobs=3))
+
+    def make(place: Path) -> Ended:
+        return succeed(*arguments, cwd=make_small_ratings(place / "here"), jobs=3)
+
+    place, ended = made_once(tmp_path_factory, "comparing", make)
+    return Compared(place / "here" / "out", arguments, ended)
 
 
 @pytest.fixture(scope="session")
@@ -52,30 +57,37 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Trained:
-    place = tmp_path_factory.mktemp("some place")
-    checkout = copy_checkout(place / "check out")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    def make(place: Path) -> Ended:
+        (place / "tiny.toml").write_text(TINY)
+        (place / "current directory").mkdir()
+        arguments = ("train", "--config", place / "tiny.toml", "--output", "the run")
+        return succeed(*arguments, cwd=place / "current directory", root=copy_checkout(place / "check out"))
+
+    place, ended = made_once(tmp_path_factory, "some place", make)
     cwd = place / "current directory"
-    cwd.mkdir()
-    ended = succeed("train", "--config", settings, "--output", "the run", cwd=cwd, root=checkout)
-    return Trained(cwd / "the run", checkout, cwd, settings, ended)
+    return Trained(cwd / "the run", place / "check out", cwd, place / "tiny.toml", ended)
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
     """What the job prepare leaves of the same data."""
-    cwd = tmp_path_factory.mktemp("preparing")
-    succeed("prepare", "--config", settings, "--output", "prepared", cwd=cwd)
-    return cwd / "prepared"
+
+    def make(place: Path) -> Ended:
+        return succeed("prepare", "--config", settings, "--output", "prepared", cwd=place)
+
+    return made_once(tmp_path_factory, "preparing", make)[0] / "prepared"
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, settings: Path, prepared: Path) -> Path:
     """A run of EPOCHS epochs that nothing happened to: what those must equal that something happens to."""
-    cwd = tmp_path_factory.mktemp("undisturbed")
     own = ["--config", settings, "--prepared", prepared, "--set", f"training.epochs={EPOCHS}"]
-    succeed("train", *own, "--output", "run", cwd=cwd)
-    return cwd / "run"
+
+    def make(place: Path) -> Ended:
+        return succeed("train", *own, "--output", "run", cwd=place)
+
+    return made_once(tmp_path_factory, "undisturbed", make)[0] / "run"
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,16 @@
+"""How tests are shared out to pytest's processes (`-n`): a file to one of them, but for those that start jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+JOBS = Path(__file__).with_name("cluster")  # these take long, and what they share lies on disk
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        group = "cluster" if "on_cluster" in getattr(item, "fixturenames", ()) else str(item.path)
+        if group == "cluster" or JOBS not in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(group))
