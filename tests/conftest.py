@@ -9,6 +9,7 @@ import pytest
 JOBS = Path(__file__).with_name("cluster")  # these take long, and what they share lies on disk
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = "cluster" if "on_cluster" in getattr(item, "fixturenames", ()) else str(item.path)

@@ -1,4 +1,7 @@
-"""The best movies of many users out of scores that come a few movies at a time, so that memory is bounded."""
+"""The best movies of many users out of scores that come a few movies at a time, so that memory is bounded.
+
+A score and its movie are one integer of 64 bits, the smaller the better, so that comparing integers finds the best.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,10 @@ from scipy.sparse import csr_matrix
 
 Scores = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (users, movies of the block)
 
+_NOTHING = np.uint64(2**64 - 1)  # behind everything else
+_LOW = np.uint64(2**32 - 1)
+_HALF = np.uint64(32)
+
 
 def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[np.ndarray, np.ndarray]:
     """(movies int64, scores float32) of the n best unseen movies of each user, best first: (users, n) each.
@@ -16,34 +23,40 @@ def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[
     Equal scores go by the smaller index. Blocks come in the order of their movies and are written over. A user
     with fewer than n unseen movies has -1 and -inf behind them. A score that is not a number is never among them.
     """
-    rows = seen.shape[0]
-    best, values = np.full((rows, n), -1), np.full((rows, n), -np.inf, np.float32)
+    best = np.full((seen.shape[0], n), _NOTHING)
     by_column = seen.tocsc()
     for start, scores in blocks:
         _hide(scores, by_column, start)
-        users, movies = _places(scores > values[:, -1:])
-        if len(users) > rows * n:  # most of a first block: it is cheaper to select than to sort
-            movies = _partition(scores, n)
-            users = np.repeat(np.arange(rows), movies.shape[1])
-            movies = movies.ravel()
-            above = scores[users, movies] > values[users, -1]
-            users, movies = users[above], movies[above]
-        _merge(best, values, users, movies + start, scores[users, movies])
-    return best, values
+        better = scores > _scores(best[:, -1:])
+        if np.count_nonzero(better) > 2 * best.size:  # most of a first block: only what reaches its own n-th score
+            better &= scores >= _nth(scores, n)
+        users, movies = _places(better)
+        best = _merge(best, users, _keys(scores[users, movies], movies + start))
+    best.sort(axis=1)
+    return np.where(best == _NOTHING, -1, (best & _LOW).astype(np.int64)), _scores(best)
 
 
-def _partition(scores: np.ndarray, n: int) -> np.ndarray:
-    """The n best of each row, in the order of their columns: (rows, min(n, columns))."""
-    rows, columns = scores.shape
-    if n >= columns:
-        return np.tile(np.arange(columns), (rows, 1))
-    scores = np.fmax(scores, -np.inf, dtype=np.float32)  # what is not a number would be the highest
-    # everything above the n-th score is in; of those equal to it, the smallest indices
-    threshold = np.partition(scores, columns - n, axis=1)[:, columns - n][:, None]
-    above, equal = scores > threshold, scores == threshold
-    room = n - above.sum(axis=1, keepdims=True)
-    chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))
-    return _places(chosen)[1].reshape(rows, n)
+def _nth(scores: np.ndarray, n: int) -> np.ndarray:
+    """The n-th score of each row: (rows, 1); -inf where there are fewer."""
+    columns = scores.shape[1]
+    if n > columns:
+        return np.full((len(scores), 1), -np.inf, np.float32)
+    numbers = np.fmax(scores, -np.inf, dtype=np.float32)  # what is not a number would be the highest
+    return np.partition(numbers, columns - n, axis=1)[:, columns - n, None]
+
+
+def _keys(scores: np.ndarray, movies: np.ndarray) -> np.ndarray:
+    """Score and movie as one number each, the smaller the better: the bits of a float are in order but for its sign."""
+    bits = (scores + np.float32(0)).view(np.int32)  # of -0 those of 0
+    worth = bits ^ ((bits >> 31) & np.int32(2**31 - 1))
+    return ((~worth).view(np.uint32) ^ np.uint32(2**31)).astype(np.uint64) << _HALF | movies.astype(np.uint64)
+
+
+def _scores(keys: np.ndarray) -> np.ndarray:
+    """The scores in `_keys`; -inf of _NOTHING."""
+    worth = ~((keys >> _HALF).astype(np.uint32) ^ np.uint32(2**31)).view(np.int32)
+    scores = (worth ^ ((worth >> 31) & np.int32(2**31 - 1))).view(np.float32)
+    return np.where(keys == _NOTHING, np.float32(-np.inf), scores)
 
 
 def _places(chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,14 +71,15 @@ def _hide(scores: np.ndarray, seen: csr_matrix, start: int) -> None:
     scores[seen.indices[part], columns] = -np.inf
 
 
-def _merge(best: np.ndarray, values: np.ndarray, users: np.ndarray, movies: np.ndarray, scores: np.ndarray) -> None:
-    """Puts better movies in; of equal scores those that were there, and then those that come first, stay."""
-    changed = np.unique(users)
-    n = best.shape[1]
-    of = np.concatenate([np.repeat(changed, n), users])
-    candidates = np.concatenate([best[changed].ravel(), movies])
-    worth = np.concatenate([values[changed].ravel(), scores])
-    order = np.lexsort((-worth, of))  # stable
-    starts = np.searchsorted(of[order], changed)
-    chosen = order[starts[:, None] + np.arange(n)]
-    best[changed], values[changed] = candidates[chosen], worth[chosen]
+def _merge(best: np.ndarray, users: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """The best of each row and of the new keys of those users (ascending), the last of them at the end of its row."""
+    rows, n = best.shape
+    counts = np.bincount(users, minlength=rows)
+    width = int(counts.max(initial=0))
+    if not width:
+        return best
+    both = np.full((rows, n + width), _NOTHING)
+    both[:, :n] = best
+    both[users, n + np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)] = keys
+    both.partition(n - 1, axis=1)
+    return both[:, :n]

@@ -33,6 +33,8 @@ class FoldIn:
     Without ratings a user is the mean one.
     """
 
+    in_blocks = True  # as Network.in_blocks
+
     def __init__(self, factors: Factors) -> None:
         weights = np.column_stack([factors.kernel, factors.bias]).astype(np.float64)
         codes = np.column_stack([factors.codes, np.ones(len(factors.codes))]).astype(np.float64)

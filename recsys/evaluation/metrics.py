@@ -16,9 +16,11 @@ def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
     Equal scores go by the smaller index, NaN comes last. Where a user has fewer than n unseen movies, the rest of
     the row is -1.
     """
-    # the caller's stay as they are; nothing is as low as what was seen will be
-    scores = np.fmax(scores, np.finfo(np.float32).min, dtype=np.float32)
-    blocks = ((start, scores[:, start : start + _BLOCK]) for start in range(0, scores.shape[1], _BLOCK))
+    # copies, as the caller's stay as they are; nothing is as low as what was seen will be
+    blocks = (
+        (start, np.fmax(scores[:, start : start + _BLOCK], np.finfo(np.float32).min, dtype=np.float32))
+        for start in range(0, scores.shape[1], _BLOCK)
+    )
     return best_of_blocks(blocks, seen, min(n, scores.shape[1]))[0]
 
 

@@ -15,7 +15,7 @@ from recsys.networks.network import Network
 from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Preprocessing
 
-_BATCH_VALUES = 1 << 21  # values of a dense batch: 8 MB of float32
+_BATCH_VALUES = 1 << 22  # values of a dense batch: 16 MB of float32
 _LINEAR = "linear"  # the name of the layer of a model's linear path
 
 

@@ -49,9 +49,14 @@ class Network:
             result += linear
         return result
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether a few movies' outputs cost no more memory than those: a softmax needs them all, as `linear` does."""
+        return self.linear is None and self.layout.model.resolved_output_activation != "softmax"
+
     def output_blocks(self, inputs: csr_matrix, columns: int) -> Iterator[tuple[int, np.ndarray]]:
-        """The outputs of `columns` movies at a time: (first movie, float32 (rows, movies)); of a softmax, which needs
-        them all, in one block."""
+        """The outputs of `columns` movies at a time: (first movie, float32 (rows, movies)); of a softmax,
+        which needs them all, in one block."""
         config = self.layout.model
         if config.kind != "linear" and config.resolved_output_activation == "softmax":
             yield 0, self.outputs(inputs)
@@ -66,7 +71,9 @@ class Network:
             part = slice(start, start + columns)
             result = linear[:, part] if linear is not None else None
             if config.kind != "linear":
-                deep, _ = activate(config.resolved_output_activation, hidden @ kernel[:, part] + bias[part])
+                deep = hidden @ kernel[:, part]
+                deep += bias[part]
+                deep, _ = activate(config.resolved_output_activation, deep)
                 if config.input_normalisation in ("center", "offset"):
                     deep += offsets[:, None]
                 result = deep if result is None else deep + result

@@ -21,6 +21,7 @@ from scipy.sparse import csr_matrix
 from recsys.columns import MOVIE, USER, USERS
 from recsys.errors import UserError
 from recsys.evaluation.best import Scores, best_of_blocks
+from recsys.evaluation.scoring import batch_rows
 from recsys.files import Files
 from recsys.ratings.blocks import Block, blocks_of_batch, hash_movies, mix
 from recsys.ratings.examples import Preprocessing
@@ -29,7 +30,7 @@ from recsys.ratings.split import keep_entries
 
 RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000
-_USERS_A_BATCH, _MOVIES_A_BLOCK = 256, 4096
+_USERS_A_BATCH, _MOVIES_A_BLOCK = 1024, 4096  # 16 MB of scores
 _PARTS, _PLAN, _DONE, _MOVED = "_parts", "plan.json", "_SUCCESS", "part-"
 _FOUND = "found"
 _PART_SALT = np.uint64(0x70617274)
@@ -37,6 +38,10 @@ _PART_SALT = np.uint64(0x70617274)
 
 class Scorer(Protocol):
     """What scores movies: `recsys.networks.Network`, `recsys.evaluation.fold_in.FoldIn`."""
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether so few movies are all that `output_blocks` has in memory at a time."""
 
     def output_blocks(self, inputs: csr_matrix, columns: int) -> Iterator[Scores]:
         """Scores of scaled rating arrays, of so many movies at a time."""
@@ -56,8 +61,9 @@ class Ranker:
         """user, rank (from 1), movie, score: of all users of a block."""
         integers = [ids.dtype.kind in "iu" for ids in (block.users, self.movies)]
         user, movie = (pa.int64() if integer else pa.string() for integer in integers)
-        for start in range(0, block.rows, _USERS_A_BATCH):
-            part = block.take(np.arange(start, min(start + _USERS_A_BATCH, block.rows)))
+        most = _USERS_A_BATCH if self.scorer.in_blocks else batch_rows(len(self.movies))
+        for rows in np.array_split(np.arange(block.rows), max(1, -(-block.rows // most))):
+            part = block.take(rows)
             rated = self._rated(part)
             blocks = self.scorer.output_blocks(self.preprocessing.scale(rated), _MOVIES_A_BLOCK)
             best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)))
