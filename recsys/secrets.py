@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 MASK = "***"
-PATTERN = r"(?i)secret|passw|token|credential|(access|account|private|api)[.\-_]?key"
+PATTERN = (
+    r"(?i)secret|passw|pwd|token|credential|(access|account|private|api|encryption)[.\-_]?key|(?<![a-z])sas(?![a-z])"
+)
 _SECRET = re.compile(PATTERN)
 
 

@@ -18,7 +18,7 @@ from recsys.errors import ConfigError, UserError
 from recsys.settings import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
 from spark_jobs._grid import plan
 from spark_jobs._model import config_to_evaluate
-from spark_jobs._resume import config_to_resume
+from spark_jobs._resume import SCHEME, config_to_resume
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
@@ -86,6 +86,7 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         own, spark_options = own[:cut], own[cut + 1 :]
     parser = job_parser(job)
     options, unknown = parser.parse_known_args(own)
+    _check_local(job, options)
     if unknown:
         known = [text for action in parser._actions for text in action.option_strings]
         near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
@@ -111,6 +112,18 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     elif options.workers is not None:
         config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
     return Arguments(job, config, frozenset(given), options, tuple(spark_options))
+
+
+def _check_local(job: str, options: argparse.Namespace) -> None:
+    """UserError where a folder that the driver itself writes or reads is named on another file system."""
+    names = ["prepared", "resume", *([] if job == "recommend" else ["output"])]
+    for name in names:
+        value = getattr(options, name, None)
+        if value and SCHEME.match(str(value)):
+            raise UserError(
+                f"--{name} {value}: must be a folder of this machine; where executors on others use it too, one that "
+                "all of them have mounted (NFS)"
+            )
 
 
 def resolved(arguments: Arguments) -> str:

@@ -43,9 +43,15 @@ class Campaign:
         self.fetched: list[str] = []
         notes = folder / NOTES
         if notes.exists():
-            told = json.loads(notes.read_text(encoding="utf-8"))
-            self._done = {one["name"]: Done(**one) for one in told["runs"]}
-            self.fetched = list(told["fetched"])
+            try:
+                told = json.loads(notes.read_text(encoding="utf-8"))
+                self._done = {one["name"]: Done(**one) for one in told["runs"]}
+                self.fetched = list(told["fetched"])
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise UserError(
+                    f"{notes}: cannot be read ({type(error).__name__}: {error}): which of its runs are finished is not "
+                    "told any more: name a new directory"
+                ) from None
         elif folder.is_dir() and any(one.name != LOCK for one in folder.iterdir()):
             raise UserError(f"--output {folder}: is not empty, and no comparison: name a new directory")
 

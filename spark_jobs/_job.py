@@ -44,6 +44,7 @@ PHASES = (
 _PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
 _SAMPLE_SECONDS = 0.5
 _FULL = "is full: free some of it"
+_AGAIN = {"train": "go on with train --resume", "recommend": "call it again: what is finished stays"}
 
 
 @dataclass(frozen=True)
@@ -176,10 +177,16 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
     elif told := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
         text, code = told[1], 2  # a worker has said it
     elif "No space left on device" in str(error):
-        again = "go on with train --resume" if run.arguments.job == "train" else "call it again, into a new directory"
-        text, code = f"the disk of {run.path}, or of an executor, {_FULL} and {again}", 1
+        output = getattr(run.arguments.options, "output", None) or run.path
+        again = _AGAIN.get(run.arguments.job, "call it again, into a new directory")
+        text, code = f"the disk of {output}, or of an executor, {_FULL} and {again}", 1
     elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
         text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
+    elif refused := re.search(r"Mkdirs failed to create (\S+)|(\S+) \(Permission denied\)", str(error)):
+        text, code = (
+            f"{refused[1] or refused[2]}: an executor cannot write there: name a place that all machines can",
+            2,
+        )
     else:
         more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1

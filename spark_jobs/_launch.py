@@ -68,6 +68,8 @@ def main(argv: Sequence[str]) -> int:
                 shutil.rmtree(scratch, ignore_errors=True)
     except UserError as error:
         return fail(error)
+    except OSError as error:  # a checkout that is another's, a full disk
+        return fail(UserError(f"{error.filename or error}: {error.strerror}: mend that, and call it again"))
     except KeyboardInterrupt:
         return 130
 

@@ -21,15 +21,40 @@ def describe_data(statistics: dict[str, Any]) -> str:
         f"{statistics['ratings']:,} ratings of {statistics['movies']:,} movies by {statistics['users']:,} users, "
         f"density {statistics['density']:.3%}"
     ]
-    for rows, rejected in (("", statistics["rejected"]), ("movies ", statistics["movies_file"]["rejected"])):
-        for reason, one in rejected.items():
-            first = one["examples"][0] if one["examples"] else None
-            where = f", first at {first['file']} row {first['row']}" if first else ""
-            lines.append(f"  {rows}rejected as {reason}: {one['count']:,}{where}")
+    expected = statistics.get("rows_expected")
+    if expected not in (None, statistics["rows_read"]):
+        lines.append(
+            f"  {statistics['rows_read']:,} rows were read, of {expected:,} that the data set has: is the file whole?"
+        )
+    lines += _rejected("", statistics["rejected"]) + _rejected("movies ", statistics["movies_file"]["rejected"])
     if statistics["movies_file"]["undecodable_titles"]:
         count = statistics["movies_file"]["undecodable_titles"]
         lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
     return "\n".join(lines)
+
+
+def tell_test_file(run: Any, statistics: dict[str, Any], told: dict[str, Any] | None) -> None:
+    """Adds what became of the test file to statistics.json, and says it; nothing without one."""
+    if told is not None:
+        run.write_json("statistics.json", {**statistics, "test_file": told})
+        run.say(describe_test_file(told))
+
+
+def describe_test_file(told: dict[str, Any]) -> str:
+    """What became of the rows of data.test_ratings."""
+    line = f"{told['used']:,} of {told['rows_read']:,} rows of data.test_ratings are the test part"
+    others = {key: told[key] for key in ("not_selected", "repeated") if told[key]}
+    line += "".join(f", {count:,} {key.replace('_', ' ')}" for key, count in others.items())
+    return "\n".join([line, *_rejected("test ", told["rejected"])])
+
+
+def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:
+    lines = []
+    for reason, one in rejected.items():
+        first = one["examples"][0] if one["examples"] else None
+        where = f", first at {first['file']} row {first['row']}" if first else ""
+        lines.append(f"  {rows}rejected as {reason}: {one['count']:,}{where}")
+    return lines
 
 
 def describe_epoch(progress: Any, orientation: str) -> str:

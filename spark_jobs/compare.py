@@ -21,6 +21,8 @@ def main(argv: Sequence[str]) -> int:
         return fail(error)
     except MonitorError as error:
         return fail(UserError(str(error)))
+    except OSError as error:  # a full disk
+        return fail(UserError(f"{error.filename or error}: {error.strerror}: mend that; what is finished stays"))
     except KeyboardInterrupt:
         return STOPPED
 

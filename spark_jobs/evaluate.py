@@ -18,7 +18,7 @@ from recsys.recommend.lookup import sources_of
 from spark_jobs._fit import arrange, to_judge
 from spark_jobs._job import Run, exit_with, run_job
 from spark_jobs._model import run_of
-from spark_jobs._tell import describe_data, describe_metrics, describe_source
+from spark_jobs._tell import describe_data, describe_metrics, describe_source, tell_test_file
 
 
 def run_evaluate(run: Run) -> None:
@@ -40,8 +40,9 @@ def run_evaluate(run: Run) -> None:
     run.say(describe_data(prepared.statistics))
     _check(prepared, movies.tolist(), str(folder))
     preprocessing = Preprocessing(prepared.rating_min, prepared.rating_max, prepared.positive_from)
-    data_dir = config.data.data_dir or ""
-    entries = find_test_entries(spark, config.data, prepared, data_dir, str(folder / "data"))
+    folders = config.data.data_dir or "", str(folder / "data")
+    entries, test_file = find_test_entries(spark, config.data, prepared, *folders)
+    tell_test_file(run, prepared.statistics, test_file)
     examples = Examples.of(config, prepared.movies, preprocessing, test_entries=entries)
     with run.phase("model_evaluation"):
         model = load_model(folder)

@@ -52,6 +52,11 @@ def run_recommend(run: Run) -> None:
 
 def _recommend_to_all(run: Run, options: Any) -> None:
     """Every user of the data, with the model's own settings of what it was trained on."""
+    with _alone_in(options.output):  # what cannot be written is said before the data phases
+        _rank_all(run, options)
+
+
+def _rank_all(run: Run, options: Any) -> None:
     folder = run_of(options.model)
     config = config_of(folder)
     recommender = load_recommender(options.model)
@@ -65,8 +70,7 @@ def _recommend_to_all(run: Run, options: Any) -> None:
     users = int(prepared.statistics["users"])
     plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(prepared.blocks)}
     run.say(f"the {options.top} best of {len(recommender.items):,} movies for {users:,} users")
-    with _alone_in(options.output):
-        recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
+    recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
     run.say(f"user, rank, movie, score: {options.output}")
 
 
@@ -86,7 +90,10 @@ def _alone_in(output: str) -> AbstractContextManager[None]:
     """Keeps a second call out of a directory; of other file systems it cannot be told."""
     if SCHEME.match(output):
         return nullcontext()
-    Path(output).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot be written: {error.strerror}") from None
     return alone(Path(output))
 
 

@@ -21,7 +21,7 @@ from recsys.recommend import find_user, load_recommender, recommendation, render
 from recsys.settings import write_config
 from spark_jobs._fit import fit
 from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._tell import describe_data, describe_metrics, describe_source
+from spark_jobs._tell import describe_data, describe_metrics, describe_source, tell_test_file
 
 
 def run_train(run: Run) -> None:
@@ -37,7 +37,9 @@ def run_train(run: Run) -> None:
     run.say(describe_data(prepared.statistics))
 
     preprocessing = Preprocessing(prepared.rating_min, prepared.rating_max, prepared.positive_from)
-    test_entries = find_test_entries(spark, config.data, prepared, config.data.data_dir or "", str(run.path / "data"))
+    folders = config.data.data_dir or "", str(run.path / "data")
+    test_entries, test_file = find_test_entries(spark, config.data, prepared, *folders)
+    tell_test_file(run, prepared.statistics, test_file)
     examples = Examples.of(config, prepared.movies, preprocessing, test_entries=test_entries)
     wanted = config.recommend.user_id
     # looked up before training, which an unknown user id would make vain

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recsys.ratings.movies import Movies  # what executors import stays small
 
 JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
-UNIQUE, BELOW_POSITIVE = "unique", "below_positive"
+GATHERED, UNIQUE, BELOW_POSITIVE = "gathered", "unique", "below_positive"
 _LEFT_OUT = (OFF, JOINED, UNKNOWN, OUTSIDE_YEARS)
 _SPILLABLE = StorageLevel.MEMORY_AND_DISK
 _TARGET = "target"  # what a piece is partitioned by
@@ -36,7 +36,7 @@ class Gathered:
     """The users of each partition as a block, kept, and what was left out on the way."""
 
     blocks: DataFrame
-    counts: dict[str, int]  # OFF, JOINED, UNKNOWN, OUTSIDE_YEARS, UNIQUE, BELOW_POSITIVE
+    counts: dict[str, int]  # OFF, JOINED, UNKNOWN, OUTSIDE_YEARS, GATHERED, UNIQUE, BELOW_POSITIVE
     kept: DataFrame
 
     def release(self) -> None:
@@ -82,7 +82,7 @@ def gather_users(
 
     counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
     pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
-    counts = [*_LEFT_OUT, UNIQUE, BELOW_POSITIVE]
+    counts = [*_LEFT_OUT, GATHERED, UNIQUE, BELOW_POSITIVE]
     schema = ", ".join(f"{name} bigint" for name in counts) + f", {block_schema(user_type.simpleString())}"
     kept = pieces.repartition(partitions, _TARGET).mapInArrow(gather, schema).persist(_SPILLABLE)
     sums = kept.agg(*[F.sum(name) for name in counts]).first()
@@ -178,8 +178,8 @@ def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
 def gather_ratings(
     table: pa.Table | None, lowest: np.float32 | None, user_type: pa.DataType, counts: Mapping[str, int]
 ) -> pa.RecordBatch:
-    """All ratings of the users of one partition as one block with movie codes, beside the counts, how many pairs there
-    were and how many of them are below `lowest`."""
+    """All ratings of the users of one partition as one block with movie codes, beside the counts, how many ratings and
+    pairs there were and how many of the pairs are below `lowest`."""
     if table is None:
         columns = {USER: user_type, CODE: pa.int32(), RATING: pa.float32(), POSITION: pa.int64()}
         table = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
@@ -193,7 +193,7 @@ def gather_ratings(
     indptr = np.append(0, np.cumsum(lengths[left])).astype(np.int32)
     ids = users[left]
     block = stored(Block(ids, hash_users(ids), indptr, codes, ratings), user_type)
-    told = {**counts, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
+    told = {**counts, GATHERED: table.num_rows, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
     counted = {name: pa.array([value], pa.int64()) for name, value in told.items()}
     return pa.RecordBatch.from_pydict({**counted, **dict(zip(block.schema.names, block.columns, strict=True))})
 

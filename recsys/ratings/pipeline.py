@@ -19,6 +19,7 @@ from recsys.ratings.blocks import build_blocks
 from recsys.ratings.chunks import OFF, READ, Scale, count_off
 from recsys.ratings.integrate import (
     BELOW_POSITIVE,
+    GATHERED,
     JOINED,
     OUTSIDE_YEARS,
     UNIQUE,
@@ -107,6 +108,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         told = _tell(sources.ratings, statistics, loaded.counts, gathered.counts, reject)
         told["movies_file"] = _tell_movies(movies, bad_movies, sources.movies is not None)
         told["best_reachable_rmse"] = sources.best_rmse
+        told["rows_expected"] = sources.rows
         if not statistics.ratings:
             raise DataError(f"{sources.ratings.path}: {_nothing_left(told, data)}")
 
@@ -162,7 +164,8 @@ def _tell(
     rejects[OFF_SCALE] += left_out[OFF]
     rejects[REPEATED_HEADER] = rows[HEADER] - headers
     rejects[UNKNOWN_MOVIE] = left_out[UNKNOWN]
-    rejects[DUPLICATE] = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS] - left_out[UNIQUE]
+    rejects[DUPLICATE] = left_out[GATHERED] - left_out[UNIQUE]
+    _check_all_there(ratings, rows, left_out)
     rows_read = rows[READ] - headers
     return {
         **statistics.summary(),
@@ -171,6 +174,18 @@ def _tell(
         "rejected": reject(rejects, rows_read),
         "not_selected": {OUTSIDE_YEARS: left_out[OUTSIDE_YEARS], BELOW_POSITIVE: left_out[BELOW_POSITIVE]},
     }
+
+
+def _check_all_there(ratings: Source, rows: Mapping[str, int], left_out: Mapping[str, int]) -> None:
+    """DataError unless each phase had all ratings of the one before: a part read again may not be what it was."""
+    good = rows[READ] - rows[HEADER] - sum(rows.get(reason, 0) for reason in ROW_REASONS)
+    joined = left_out[OFF] + left_out[JOINED]
+    selected = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS]
+    if (joined, left_out[GATHERED]) != (good, selected):
+        raise DataError(
+            f"{ratings.path}: of {good:,} good rows read {joined:,} were joined, and of {selected:,} selected "
+            f"{left_out[GATHERED]:,} came to their users: the files changed in the meantime; call it again"
+        )
 
 
 def _tell_movies(movies: Movies, rejected: dict[str, Any], has_titles: bool) -> dict[str, Any]:

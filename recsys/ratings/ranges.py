@@ -134,7 +134,7 @@ class _Checksums:
 
     @staticmethod
     def of(path: str) -> _Checksums | None:
-        """The checksums of a file; None where there are none."""
+        """The checksums of a file; None where there are none. DataError where they are of a longer or shorter one."""
         place = Path(path)
         try:
             stored = (place.parent / f".{place.name}.crc").read_bytes()
@@ -143,6 +143,12 @@ class _Checksums:
         size = int.from_bytes(stored[4:8], "big")
         if stored[:4] != b"crc\0" or not size or _PIECE_BYTES % size:
             return None
+        held, told = place.stat().st_size, len(stored[8:]) // 4
+        if -(-held // size) != told:
+            raise DataError(
+                f"{path}: is {held:,} bytes long, the checksums beside it are of {(told - 1) * size + 1:,} to "
+                f"{told * size:,}: it was cut off, or came from elsewhere: copy or make it anew"
+            )
         return _Checksums(path, size, stored[8:])
 
     def check(self, piece: bytes, at: int) -> None:

@@ -55,6 +55,7 @@ class Sources:
     rating_max: float
     rating_step: float | None  # None: any value between the two
     best_rmse: float | None = None  # generated data: what no model can beat
+    rows: int | None = None  # how many ratings the data set is known to have
 
     def integer_ids(self, name: str, id_type: str) -> bool:
         """Whether ids of `name` (user or movie) are read as integers."""
@@ -82,7 +83,8 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
         ratings = look_at(spark, f"{folder}/ratings.csv", hints[0])
         movies = look_at(spark, f"{folder}/movies.csv", hints[1])
-        return Sources(ratings, movies, 0.5, 5.0, 0.5, facts.best_rmse if facts else None)
+        known = (facts.best_rmse, facts.ratings) if facts else ()
+        return Sources(ratings, movies, 0.5, 5.0, 0.5, *known)
     entry = CATALOGUE[str(data.dataset)]
     found = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
     if found is None:
@@ -94,6 +96,7 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         entry.rating_min,
         entry.rating_max,
         entry.rating_step,
+        rows=entry.ratings_count,
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
@@ -22,9 +21,11 @@ from recsys.errors import ConfigError, DataError, UserError
 from recsys.files import Files
 from recsys.ratings.blocks import ROWS, block_from_row
 from recsys.ratings.pipeline import Prepared
+from recsys.sealed import check_digests, digest_of, read_sealed, write_sealed
 from recsys.settings import as_tree, build_config
 
 FORMAT_VERSION = 1
+_ITEMS = "items.parquet"
 _CHECKED = ParquetFragmentScanOptions(page_checksum_verification=True)
 # what a run may choose anew on prepared data: how users and ratings are divided, whose arrays are trained on
 _FREE = frozenset(
@@ -46,7 +47,7 @@ def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> 
             f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: name "
             "a place that all machines share by --output"
         )
-    prepared.items.to_parquet(folder / "items.parquet", index=False, write_page_checksum=True)
+    prepared.items.to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
     described = {
         "format_version": FORMAT_VERSION,
         "rating_min": prepared.rating_min,
@@ -54,10 +55,11 @@ def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> 
         "positive_from": prepared.positive_from,
         "users": prepared.statistics["users"],
         "digest": _digest(prepared.blocks)[1],
+        "sha256": {_ITEMS: digest_of(folder / _ITEMS)},
         "data": as_tree(config)["data"],
         "statistics": prepared.statistics,
     }
-    (folder / "prepared.json").write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    write_sealed(folder / "prepared.json", described)
 
 
 def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
@@ -65,11 +67,12 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
     described = _describe(directory)
     try:
         blocks = spark.read.parquet(f"{directory}/blocks")
-        items = pq.read_table(Path(directory) / "items.parquet", page_checksum_verification=True).to_pandas()
+        check_digests(Path(directory), described.get("sha256", {}))
+        items = pq.read_table(Path(directory) / _ITEMS, page_checksum_verification=True).to_pandas()
         blocks = blocks.repartitionByRange(max(1, blocks.rdd.getNumPartitions()), "users").sortWithinPartitions("users")
         blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)
         users, digest = _digest(blocks)
-    except (PySparkException, Py4JJavaError, OSError, pa.ArrowInvalid) as error:
+    except (PySparkException, Py4JJavaError, OSError, ValueError) as error:
         raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
     if users != described["users"]:
         raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
@@ -93,9 +96,10 @@ def _digest(blocks: DataFrame) -> tuple[int, int]:
 
 def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any, float]] | None:
     """A user of a prepared data set as (id, {movie id: rating}), read without Spark; None where there is none."""
-    _describe(directory)
+    described = _describe(directory)
     try:
-        table = pq.read_table(Path(directory) / "items.parquet", columns=[MOVIE_ID], page_checksum_verification=True)
+        check_digests(Path(directory), described.get("sha256", {}))
+        table = pq.read_table(Path(directory) / _ITEMS, columns=[MOVIE_ID], page_checksum_verification=True)
         movies = table[MOVIE_ID].to_numpy()
         checked = ParquetFileFormat(default_fragment_scan_options=_CHECKED)
         for file in dataset(f"{directory}/blocks", format=checked).get_fragments():
@@ -105,7 +109,7 @@ def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any
                     block = block_from_row(file.to_table().slice(row, 1).to_pylist()[0]).take(np.array([place]))
                     rated = movies[block.indices].tolist()
                     return users[place], dict(zip(rated, block.ratings.tolist(), strict=True))
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
     return None
 
@@ -130,10 +134,10 @@ def with_prepared_data(config: Config, given: frozenset[str], directory: str | P
 def _describe(directory: str | Path) -> dict[str, Any]:
     path = Path(directory) / "prepared.json"
     try:
-        described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        described = read_sealed(path)
     except FileNotFoundError:
         raise UserError(f"{directory}: no prepared data set (prepared.json is missing): run the job prepare") from None
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}: prepare it again") from None
     if described.get("format_version") != FORMAT_VERSION:
         raise DataError(f"{directory}: prepared by another version of this program: prepare it again")

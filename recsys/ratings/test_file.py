@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, MOVIE_ID, RATING, USER, USERS
@@ -19,51 +19,63 @@ from recsys.config import DataConfig
 from recsys.errors import DataError
 from recsys.ratings.blocks import block_from_row, hash_movies, hash_users
 from recsys.ratings.pipeline import Prepared
-from recsys.ratings.read import FILE, HEADER, POSITION, REASON, check_scale, parse_ratings, read_rows
+from recsys.ratings.read import FILE, HEADER, POSITION, REASON, REPEATED_HEADER, check_scale, parse_ratings, read_rows
+from recsys.ratings.rejects import SetAside
 from recsys.ratings.sources import find_test_source
 from recsys.ratings.split import find_sorted, hash_pairs
 
 
 def find_test_entries(
     spark: SparkSession, data: DataConfig, prepared: Prepared, data_dir: str, default_dir: str
-) -> np.ndarray | None:
-    """The hashes (uint64, ascending, each once) of the ratings that `data.test_ratings` names; None without it.
+) -> tuple[np.ndarray | None, dict[str, Any] | None]:
+    """The hashes (uint64, ascending, each once) of the ratings that `data.test_ratings` names, and what statistics.json
+    says of the file: its rows read are those used, rejected, not selected and repeated. None and None without it.
 
-    Rows of movies that are not selected, or below `data.positive_from`, are passed over. Raises DataError where the
-    file names a rating that the data does not have, or has with another value, or leaves nothing to train on.
+    Rows of movies that are not selected, or below `data.positive_from`, are passed over; of a pair that comes twice the
+    last row counts. Raises DataError where too many rows are rejected, or where the file names a rating that the data
+    does not have, or has with another value, or leaves nothing to train on.
     """
     source = find_test_source(spark, data, data_dir, default_dir)
     if source is None:
-        return None
+        return None, None
     integer_movies = pd.api.types.is_integer_dtype(prepared.items[MOVIE_ID])
     user_type = prepared.blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
-    rows = parse_ratings(read_rows(spark, source), user_type != "string", integer_movies)
-    rows = check_scale(rows, prepared.rating_min, prepared.rating_max, None).orderBy(FILE, POSITION)
-    table = rows.where(F.col(REASON).isNull() | ~F.col(REASON).isin(HEADER)).select(USER, MOVIE, RATING, REASON)
-    frame: Any = table.toPandas()
-    reasons = frame[REASON].value_counts()
-    if reasons.sum() > data.max_rejected * len(frame):
-        told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-        raise DataError(
-            f"{data.test_ratings}: {reasons.sum():,} of {len(frame):,} rows are rejected ({told}), more than "
-            f"data.max_rejected = {data.max_rejected:g} allows: mend the file, or raise data.max_rejected"
-        )
-    frame = frame[frame[REASON].isna()]
-    return _checked(prepared, data, *_named(frame, prepared, data))
+
+    def parsed(keep_line: bool) -> DataFrame:
+        rows = parse_ratings(read_rows(spark, source, keep_line), user_type != "string", integer_movies)
+        return check_scale(rows, prepared.rating_min, prepared.rating_max, None)
+
+    # pandas makes floats of integers with a null among them, as in rejected rows
+    ids = [F.coalesce(key, F.lit(0).cast(parsed(False).schema[key].dataType)).alias(key) for key in (USER, MOVIE)]
+    frame: Any = parsed(False).orderBy(FILE, POSITION).select(*ids, RATING, REASON).toPandas()
+    reasons = frame[REASON].value_counts().to_dict()
+    headers = min(reasons.get(HEADER, 0), source.headers)
+    rejects = {REPEATED_HEADER: reasons.pop(HEADER, 0) - headers, **reasons}
+    rows_read = len(frame) - headers
+    aside = SetAside(spark, data.max_rejected)
+    rejected = aside.add(f"rows of {data.test_ratings}", source, parsed(True), rejects, rows_read)
+    good = frame[frame[REASON].isna()]
+    entries, ratings, selected = _named(good, prepared, data)
+    told = {
+        "rows_read": rows_read,
+        "used": len(entries),
+        "rejected": rejected,
+        "not_selected": len(good) - selected,
+        "repeated": selected - len(entries),
+    }
+    return _checked(prepared, data, entries, ratings), told
 
 
-def _named(frame: pd.DataFrame, prepared: Prepared, data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """(hashes ascending, ratings) of the rows of the selection, of a pair that comes twice the last."""
+def _named(frame: pd.DataFrame, prepared: Prepared, data: DataConfig) -> tuple[np.ndarray, np.ndarray, int]:
+    """(hashes ascending, ratings) of the rows of the selection, of a pair that comes twice the last; how many rows."""
     index = pd.Index(prepared.items[MOVIE_ID]).get_indexer(pd.Index(frame[MOVIE]))
     chosen = index >= 0
     if data.positive_from is not None:
         chosen &= frame[RATING].to_numpy() >= np.float32(data.positive_from)
     users, ratings = frame[USER].to_numpy()[chosen], frame[RATING].to_numpy(np.float32)[chosen]
-    if users.dtype != object:
-        users = users.astype(np.int64)  # no row is left: pandas has floats
     hashes = hash_pairs(hash_users(users), hash_movies(index[chosen])) if len(users) else np.zeros(0, np.uint64)
     unique, last = np.unique(hashes[::-1], return_index=True)
-    return unique, ratings[::-1][last]
+    return unique, ratings[::-1][last], int(chosen.sum())
 
 
 def _checked(prepared: Prepared, data: DataConfig, entries: np.ndarray, ratings: np.ndarray) -> np.ndarray:

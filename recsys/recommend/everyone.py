@@ -175,19 +175,34 @@ def _of_part(shared: Any, part: int, parts: int) -> Callable[[Iterable[pa.Record
 
 def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
     """Notes the plan; UserError where the folder holds something else than a stopped call of the same plan."""
-    noted = f"{folder}/{_PARTS}/{_PLAN}"
-    if files.exists(noted):
-        found = json.loads(files.read(noted) or "{}")
-        other = sorted(key for key in plan if found.get(key) != plan[key])
-        if found and other:
+    place = f"{folder}/{_PARTS}"
+    if found := _noted(files, f"{place}/{_PLAN}"):
+        other = sorted(key for key in {*plan, *found} if found.get(key) != plan.get(key))
+        if other:
             key = other[0]
             raise UserError(
                 f"--output {folder}: a call that was stopped had {key} = {found.get(key)!r}, this one has "
-                f"{plan[key]!r}: call it as then, or name another output"
+                f"{plan.get(key)!r}: call it as then, or name another output"
             )
-    elif names := [name for name in files.names(folder) if not name.startswith(".")]:
+        return
+    if any(name.isdigit() for name in files.names(place)):
+        raise UserError(f"--output {folder}: what its parts are of is not told any more: remove it, or name another")
+    if names := [name for name in files.names(folder) if name != _PARTS and not name.startswith(".")]:
         raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
-    files.write(noted, json.dumps(plan) + "\n")
+    # beside it first: on a full disk a file is left that is cut off
+    files.write(f"{place}/.{_PLAN}", json.dumps(plan) + "\n")
+    if files.exists(f"{place}/{_PLAN}"):
+        files.delete(f"{place}/{_PLAN}")
+    files.rename(f"{place}/.{_PLAN}", f"{place}/{_PLAN}")
+
+
+def _noted(files: Files, path: str) -> dict[str, Any]:
+    """The plan of a call that was stopped; none where there is none, or a part of one."""
+    try:
+        found = json.loads(files.read(path)) if files.exists(path) else {}
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
 
 
 def _finish(files: Files, folder: str, parts: int) -> None:

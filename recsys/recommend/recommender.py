@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -26,10 +24,11 @@ from recsys.evaluation.metrics import top_n
 from recsys.evaluation.scoring import batch_rows, network_of
 from recsys.networks.network import Network
 from recsys.ratings.examples import Preprocessing
+from recsys.sealed import check_digests, digest_of, read_sealed, write_sealed
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)  # 1 had users' arrays alone, and did not say so
-_PREPROCESSING = "preprocessing.json"
+_PREPROCESSING, _ITEMS = "preprocessing.json", "items.parquet"
 _FACTOR_FILES = ("codes.npy", "offsets.npy", "noise.npy")
 _ITEM_COLUMNS = [INDEX, MOVIE_ID, TITLE, YEAR, POPULARITY]
 
@@ -145,20 +144,21 @@ def save_movies(
     """Writes items.parquet and preprocessing.json, what a model needs beside its weights."""
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    items[_ITEM_COLUMNS].to_parquet(folder / "items.parquet", index=False, write_page_checksum=True)
+    items[_ITEM_COLUMNS].to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
+    digests = {_ITEMS: digest_of(folder / _ITEMS)}
     described = {"format_version": FORMAT_VERSION, "loss": loss, "orientation": orientation, **asdict(preprocessing)}
-    _write_json(folder / _PREPROCESSING, described)
+    write_sealed(folder / _PREPROCESSING, {**described, "sha256": digests})
 
 
 def save_factors(directory: str | Path, factors: Factors) -> None:
     """Writes codes.npy (movies x k), offsets.npy (movies) and noise.npy (a number): what a model of movies' arrays,
     whose inputs are not saved, knows of the movies. The rest of the factors is the model's last layer."""
-    folder, digests = Path(directory), {}
+    folder = Path(directory)
+    described = read_sealed(folder / _PREPROCESSING)
     for name in _FACTOR_FILES:
         np.save(folder / name, getattr(factors, name.removesuffix(".npy")), allow_pickle=False)
-        digests[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    described = json.loads((folder / _PREPROCESSING).read_text(encoding="utf-8"))
-    _write_json(folder / _PREPROCESSING, {**described, "sha256": digests})
+        described["sha256"][name] = digest_of(folder / name)
+    write_sealed(folder / _PREPROCESSING, described)
 
 
 def load_recommender(model_dir: str | Path) -> Recommender:
@@ -170,7 +170,7 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     if missing:
         raise UserError(f"{folder}: no saved model ({', '.join(missing)} missing): give a run directory of train")
     with _readable(folder / _PREPROCESSING):
-        described = json.loads((folder / _PREPROCESSING).read_text(encoding="utf-8"))
+        described = read_sealed(folder / _PREPROCESSING)
         version = described.pop("format_version")
         loss, orientation = described.pop("loss"), described.pop("orientation", "user")
         digests = described.pop("sha256", {})
@@ -178,8 +178,9 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     if version not in _READABLE:
         raise UserError(f"{folder}: saved by another version of this program: train again")
     model = load_model(folder)
-    with _readable(folder / "items.parquet"):
-        items = pq.read_table(folder / "items.parquet", page_checksum_verification=True).to_pandas()
+    with _readable(folder / _ITEMS):
+        check_digests(folder, {name: digest for name, digest in digests.items() if name == _ITEMS})
+        items = pq.read_table(folder / _ITEMS, page_checksum_verification=True).to_pandas()
     if orientation == "movie":
         model = FoldIn(_load_factors(folder, model, digests))
     return Recommender(model, items, preprocessing, loss)
@@ -211,10 +212,6 @@ def _readable(file: Path) -> Iterator[None]:
         raise UserError(f"{file}: was changed or cut off since it was written ({what[0]}): train again") from error
 
 
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
 def _load_factors(folder: Path, model: Any, digests: Mapping[str, str]) -> Factors:
     missing = [name for name in _FACTOR_FILES if not (folder / name).exists()]
     if missing:
@@ -223,8 +220,7 @@ def _load_factors(folder: Path, model: Any, digests: Mapping[str, str]) -> Facto
         )
     for name, digest in digests.items():  # there are none in models of before
         with _readable(folder / name):
-            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
-                raise ValueError("its checksum is wrong")
+            check_digests(folder, {name: digest})
     codes, offsets, noise = (np.load(folder / name, allow_pickle=False) for name in _FACTOR_FILES)
     kernel, bias = model.get_layer(OUTPUT).get_weights()
     return Factors(codes, offsets, kernel.T, bias, float(noise))

@@ -1,25 +1,24 @@
 """Checkpoints: all that training goes on from, whole or not at all, each file with its checksum.
 
 A checkpoint is a folder `EPOCH-ROUND` of .npy files (no pickle) beside checkpoint.json, which is written last and holds
-their SHA-256. It is made under another name and moved into place; the one before is kept in case this one is broken.
+their SHA-256 and its own. It is made under another name and moved into place; the one before is kept in case this one
+is broken.
 Random state needs no file: every draw comes from the seed, the epoch, the round and the worker.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from recsys.errors import DataError
+from recsys.sealed import digest_of, read_sealed, write_sealed
 from recsys.training.history import Epoch, Seconds
 from recsys.training.local_sgd import Moments
 
@@ -84,7 +83,7 @@ class Checkpoints:
                 "steps": steps,
                 "sha256": files,
             }
-            (temporary / "checkpoint.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+            write_sealed(temporary / "checkpoint.json", described)
             _sync(temporary / "checkpoint.json")
             target = self.folder / name
             shutil.rmtree(target, ignore_errors=True)
@@ -117,7 +116,7 @@ class Checkpoints:
 
 def read_moments(folder: Path) -> Iterator[Moments]:
     """The workers' moments of a checkpoint that was just written, one after the other."""
-    steps = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["steps"]
+    steps = read_sealed(folder / "checkpoint.json")["steps"]
     for file, step in steps.items():
         yield Moments(_worker(file), step, np.load(folder / file, allow_pickle=False))
 
@@ -130,17 +129,17 @@ def _write(path: Path, array: np.ndarray) -> str:
     with path.open("wb") as file:
         np.save(file, array, allow_pickle=False)
     _sync(path)
-    return _digest(path)
+    return digest_of(path)
 
 
 def _read(folder: Path) -> Snapshot:
     try:
-        described: dict[str, Any] = json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))
+        described = read_sealed(folder / "checkpoint.json")
         if described["format_version"] != FORMAT_VERSION:
             raise DataError(f"{folder}: written by another version of this program")
         arrays = {}
         for file, digest in described["sha256"].items():
-            if _digest(folder / file) != digest:
+            if digest_of(folder / file) != digest:
                 raise DataError(f"{folder / file}: its checksum is wrong, the file was changed or cut off")
             arrays[file.removesuffix(".npy")] = np.load(folder / file, allow_pickle=False)
         steps = described["steps"]
@@ -149,18 +148,6 @@ def _read(folder: Path) -> Snapshot:
         return Snapshot(Position(**described["position"]), history, arrays, moments)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: cannot be read: {error}") from None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _slowly(file)
-
-
-def _slowly(file: Any) -> str:
-    digest = hashlib.sha256()
-    while piece := file.read(1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -66,3 +66,22 @@ def test_a_file_that_is_missing(spark, whole, tmp_path):
     max(folder.glob("blocks/*.parquet"), key=lambda path: path.stat().st_size).unlink()
     with pytest.raises(DataError, match=r"holds \d+ users, [\d,]+ were prepared: prepare it again"):
         load_prepared(spark, folder)
+
+
+@pytest.mark.parametrize("name", ["prepared.json", "items.parquet"])
+def test_a_bit_that_flips_in_what_describes_them(whole, tmp_path, name):
+    """What says what the blocks hold has a checksum as they do."""
+    folder = tmp_path / "copy"
+    shutil.copytree(whole, folder)
+    user = next(user for user in range(1, 50) if look_up_prepared(folder, user))
+    expected, raw = look_up_prepared(folder, user), (folder / name).read_bytes()
+    generator, refused = random.Random(name), 0
+    for _ in range(40):
+        changed = bytearray(raw)
+        changed[generator.randrange(len(raw))] ^= 1 << generator.randrange(8)
+        (folder / name).write_bytes(changed)
+        try:
+            assert look_up_prepared(folder, user) == expected
+        except DataError as error:
+            refused += str(folder) in str(error) and "prepare" in str(error)
+    assert refused >= 38

@@ -192,6 +192,20 @@ def test_executors_that_write_elsewhere_are_noticed(prepared, tmp_path, monkeypa
         recommend(prepared, ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out")
 
 
+def test_parts_without_a_plan_are_not_gone_on_with(prepared, tmp_path, small_parts):
+    """They may be of another model: a disk that was full has left a plan that is cut off."""
+    ranker, out = ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out"
+    (out / "_parts").mkdir(parents=True)
+    (out / "_parts" / "plan.json").write_text("")
+    (out / "_parts" / "0").mkdir()
+    with pytest.raises(UserError, match="what its parts are of is not told any more"):
+        recommend(prepared, ranker, out)
+    (out / "_parts" / "0").rmdir()
+    (out / "_parts" / "plan.json").write_text('{"mod')
+    recommend(prepared, ranker, out)
+    assert len(written(out)) == N * prepared.statistics["users"]
+
+
 def test_the_plan_is_noted_before_the_work(prepared, tmp_path):
     failing = SimpleNamespace(movies=prepared.items["movie_id"].to_numpy())
     with pytest.raises(Exception, match="rank"):

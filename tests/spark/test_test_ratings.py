@@ -35,7 +35,7 @@ def settings(folder, **more):
 
 def entries_of(spark, data):
     prepared = run_prepare(spark, **data)
-    entries = find_test_entries(spark, DataConfig(**data), prepared, "", "")
+    entries, _ = find_test_entries(spark, DataConfig(**data), prepared, "", "")
     return prepared, entries
 
 
@@ -94,7 +94,11 @@ def test_ids_that_are_words(spark, tmp_path):
         ([*NAMED, (3, 10, 1.0)], NAMED, "1 of its 4 ratings are not among those of the data"),
         ([*NAMED, (4, 40, 3.0)], NAMED, "1 of its ratings stand with another value"),
         (TRAINING, [], "names all 7 ratings"),
-        ([*NAMED, (1, 10, 9.0)], NAMED, r"1 of 4 rows are rejected \(1 off_scale\)"),
+        (
+            [*NAMED, (1, 10, 9.0)],
+            NAMED,
+            r"(?s)1 of 4 rows of .* are rejected.*off_scale: 1.*csv row 5: '1,10,9.0'",
+        ),
     ],
     ids=["not in the data", "one not in the data", "rated in both", "nothing to train on", "bad row"],
 )
@@ -113,7 +117,7 @@ def test_a_file_that_is_not_there(spark, files):
 
 
 def test_without_the_key_there_is_nothing_to_find(spark):
-    assert find_test_entries(spark, DataConfig(dataset="ml-100k"), None, "", "") is None
+    assert find_test_entries(spark, DataConfig(dataset="ml-100k"), None, "", "") == (None, None)
 
 
 def test_the_published_split_of_ml_100k(spark):
@@ -121,7 +125,7 @@ def test_the_published_split_of_ml_100k(spark):
         pytest.skip(f"needs MovieLens' ml-100k in {DATA}, which may not be redistributed with the project")
     data = {"dataset": "ml-100k", "data_dir": str(DATA), "split": "rating", "test_ratings": "u1.test"}
     prepared = run_prepare(spark, **data)
-    entries = find_test_entries(spark, DataConfig(**data), prepared, str(DATA), "")
+    entries, _ = find_test_entries(spark, DataConfig(**data), prepared, str(DATA), "")
     read = {
         name: {tuple(map(int, line.split("\t")[:3])) for line in (DATA / "ml-100k" / name).read_text().splitlines()}
         for name in ("u1.base", "u1.test")
@@ -131,3 +135,19 @@ def test_the_published_split_of_ml_100k(spark):
     assert found[TEST] == read["u1.test"]
     assert found[TRAIN] | found[VALIDATION] == read["u1.base"]
     prepared.blocks.unpersist()
+
+
+def test_every_row_of_the_file_is_told(spark, files):
+    folder, write = files
+    (folder / "movies.csv").write_text(
+        "movieId,title\n10,A (1950)\n20,B (1951)\n30,C (1952)\n40,D (1953)\n50,E (1990)\n"
+    )
+    data = settings(folder, movies=f"{folder}/movies.csv", year_to=1960, max_rejected=0.6)
+    prepared = run_prepare(spark, **data)
+    rows = [*NAMED, NAMED[0], (1, 10, 9.0), ("", 10, 1.0), ("userId", "movieId", "rating")]
+    write("test.csv", rows)
+    entries, told = find_test_entries(spark, DataConfig(**data), prepared, "", "")
+    rejected = {reason: (one["count"], [e["row"] for e in one["examples"]]) for reason, one in told["rejected"].items()}
+    assert rejected == {"off_scale": (1, [6]), "missing_field": (1, [7]), "repeated_header": (1, [8])}
+    assert (told["rows_read"], told["used"], told["not_selected"], told["repeated"]) == (7, 2, 1, 1)
+    assert len(entries) == 2

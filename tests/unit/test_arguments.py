@@ -100,6 +100,8 @@ def test_profile_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (["--config"], "argument --config: expected one argument: see ./spark-submit.sh train --help"),
         (["--set", "hidden"], "--set 'hidden': expected key=value, such as model.hidden=[200]"),
         (["--set", "model.hiden=[2]"], "unknown key model.hiden: did you mean model.hidden?"),
+        (["--output", "hdfs://nn/a"], "--output hdfs://nn/a: must be a folder of this machine"),
+        (["--prepared", "s3a://b/c"], "--prepared s3a://b/c: must be a folder of this machine"),
         (["--config", "paper-1950-1961"], "no experiment 'paper-1950-1961': did you mean paper-1950-1960?"),
     ],
 )

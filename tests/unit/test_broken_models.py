@@ -41,7 +41,9 @@ def saved(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["model.keras", "items.parquet", "preprocessing.json", "codes.npy", "offsets.npy"])
+@pytest.mark.parametrize(
+    "name", ["model.keras", "items.parquet", "preprocessing.json", "codes.npy", "offsets.npy", "noise.npy"]
+)
 def test_a_bit_that_flips_is_told_or_does_not_matter(saved: Path, name: str) -> None:
     expected = load_recommender(saved).recommend(RATED, 5)
     file, generator = saved / name, random.Random(name)
@@ -55,9 +57,8 @@ def test_a_bit_that_flips_is_told_or_does_not_matter(saved: Path, name: str) -> 
         except UserError as error:
             refused.append(str(error))
         else:
-            if name not in ("preprocessing.json", "items.parquet"):  # a title of one's own is as good as another
-                assert found == expected
-    assert len(refused) > 3
+            assert found == expected
+    assert len(refused) > (3 if name == "model.keras" else 20)  # in an archive some bits mean nothing
     assert all(str(saved) in text and "\n" not in text for text in refused)
 
 

@@ -55,7 +55,7 @@ def test_two_are_kept_and_the_last_is_loaded(tmp_path: Path) -> None:
 
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[-3] ^= 4
+    content[len(content) // 2] ^= 4
     path.write_bytes(bytes(content))
 
 
@@ -70,8 +70,6 @@ def unlink(path: Path) -> None:
 @pytest.mark.parametrize("file", ["weights.npy", "worker-00001.npy", "best.0.npy", "checkpoint.json"])
 @pytest.mark.parametrize("damage", [flip, cut, unlink])
 def test_a_damaged_one_is_named_and_the_one_before_is_used(tmp_path: Path, damage: Any, file: str) -> None:
-    if file == "checkpoint.json" and damage is flip:
-        pytest.skip("a bit of JSON may be flipped without harm")
     checkpoints = Checkpoints(tmp_path, 60)
     checkpoints.save(snapshot(2))
     damage(checkpoints.save(snapshot(3)) / file)

@@ -202,6 +202,15 @@ def test_without_a_run_the_screen_tells_the_reason(tmp_path):
     assert reason_of(tmp_path / "absent", tmp_path / "absent", 137) == "exit code 137"
 
 
+@pytest.mark.parametrize("text", ["", '{"runs": [{"na', '{"runs": [{"nane": "x"}], "fetched": []}', "[]"])
+def test_notes_that_are_cut_off_are_refused_by_name(calls, tmp_path, capsys, text):
+    (tmp_path / "out" / "compare.json").write_text(text)
+    assert main(["--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'out' / 'compare.json'}: cannot be read" in said and said.count("\n") == 1
+    assert calls() == []
+
+
 def test_a_directory_with_something_else_is_left_alone(calls, tmp_path, capsys):
     (tmp_path / "out" / "mine").touch()
     assert main(["--output", str(tmp_path / "out")]) == 2

@@ -204,6 +204,19 @@ def test_a_directory_that_is_not_empty_is_refused(java, cwd):
     assert f"--output {cwd / 'out'}: is not empty: name a new directory" in refused.stderr
 
 
+def test_a_cache_that_cannot_be_written_is_one_line(java, cwd):
+    copy = copy_checkout(cwd / "copy")
+    (copy / ".venv").unlink()
+    (copy / ".venv" / "cache").mkdir(parents=True)
+    for one in (ROOT / ".venv").iterdir():
+        if one.name != "cache":
+            (copy / ".venv" / one.name).symlink_to(one)
+    (copy / ".venv" / "cache" / "packages").touch()  # where a folder is to be
+    refused = java.launch("train", "--output", "out", cwd=cwd, root=copy)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1 and "cache/packages: File exists: mend that" in refused.stderr
+
+
 def test_a_job_that_could_not_say_so_is_noted_as_failed(java, cwd):
     java.launch("train", "--output", "out", cwd=cwd)
     text = (cwd / "out" / "run.json").read_text()

@@ -109,6 +109,10 @@ def test_a_flipped_bit_is_found_where_there_are_checksums(tmp_path: Path) -> Non
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(DataError, match=r"r\.csv: from byte \d+ to \d+ it is not as it was written"):
             read(path)
+    for length in range(1, len(content)):  # also where a checksum's bytes end, as where a disk was full
+        path.write_bytes(content[:length])
+        with pytest.raises(DataError, match=r"r\.csv: (is \d+ bytes long, the checksums|from byte)"):
+            read(path)
 
 
 @pytest.mark.parametrize(("name", "path"), [("file:///a%20b/c.csv", "/a b/c.csv"), ("hdfs://h/a", "hdfs://h/a")])

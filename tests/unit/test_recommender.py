@@ -18,6 +18,7 @@ from recsys.errors import UserError
 from recsys.quiet import quiet_keras
 from recsys.ratings.examples import Preprocessing
 from recsys.recommend import Recommender, load_recommender, recommendation, render, save_model, save_movies
+from recsys.sealed import read_sealed, write_sealed
 
 quiet_keras()
 
@@ -71,7 +72,8 @@ def test_a_model_is_saved_as_three_files_that_say_what_it_needs(tmp_path: Path) 
     folder = tmp_path / "run" / "model"
     assert sorted(path.name for path in folder.iterdir()) == ["items.parquet", "model.keras", "preprocessing.json"]
     assert list(pd.read_parquet(folder / "items.parquet")) == ["index", "movie_id", "title", "year", "popularity"]
-    described = json.loads((folder / "preprocessing.json").read_text())
+    described = read_sealed(folder / "preprocessing.json")
+    assert list(described.pop("sha256")) == ["items.parquet"]
     assert described == {
         "format_version": 2, "loss": "masked_mse", "orientation": "user",
         "rating_min": 0.5, "rating_max": 5.0, "positive_from": 4.0,
@@ -181,15 +183,15 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_model_of_another_version_is_refused(tmp_path: Path) -> None:
     saved(tmp_path)
     path = tmp_path / "preprocessing.json"
-    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 99'))
+    write_sealed(path, {**read_sealed(path), "format_version": 99})
     with pytest.raises(UserError, match="saved by another version of this program: train again"):
         load_recommender(tmp_path)
 
 
 def test_a_model_of_the_first_version_is_still_loaded(both: tuple[Any, Recommender], tmp_path: Path) -> None:
     saved(tmp_path)
-    described = json.loads((tmp_path / "preprocessing.json").read_text())
-    del described["orientation"]
+    described = read_sealed(tmp_path / "preprocessing.json")
+    del described["orientation"], described["sha256"]
     (tmp_path / "preprocessing.json").write_text(json.dumps({**described, "format_version": 1}))
     scores = load_recommender(tmp_path).score(sparse(RATINGS))
     np.testing.assert_allclose(scores, both[1].score(sparse(RATINGS)), rtol=1e-5)

@@ -16,6 +16,7 @@ from recsys.settings import load_config, write_config
     [
         "spark.hadoop.fs.s3a.secret.key", "spark.hadoop.fs.s3a.access.key", "spark.authenticate.secret",
         "spark.ssl.keyPassword", "spark.hadoop.fs.azure.account.key.mine", "spark.my.API_KEY", "spark.x.apiToken",
+        "spark.hadoop.fs.s3a.encryption.key", "spark.hadoop.fs.azure.sas.fixed.token.x", "spark.my.PWD",
     ],
 )  # fmt: skip
 def test_names_of_secrets(key: str) -> None:
@@ -23,7 +24,12 @@ def test_names_of_secrets(key: str) -> None:
 
 
 def test_other_settings_stay() -> None:
-    properties = {"spark.executor.memory": "2g", "spark.sql.shuffle.partitions": 8, "spark.authenticate": True}
+    properties = {
+        "spark.executor.memory": "2g",
+        "spark.sql.shuffle.partitions": 8,
+        "spark.authenticate": True,
+        "spark.authenticate.enableSaslEncryption": True,
+    }
     assert masked(properties) == unmasked(properties) == properties
     assert unmasked({"spark.x.token": MASK, "spark.cores.max": 2}) == {"spark.cores.max": 2}
 
