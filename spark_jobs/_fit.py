@@ -24,6 +24,7 @@ from recsys.ratings import (
     rating_arrays,
 )
 from recsys.ratings.gram import gram
+from recsys.ratings.sources import Size
 from recsys.recommend import save_factors, save_model, save_movies
 from recsys.training.memory import training_needs
 from recsys.training.rounds import cores_of
@@ -122,6 +123,16 @@ def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict
         if layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())
     return ended
+
+
+def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
+    """The same before the data phases, of a data set that is known: by less than it will be, so that none is refused in
+    vain."""
+    if size is None or (config.data.year_from, config.data.year_to) != (None, None):
+        return
+    share = 0.9 if config.data.positive_from is None else 0.5
+    rows, columns = (size.movies, size.users) if config.data.orientation == "movie" else (size.users, size.movies)
+    check_memory(config, context, int(share * columns), rows // 2, size.ratings // 2)
 
 
 def check_memory(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:

@@ -19,7 +19,7 @@ from recsys.ratings import (
 )
 from recsys.recommend import find_user, load_recommender, recommendation, render, sample_user
 from recsys.settings import write_config
-from spark_jobs._fit import fit
+from spark_jobs._fit import check_memory_early, fit
 from spark_jobs._job import Run, exit_with, run_job
 from spark_jobs._tell import describe_data, describe_metrics, describe_source, tell_test_file
 
@@ -74,6 +74,7 @@ def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Prepared:
     run.say(describe_source(config.data))
     folders = config.data.data_dir or "", str(run.path / "data")
     sources = find_sources(spark, config.data, *folders)
+    check_memory_early(config, spark.sparkContext, sources.size)
     find_test_source(spark, config.data, *folders)  # one that is missing is told before the work
     return prepare(spark, sources, config.data, run.phase, run.arguments.profile)
 

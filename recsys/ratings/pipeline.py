@@ -108,7 +108,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         told = _tell(sources.ratings, statistics, loaded.counts, gathered.counts, reject)
         told["movies_file"] = _tell_movies(movies, bad_movies, sources.movies is not None)
         told["best_reachable_rmse"] = sources.best_rmse
-        told["rows_expected"] = sources.rows
+        told["rows_expected"] = sources.size.ratings if sources.size else None
         if not statistics.ratings:
             raise DataError(f"{sources.ratings.path}: {_nothing_left(told, data)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
@@ -45,6 +46,14 @@ class Source:
     names: tuple[str, ...] = ()  # the files in order, as Spark names them
 
 
+class Size(NamedTuple):
+    """What a data set is known to have."""
+
+    ratings: int
+    users: int
+    movies: int  # those nobody has rated may be among them
+
+
 @dataclass(frozen=True)
 class Sources:
     """The ratings, the movies where there are any, and the scale of the ratings."""
@@ -55,7 +64,7 @@ class Sources:
     rating_max: float
     rating_step: float | None  # None: any value between the two
     best_rmse: float | None = None  # generated data: what no model can beat
-    rows: int | None = None  # how many ratings the data set is known to have
+    size: Size | None = None  # of a data set that is known
 
     def integer_ids(self, name: str, id_type: str) -> bool:
         """Whether ids of `name` (user or movie) are read as integers."""
@@ -83,7 +92,7 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
         ratings = look_at(spark, f"{folder}/ratings.csv", hints[0])
         movies = look_at(spark, f"{folder}/movies.csv", hints[1])
-        known = (facts.best_rmse, facts.ratings) if facts else ()
+        known = (facts.best_rmse, Size(facts.ratings, facts.users, facts.rated_movies)) if facts else ()
         return Sources(ratings, movies, 0.5, 5.0, 0.5, *known)
     entry = CATALOGUE[str(data.dataset)]
     found = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
@@ -96,7 +105,7 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         entry.rating_min,
         entry.rating_max,
         entry.rating_step,
-        rows=entry.ratings_count,
+        size=Size(entry.ratings_count, entry.users_count, entry.movies_count),
     )
 
 

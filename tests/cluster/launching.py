@@ -70,7 +70,8 @@ class Started:
 
     def __init__(self, *arguments: str | Path, cwd: Path, run: Path, options: Sequence[str] = ()) -> None:
         self.path = run
-        words = [ROOT / "spark-submit.sh", *arguments, "--output", run, *options]
+        where = () if "--resume" in arguments else ("--output", run)
+        words = [ROOT / "spark-submit.sh", *arguments, *where, *options]
         self.launcher = subprocess.Popen(
             [str(word) for word in words],
             cwd=cwd, env=environment(cwd.parent / "home"), stdin=subprocess.DEVNULL,
@@ -97,6 +98,11 @@ class Started:
         """The processes below the launcher that are picked."""
         below = psutil.Process(self.launcher.pid).children(recursive=True)
         return [process for process in below if pick(process)]
+
+    def listening(self) -> list[str]:
+        """The addresses at which its processes listen."""
+        found = [one for process in self.processes(lambda _: True) for one in process.net_connections("inet")]
+        return [one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN]
 
     def end(self) -> str:
         """Waits for the end; what the job said."""

@@ -11,6 +11,8 @@ import pytest
 from hosts import Hosts, running_hosts, why_not
 from launching import EPOCHS, QUICK_JAVA, Started, check_same, history, launch, read_json
 
+from monitor.spark.eventlog import read_events
+
 # Spark notices within seconds, not minutes, that a host does not answer any more
 IMPATIENT = (
     "spark.network.timeout=14s", "spark.network.timeoutInterval=2s", "spark.executor.heartbeatInterval=2s",
@@ -83,6 +85,17 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     hosts.connect("beta", "down")
 
 
+def check_that_it_happened(run: Path) -> None:
+    """By Spark's own account: executors came and went, tasks failed and were tried again, others were started twice."""
+    events = list(read_events(run / "resources" / "eventlog"))
+    names = [event["Event"] for event in events]
+    assert names.count("SparkListenerExecutorAdded") > 2 and names.count("SparkListenerExecutorRemoved") >= 2
+    tasks = [event for event in events if event["Event"] == "SparkListenerTaskEnd"]
+    assert any(event["Task End Reason"]["Reason"] != "Success" for event in tasks)
+    assert any(event["Task Info"]["Attempt"] > 0 for event in tasks)
+    assert any(event["Task Info"]["Speculative"] for event in tasks)
+
+
 def start(hosts: Hosts, own: list[str | Path], place: Path, *properties: str) -> Started:
     """Trains on the hosts."""
     (place / "here").mkdir()
@@ -114,6 +127,10 @@ def test_a_host_that_is_cut_off_for_a_minute(hosts, own, undisturbed, tmp_path):
     assert job.launcher.returncode == 0, said
     assert before < EPOCHS  # it was missed
     check_same(job.path, undisturbed)
+    told = read_json(job.path / "resources" / "hosts.json")
+    assert {one["host"] for one in told["hosts"] if one["role"] == "executor"} == set(hosts.names)
+    page = (job.path / "report" / "index.html").read_text()
+    assert all(name in page for name in hosts.names)
 
 
 def test_whatever_happens_to_workers_the_result_is_the_same(hosts, own, undisturbed, tmp_path):
@@ -126,6 +143,7 @@ def test_whatever_happens_to_workers_the_result_is_the_same(hosts, own, undistur
     assert job.launcher.returncode == 0, said
     assert all(hosts.bytes_sent(name) > 1_000_000 for name in hosts.names)  # data did cross the network
     check_same(job.path, undisturbed)
+    check_that_it_happened(job.path)
     told = read_json(job.path / "resources" / "hosts.json")
     seen = {one["host"] for one in told["hosts"] if one["role"] == "executor"}
     assert seen | set(told["without_data"]) >= set(hosts.names)  # of a host that was lost perhaps nothing has come

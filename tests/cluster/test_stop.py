@@ -9,7 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from launching import EPOCHS, Started, check_same, history, is_driver, is_java, launch, phases, read_json, succeed
+from launching import (
+    EPOCHS,
+    Started,
+    check_same,
+    history,
+    is_driver,
+    is_java,
+    launch,
+    phases,
+    read_json,
+    succeed,
+    weights,
+)  # fmt: skip
 from scipy.sparse import csr_matrix
 
 from recsys import load_recommender
@@ -22,8 +34,9 @@ def start(tmp_path: Path, settings: Path) -> Iterator[Start]:
     jobs = []
 
     def begin(*arguments: str | Path) -> Started:
-        (tmp_path / "here").mkdir()
-        jobs.append(Started("train", "--config", settings, *arguments, cwd=tmp_path / "here", run=tmp_path / "run"))
+        (tmp_path / "here").mkdir(exist_ok=True)
+        what = () if "--resume" in arguments else ("--config", settings)
+        jobs.append(Started("train", *what, *arguments, cwd=tmp_path / "here", run=tmp_path / "run"))
         return jobs[-1]
 
     yield begin
@@ -74,9 +87,11 @@ def test_interrupted_while_the_data_is_joined(start):
 def test_interrupted_while_training(start, prepared):
     job = start("--prepared", prepared, "--set", "training.epochs=500")
     job.wait_for_epoch()
+    heard = job.listening()
     said = interrupt(job)
     check_that_it_failed(job, "model_training", 130, "stopped by the user")
     assert "Traceback" not in said
+    assert heard and set(heard) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}  # nobody else can talk to it
     check_model(job.path, list(range(1, len(history(job.path)) + 1)))
     assert not (job.path / "metrics.json").exists()
 
@@ -98,21 +113,33 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tm
     assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
-def test_the_drivers_python_is_killed(start, trained, tmp_path):
-    job = start()
-    job.wait_for_phase("ratings_transformation")
-    (driver,) = job.processes(is_driver)
-    driver.kill()
-    said = job.end()
-    told = read_json(job.path / "run.json")
-    check_that_it_failed(job, told["phase"], 137, "killed (exit code 137)")
-    assert told["phase"] in ("ratings_transformation", "movies_transformation")
-    assert f"Spark's own log: {job.path / 'spark.log'}" in said
-    jobs = [json.loads(line) for line in (job.path / "resources" / "jobs.jsonl").read_text().splitlines()]
-    assert "data_loading" in {one["phase"] for one in jobs}  # what Spark had written down by then
-    succeed("train", "--resume", job.path, cwd=tmp_path / "here")
+def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path):
+    """One run, killed in the first phase, resumed and killed in the second, and so on: it ends like any other."""
+    names = [one["name"] for one in phases(trained.path) if one["event"] == "start"]
+    assert len(names) == 9
+    job, here = start(), tmp_path / "here"
+    for number, name in enumerate(names):
+        if number:
+            job.wait_until((job.path / f"resources-{number}").exists)  # the phases of before are put by
+        job.wait_for_phase(name)
+        (driver,) = job.processes(is_driver)
+        driver.kill()
+        said = job.end()
+        told = read_json(job.path / "run.json")
+        # by the time that it is dead a short phase may be over
+        assert told["phase"] in [*names[number : number + 2], *([None] if number == 8 else [])]
+        if told["phase"]:
+            check_that_it_failed(job, told["phase"], 137, "killed (exit code 137)")
+        assert f"Spark's own log: {job.path / 'spark.log'}" in said
+        jobs = [json.loads(line) for line in (job.path / "resources" / "jobs.jsonl").read_text().splitlines()]
+        assert number == 0 or names[0] in {one["phase"] for one in jobs}  # what Spark had written down by then
+        if name != names[-1]:
+            job = start("--resume", job.path)
+    succeed("train", "--resume", job.path, cwd=here)
     for name in ("statistics.json", "metrics.json", "recommendations.json"):
         assert read_json(job.path / name) == read_json(trained.path / name), name
+    for one, other in zip(weights(job.path), weights(trained.path), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, undisturbed):

@@ -16,7 +16,7 @@ OURS = ("recsys", "monitor", "spark_jobs")
 
 # the layers of recsys from the bottom; what stands in one layer does not know its neighbours but for NEIGHBOURS
 LAYERS = [
-    ("recsys.errors", "recsys.columns", "recsys.secrets"),
+    ("recsys.errors", "recsys.columns", "recsys.secrets", "recsys.sealed"),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.quiet"),
     ("recsys.networks",),
     ("recsys.settings", "recsys.session", "recsys.files"),

@@ -11,10 +11,11 @@ from fake_proc import FakeProc
 
 import monitor
 from monitor.sampling.room import Room, memory_room
-from recsys.config import Config, ModelConfig, TrainingConfig
+from recsys.config import Config, DataConfig, ModelConfig, TrainingConfig
 from recsys.errors import UserError
+from recsys.ratings.sources import Size
 from recsys.training.memory import Needs, training_needs
-from spark_jobs._fit import check_memory
+from spark_jobs._fit import check_memory, check_memory_early
 
 HEAP = 2_000_000_000
 
@@ -88,5 +89,12 @@ def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: p
     check_memory(anyway, context, 40_000, 100_000, 1_000_000)
     monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**10, 4 * 10**10, "the machine's memory"))
     check_memory(config, context, 40_000, 100_000, 1_000_000)
+    monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**9, 4 * 10**9, "the machine's memory"))
+    with pytest.raises(UserError, match=r"GB of the machine's memory, 4\.0 GB, are left"):
+        check_memory_early(config, context, Size(25_000_095, 162_541, 62_423))  # before the data phases
+    check_memory_early(config, context, Size(100_000, 943, 1_682))
+    check_memory_early(config, context, None)  # of the user's own files nothing is known beforehand
+    some = config.model_copy(update={"data": DataConfig(dataset="ml-25m", year_to=1950)})
+    check_memory_early(some, context, Size(25_000_095, 162_541, 62_423))  # nor of some years
     elsewhere = SimpleNamespace(master="spark://host:7077", _jvm=None)
     check_memory(config, elsewhere, 40_000, 100_000, 1_000_000)  # workers' memory is not here
