@@ -39,12 +39,16 @@ class Movies:
         return int((self.years == NO_YEAR).sum())
 
 
-def collect_movies(frame: DataFrame, headers: int, year_from: int | None, year_to: int | None) -> Movies:
-    """The movies of parsed rows; of an id that comes twice the last row counts. `headers`: files with a header."""
+def collect_rows(frame: DataFrame) -> pd.DataFrame:
+    """Parsed rows of movies on the driver: movie, title, year, reason, position, file."""
     # pandas makes floats of integers with a null among them, as in the header's row
     no_movie = F.lit(None if isinstance(frame.schema[MOVIE].dataType, StringType) else 0)
     movie = F.coalesce(MOVIE, no_movie).alias(MOVIE)
-    rows = frame.select(movie, TITLE, YEAR, REASON, POSITION, FILE).toPandas()
+    return frame.select(movie, TITLE, YEAR, REASON, POSITION, FILE).toPandas()
+
+
+def movies_of_rows(rows: pd.DataFrame, headers: int, year_from: int | None, year_to: int | None) -> Movies:
+    """The movies of such rows; of an id that comes twice the last row counts. `headers`: files with a header."""
     reasons = rows[REASON].value_counts().to_dict()
     header_rows = reasons.pop(HEADER, 0)
     rejected = {str(reason): int(count) for reason, count in reasons.items()}

@@ -27,7 +27,8 @@ from recsys.ratings.integrate import (
     gather_users,
 )
 from recsys.ratings.load import load_ratings
-from recsys.ratings.movies import NO_YEAR, Movies, collect_movies, movie_table, movies_of_ratings
+from recsys.ratings.movies import NO_YEAR, Movies, collect_rows, movie_table, movies_of_ratings, movies_of_rows
+from recsys.ratings.plain_movies import read_plain_movies
 from recsys.ratings.read import (
     DUPLICATE,
     HEADER,
@@ -82,7 +83,6 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
 
     with phase("data_loading"):
         loaded = load_ratings(spark, sources.ratings, integer_users, integer_movies)
-        raw_movies = read_rows(spark, sources.movies) if sources.movies else None
 
     with phase("ratings_transformation"):
         scale = Scale(sources.rating_min, sources.rating_max, sources.rating_step)
@@ -90,9 +90,11 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
             count_off(loaded.chunks, scale)  # done for its time: to keep the result costs more than to do it again
 
     with phase("movies_transformation"):
-        if raw_movies is not None and sources.movies is not None:
-            parsed_movies = parse_movies(raw_movies, integer_movies)
-            movies = collect_movies(parsed_movies, sources.movies.headers, data.year_from, data.year_to)
+        if sources.movies is not None:
+            rows = read_plain_movies(sources.movies, integer_movies)
+            if rows is None:
+                rows = collect_rows(parse_movies(read_rows(spark, sources.movies), integer_movies))
+            movies = movies_of_rows(rows, sources.movies.headers, data.year_from, data.year_to)
             bad_movies = _check_movies(spark, sources.movies, movies, data, integer_movies, aside)
         else:
             movies, bad_movies = movies_of_ratings(loaded.chunks, scale, id_type(integer_movies)), {}

@@ -131,7 +131,7 @@ def check_rejected(what: str, rows_read: int, rejected: dict[str, Rejected], max
 
 
 def _duplicates(good: DataFrame) -> DataFrame:
-    """The rows that `unique_ratings` (or, of movies, `collect_movies`) lets go: all but the latest of their key."""
+    """The rows that `unique_ratings` (or, of movies, `movies_of_rows`) lets go: all but the latest of their key."""
     keys = [name for name in (USER, MOVIE) if name in good.columns]
     times = [F.col(TIMESTAMP).desc_nulls_last()] if TIMESTAMP in good.columns else []
     # the few keys first, so that not every line is shuffled
