@@ -134,8 +134,12 @@ def save_model(directory: str | Path, model: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     # written beside and moved into place: a killed run keeps the model that it had
     temporary = folder / f".{os.getpid()}.model.keras"
-    model.save(temporary)
-    temporary.replace(folder / "model.keras")
+    try:
+        model.save(temporary)
+        temporary.replace(folder / "model.keras")
+    except BaseException:  # a full disk
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def save_movies(

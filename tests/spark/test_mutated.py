@@ -99,8 +99,18 @@ def test_mutated_movies(spark, tmp_path):
     statistics = prepared.statistics
     assert adds_up(statistics)
     told = statistics["movies_file"]
-    assert sum(one["count"] for one in told["rejected"].values()) > 50
+    rejected = sum(one["count"] for one in told["rejected"].values())
+    assert told["rows_read"] == told["known"] + rejected == len(lines_in(b"\n".join(lines))) and rejected > 50
     assert counts_of(prepared)["unknown_movie"] > 0
+
+
+def test_a_movie_that_nobody_rated(spark, tmp_path):
+    (tmp_path / "r.csv").write_text("userId,movieId,rating,timestamp\n1,3,4.0,1\n")
+    (tmp_path / "m.csv").write_text("movieId,title,genres\n1,Alone (1990),a\n3,Seen (1991),b\n")
+    prepared = run_prepare(spark, ratings=str(tmp_path / "r.csv"), movies=str(tmp_path / "m.csv"))
+    assert prepared.items["movie_id"].tolist() == [3]
+    told = prepared.statistics["movies_file"]
+    assert (told["known"], told["in_years"], prepared.statistics["movies"]) == (2, 2, 1)
 
 
 @pytest.mark.parametrize(
