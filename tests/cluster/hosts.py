@@ -29,7 +29,8 @@ class Hosts:
         return ("--conf", f"spark.driver.host={self.net}.1", "--conf", f"spark.driver.bindAddress={self.net}.1")
 
     def add(self, name: str, own: Path | None = None) -> None:
-        """A host, and a worker on it; where `own` is a folder, the host has another disk in its place."""
+        """A host, and a worker on it; where `own` is a folder, the host has another disk in its place, and in
+        `locked` there one that cannot be written."""
         number = len(self.names) + 1
         place, here, there = f"{self.prefix}{number}", f"{self.prefix}h{number}", f"{self.prefix}t{number}"
         address = f"{self.net}.{number + 1}"
@@ -40,7 +41,8 @@ class Hosts:
         for words in (("addr", "add", f"{address}/24", "dev", there), ("link", "set", there, "up"),
                       ("link", "set", "lo", "up")):  # fmt: skip
             ip("-n", place, *words)
-        disk = f"mount -t tmpfs -o size=200m tmpfs '{own}' && " if own else ""
+        disk = f"mount -t tmpfs -o size=200m tmpfs '{own}' && mkdir '{own}/locked' && " if own else ""
+        disk += f"mount -t tmpfs -o ro tmpfs '{own}/locked' && " if own else ""
         named = ("unshare", "--uts", "--mount", "sh", "-c", f'hostname {name} && {disk}exec "$@"', "sh")
         self.cluster.start(
             name, "org.apache.spark.deploy.worker.Worker", "--cores", "1", "--memory", "2g", "--work-dir",

@@ -164,14 +164,16 @@ def test_disks_that_are_not_shared_are_told_apart_from_missing_files(tmp_path):
         (["--set", f"data.ratings={mine / 'r.csv'}"], "r.csv: an executor does not find it"),
         (["--set", "data.scale=0.002"], "set data.data_dir to a place that all machines share"),
         (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "a place that all machines share by --output"),
+        (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "an executor cannot write there"),
     ]
     with running_hosts(tmp_path / "cluster", "gamma", own=mine) as hosts:
         for number, (arguments, said) in enumerate(cases):
+            output = mine / ("locked" if "write there" in said else "") / f"out-{number}"
             refused = launch(
-                "prepare", *own, *arguments, "--master", hosts.cluster.url, "--output", mine / f"out-{number}",
+                "prepare", *own, *arguments, "--master", hosts.cluster.url, "--output", output,
                 "--", *hosts.driver_options, cwd=here,
             )  # fmt: skip
             assert refused.returncode == 2, refused.stdout + refused.stderr
             assert said in refused.stdout and "Traceback" not in refused.stdout + refused.stderr
-            told = read_json(mine / f"out-{number}" / "run.json")
+            told = read_json(output / "run.json")
             assert told["status"] == "failed" and said in told["error"]
