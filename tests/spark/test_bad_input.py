@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from preparing import adds_up, arrays_of, counts_of, run_prepare
 
 from recsys.errors import DataError
-from recsys.ratings import save_prepared
+from recsys.ratings import pipeline, save_prepared
+from recsys.ratings.load import load_ratings
 from recsys.ratings.rejects import Rejected, check_rejected
 from recsys.settings import build_config
 
@@ -238,3 +239,17 @@ def test_packed_files_which_spark_unpacks_give_the_same(spark, tmp_path):
         told.append([(row.reason, row.row, row.line) for row in prepared.rejected.collect()])
         prepared.blocks.unpersist()
     assert sorted(told[0]) == sorted(told[1])
+
+
+def test_a_rating_that_gets_lost_on_the_way_is_an_error(spark, tmp_path, monkeypatch):
+    """As where a part of the files is read again, and they are not what they were."""
+    (tmp_path / "r.csv").write_text(f"{HEADER}\n1,1,4.0,1\n1,2,3.0,1\n2,1,2.5,1\n")
+
+    def one_more(*arguments):
+        loaded = load_ratings(*arguments)
+        loaded.counts["read"] += 1
+        return loaded
+
+    monkeypatch.setattr(pipeline, "load_ratings", one_more)
+    with pytest.raises(DataError, match=r"r\.csv: of 4 good rows read 3 were joined, .* the files changed"):
+        run_prepare(spark, ratings=str(tmp_path / "r.csv"))

@@ -39,7 +39,7 @@ def check_equal(prepared, source, year_from, year_to, positive_from=None):
     for name, value in expected.items():
         assert told[name] == pytest.approx(value, rel=1e-12), name
     assert list(told["ratings_by_value"]) == list(expected["ratings_by_value"])
-    assert told["rows_read"] == len(source.ratings)
+    assert told["rows_read"] == len(source.ratings) == told["rows_expected"]
     assert told["rejected"] == told["movies_file"]["rejected"] == {}
     assert adds_up(told)
 

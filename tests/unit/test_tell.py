@@ -1,13 +1,34 @@
-"""What the screen says of movies' arrays: their own words, and the figures of users fitted anew."""
+"""What the screen says: of files and their rows, of movies' arrays, and the figures of users fitted anew."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
-from spark_jobs._tell import describe_epoch, describe_metrics
+from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_test_file
 
 RANKING = {"users": 3, "model": {"coverage@20": 0.5}, "popularity": {"coverage@20": 0.25}}
 RECONSTRUCTION = {"loss": "masked_mse", "train": 0.02, "test": 0.03, "divergence": 0.5}
+
+
+def test_fewer_rows_than_a_data_set_has_are_said() -> None:
+    told = {
+        "ratings": 8, "movies": 2, "users": 4, "density": 1.0, "rejected": {}, "rows_read": 1000, "rows_expected": 1000,
+        "movies_file": {"rejected": {}, "undecodable_titles": 0},
+    }  # fmt: skip
+    whole = describe_data(told)
+    assert "is the file whole" not in whole
+    assert describe_data({**told, "rows_expected": None}) == whole
+    cut = describe_data({**told, "rows_expected": 25_000_095})
+    assert cut.endswith("1,000 rows were read, of 25,000,095 that the data set has: is the file whole?")
+
+
+def test_what_became_of_the_test_file() -> None:
+    rejected = {"off_scale": {"count": 1, "examples": [{"file": "t.csv", "row": 6, "text": "1,10,9.0"}]}}
+    told = {"rows_read": 7, "used": 4, "not_selected": 2, "repeated": 0, "rejected": rejected}
+    assert describe_test_file(told).split("\n") == [
+        "4 of 7 rows of data.test_ratings are the test part, 2 not selected",
+        "  test rejected as off_scale: 1, first at t.csv row 6",
+    ]
 
 
 def test_an_epoch_counts_what_is_trained_on() -> None:
