@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import hashlib
 import os
-import py_compile
 import shutil
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -21,17 +18,17 @@ from recsys.secrets import secrets_in
 from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
+from spark_jobs._classes import SWITCH, ClassArchive
 from spark_jobs._java import find_java, install_java, small_heap
 from spark_jobs._lock import alone
+from spark_jobs._package import pack
 from spark_jobs._profile import gather
 from spark_jobs._resume import SCHEME
 from spark_jobs._secret import cluster_secret, with_secrets
 from spark_jobs._supervise import run_to_end
 
-UNCHECKED_HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
 ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = str(ROOT / ".venv" / "bin" / "python")
-PACKAGES = ("recsys", "monitor", "spark_jobs")
 _PLACES = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
 # what makes one executor of one core for each training worker
 _EXECUTORS = {
@@ -54,7 +51,8 @@ def main(argv: Sequence[str]) -> int:
         arguments = parse_arguments(job, rest)
         if job == "compare":
             _compare(arguments, rest)
-        environment = _environment(arguments, _java() if arguments.needs_spark else None)
+        java = _java() if arguments.needs_spark else None
+        environment = _environment(arguments, java)
         properties = _properties(arguments)
         secrets = {**secrets_in(arguments.config.spark), **cluster_secret(arguments, _place(arguments.master))}
         with _run_directory(arguments) as run:
@@ -62,9 +60,15 @@ def main(argv: Sequence[str]) -> int:
             if secrets and arguments.needs_spark:
                 properties = with_secrets(properties, secrets, scratch)
             environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
+            classes = _class_archive(arguments, java)
+            code = 1
             try:
-                return _run(_command(arguments, properties, run, scratch), environment, arguments, run)
+                command = _command(arguments, properties, run, scratch, classes.options if classes else [])
+                code = _run(command, environment, arguments, run)
+                return code
             finally:
+                if classes:
+                    classes.close(code == 0)
                 shutil.rmtree(scratch, ignore_errors=True)
     except UserError as error:
         return fail(error)
@@ -80,7 +84,8 @@ def _compare(arguments: Arguments, argv: list[str]) -> NoReturn:
     _properties(arguments)
     script = str(ROOT / "spark_jobs" / "compare.py")
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, script, *argv], _environment(arguments, None))
+    # all runs start alike, whichever is the first
+    os.execve(sys.executable, [sys.executable, script, *argv], {**_environment(arguments, None), SWITCH: "off"})
 
 
 def _help() -> str:
@@ -144,7 +149,14 @@ def _spark_home() -> str:
 
     spec = importlib.util.find_spec("pyspark")
     assert spec is not None and spec.origin is not None
-    return str(Path(spec.origin).parent)
+    return str(Path(spec.origin).resolve().parent)  # the same class path by whatever links a checkout is reached
+
+
+def _class_archive(arguments: Arguments, java: Path | None) -> ClassArchive | None:
+    """Made by train, which needs what all other jobs do, too."""
+    if java is None:
+        return None
+    return ClassArchive(java, Path(_spark_home()), ROOT / ".venv" / "cache" / "java", make=arguments.job == "train")
 
 
 @contextlib.contextmanager
@@ -180,7 +192,9 @@ def _scratch(run: Path | None) -> Path:
     return folder / "tmp"
 
 
-def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: Path) -> list[str]:
+def _command(
+    arguments: Arguments, properties: Path, run: Path | None, scratch: Path, java_options: list[str]
+) -> list[str]:
     script = str(ROOT / "spark_jobs" / f"{arguments.job}.py")
     if not arguments.needs_spark:
         return [sys.executable, script, *_job_options(arguments, run)]
@@ -189,12 +203,13 @@ def _command(arguments: Arguments, properties: Path, run: Path | None, scratch: 
         "--master", arguments.master,
         "--name", f"howdah-{arguments.job}-{arguments.config.name}",
         "--properties-file", str(properties),
-        "--py-files", str(_pack()),
+        "--py-files", str(pack(ROOT)),
         "--conf", f"spark.local.dir={scratch}",
         "--conf", f"spark.sql.warehouse.dir={scratch}/warehouse",
         # else the driver takes the executors', spark.pyspark.python, which may be in an archive that only they unpack
         "--conf", f"spark.pyspark.driver.python={os.environ.get('PYSPARK_DRIVER_PYTHON', _PYTHON)}",
-        "--driver-java-options", " ".join([_quoted(f"-Djava.io.tmpdir={scratch}"), "-XX:-UsePerfData", *small_heap()]),
+        "--driver-java-options",
+        " ".join(map(_quoted, [f"-Djava.io.tmpdir={scratch}", "-XX:-UsePerfData", *small_heap(), *java_options])),
     ]  # fmt: skip
     if not arguments.options.spark_conf and (key := _EXECUTORS.get(_place(arguments.master))):
         command += ["--conf", f"{key}={arguments.config.training.workers}"]
@@ -245,34 +260,6 @@ def _properties(arguments: Arguments) -> Path:
 
 def _place(master: str) -> str:
     return next((place for start, place in _PLACES.items() if master.startswith(start)), "local")
-
-
-def _pack() -> Path:
-    """The packages as one archive for --py-files, named by its content, so that two versions never meet.
-
-    Compiled modules lie beside their sources, which Python takes where it is of another version: what is imported from
-    an archive is never kept compiled, and every worker would compile it anew.
-    """
-    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    folder = ROOT / ".venv" / "cache" / "packages"
-    archive = folder / f"howdah-{digest.hexdigest()[:16]}.zip"
-    if not archive.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{os.getpid()}.zip"
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
-            for path in files:
-                name = path.relative_to(ROOT)
-                packed.write(path, name)
-                compiled = py_compile.compile(
-                    str(path), f"{temporary}.pyc", str(name), True, invalidation_mode=UNCHECKED_HASH
-                )
-                packed.write(str(compiled), name.with_suffix(".pyc"))
-        Path(f"{temporary}.pyc").unlink()
-        temporary.replace(archive)
-    return archive
 
 
 def _run(command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None) -> int:

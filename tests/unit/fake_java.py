@@ -83,12 +83,19 @@ def path_without_java(folder: Path) -> str:
     return str(tools)
 
 
-def copy_checkout(target: Path) -> Path:
-    """What is needed of the checkout to run it, at another place, with the same .venv."""
+def copy_checkout(target: Path, own_cache: bool = False) -> Path:
+    """What is needed of the checkout to run it, at another place, with the same .venv, or all of that but its cache."""
     target.mkdir(parents=True)
     for name in ("recsys", "monitor", "spark_jobs", "conf"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("spark-submit.sh", "requirements.lock", "requirements-dev.lock"):
         shutil.copy2(ROOT / name, target / name)
-    (target / ".venv").symlink_to(ROOT / ".venv")
+    venv = target / ".venv"
+    if own_cache:
+        venv.mkdir()
+        for path in (ROOT / ".venv").iterdir():
+            if path.name != "cache":
+                (venv / path.name).symlink_to(path)
+    else:
+        venv.symlink_to(ROOT / ".venv")
     return target

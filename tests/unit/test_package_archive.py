@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs import _launch
+from spark_jobs._package import PACKAGES, pack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 CODE = "import sys; sys.path.insert(0, sys.argv[1]); import recsys.config; print(recsys.config.__file__)"
 
 
 @pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for package in _launch.PACKAGES:
-        (tmp_path / package).symlink_to(_launch.ROOT / package)
-    monkeypatch.setattr(_launch, "ROOT", tmp_path)
-    return _launch._pack()
+def archive(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        (tmp_path / package).symlink_to(ROOT / package)
+    return pack(tmp_path)
 
 
 def imported_from(archive: Path, folder: Path) -> str:
