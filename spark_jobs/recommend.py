@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from recsys.config import Config
 from recsys.errors import UserError
 from recsys.ratings import Prepared, load_prepared, prepare
 from recsys.recommend import (
     Ranker,
+    check_output,
     fingerprint,
     load_recommender,
     movie_index,
@@ -59,8 +62,10 @@ def _recommend_to_all(run: Run, options: Any) -> None:
 def _rank_all(run: Run, options: Any) -> None:
     folder = run_of(options.model)
     config = config_of(folder)
+    spark = run.session()
+    check_output(spark, options.output)
     recommender = load_recommender(options.model)
-    prepared = _ratings_of_all(run, options.prepared, config, folder)
+    prepared = _ratings_of_all(run, spark, options.prepared, config, folder)
     run.say(describe_data(prepared.statistics))
     index = movie_index(recommender.items, prepared.items["movie_id"].to_numpy())
     if index is not None and (unknown := int((index < 0).sum())):
@@ -74,9 +79,8 @@ def _rank_all(run: Run, options: Any) -> None:
     run.say(f"user, rank, movie, score: {options.output}")
 
 
-def _ratings_of_all(run: Run, directory: str | None, config: Config, folder: Path) -> Prepared:
+def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config: Config, folder: Path) -> Prepared:
     """All ratings, also those that a model of likes was not trained on: what somebody disliked was seen, too."""
-    spark = run.session()
     if directory:
         with run.phase("data_loading"):
             return load_prepared(spark, directory)

@@ -1,6 +1,6 @@
 """Recommendations from a model: for one user, with titles."""
 
-from recsys.recommend.everyone import Ranker, fingerprint, movie_index, recommend_to_all
+from recsys.recommend.everyone import Ranker, check_output, fingerprint, movie_index, recommend_to_all
 from recsys.recommend.recommender import (
     Recommender,
     load_model,
@@ -14,6 +14,7 @@ from recsys.recommend.sample import find_user, recommendation, render, sample_us
 __all__ = [
     "Ranker",
     "Recommender",
+    "check_output",
     "find_user",
     "fingerprint",
     "load_model",

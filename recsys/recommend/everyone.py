@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 
@@ -143,6 +143,13 @@ def recommend_to_all(
     _finish(files, folder, parts)
 
 
+def check_output(spark: SparkSession, output: str) -> None:
+    """UserError where the folder holds something that no stopped call has left: to be asked before the data phases."""
+    files, folder = Files(spark, output), output.rstrip("/")
+    if not _noted(files, f"{folder}/{_PARTS}/{_PLAN}"):
+        _refuse_others(files, folder)
+
+
 def fingerprint(blocks: DataFrame) -> str:
     """What tells these ratings from others, however they are cut into blocks."""
 
@@ -187,13 +194,17 @@ def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
         return
     if any(name.isdigit() for name in files.names(place)):
         raise UserError(f"--output {folder}: what its parts are of is not told any more: remove it, or name another")
-    if names := [name for name in files.names(folder) if name != _PARTS and not name.startswith(".")]:
-        raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
+    _refuse_others(files, folder)
     # beside it first: on a full disk a file is left that is cut off
     files.write(f"{place}/.{_PLAN}", json.dumps(plan) + "\n")
     if files.exists(f"{place}/{_PLAN}"):
         files.delete(f"{place}/{_PLAN}")
     files.rename(f"{place}/.{_PLAN}", f"{place}/{_PLAN}")
+
+
+def _refuse_others(files: Files, folder: str) -> None:
+    if names := [name for name in files.names(folder) if name != _PARTS and not name.startswith(".")]:
+        raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
 
 
 def _noted(files: Files, path: str) -> dict[str, Any]:
