@@ -74,7 +74,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
     """What the job prepare leaves of the same data."""
 
     def make(place: Path) -> Ended:
-        return succeed("prepare", "--config", settings, "--output", "prepared", cwd=place)
+        return succeed("prepare", "--config", settings, "--profile", "off", "--output", "prepared", cwd=place)
 
     return made_once(tmp_path_factory, "preparing", make)[0] / "prepared"
 
@@ -85,7 +85,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, settings: Path, prepar
     own = ["--config", settings, "--prepared", prepared, "--set", f"training.epochs={EPOCHS}"]
 
     def make(place: Path) -> Ended:
-        return succeed("train", *own, "--output", "run", cwd=place)
+        return succeed("train", *own, "--profile", "off", "--output", "run", cwd=place)
 
     return made_once(tmp_path_factory, "undisturbed", make)[0] / "run"
 

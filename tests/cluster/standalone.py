@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -50,6 +51,8 @@ class Cluster:
             "SPARK_LOCAL_DIRS": str(place / "local"),
             "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {QUICK_JAVA} {AUTHENTICATION}",
             "TMPDIR": str(temporary), "SPARK_LOCAL_IP": address,
+            # what is set for this machine's processor: other kernels give other last digits
+            **{key: value for key, value in os.environ.items() if key.startswith("OPENBLAS_")},
         }  # fmt: skip
         log = place / "log"
         with log.open("wb") as output:

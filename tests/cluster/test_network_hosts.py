@@ -170,8 +170,8 @@ def test_disks_that_are_not_shared_are_told_apart_from_missing_files(tmp_path):
         for number, (arguments, said) in enumerate(cases):
             output = mine / ("locked" if "write there" in said else "") / f"out-{number}"
             refused = launch(
-                "prepare", *own, *arguments, "--master", hosts.cluster.url, "--output", output,
-                "--", *hosts.driver_options, cwd=here,
+                "prepare", *own, *arguments, "--profile", "off", "--master", hosts.cluster.url, "--output", output,
+                "--", *hosts.driver_options, "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}", cwd=here,
             )  # fmt: skip
             assert refused.returncode == 2, refused.stdout + refused.stderr
             assert said in refused.stdout and "Traceback" not in refused.stdout + refused.stderr

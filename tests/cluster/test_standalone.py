@@ -59,12 +59,14 @@ def there(cluster: Cluster) -> tuple[str, ...]:
 
 def test_the_other_jobs_run_there_too(on_cluster, trained, tmp_path):
     cluster, model = there(on_cluster.cluster), trained.path
-    succeed("prepare", "--config", trained.settings, "--output", "prepared", *cluster, cwd=tmp_path)
+    succeed("prepare", "--config", trained.settings, "--profile", "off", "--output", "prepared", *cluster, cwd=tmp_path)
     assert read_json(tmp_path / "prepared" / "statistics.json") == read_json(model / "statistics.json")
 
     given = ["--model", model, "--prepared", tmp_path / "prepared"]
-    succeed("evaluate", *given, "--output", "evaluated", *cluster, cwd=tmp_path)
+    own = ["--set", "evaluation.recall_at=[5]", "--profile", "off"]
+    succeed("evaluate", *given, *own, "--output", "evaluated", *cluster, cwd=tmp_path)
     figures = [read_json(run / "metrics.json")["ranking"]["model"] for run in (tmp_path / "evaluated", model)]
+    assert set(figures[0]) == {"recall@5", "ndcg@100", "coverage@5"}
     assert figures[0]["ndcg@100"]["mean"] == pytest.approx(figures[1]["ndcg@100"]["mean"], rel=1e-4)
 
     succeed("recommend", "--all", *given, "--top", "5", "--output", "best", *cluster, cwd=tmp_path)

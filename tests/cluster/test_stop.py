@@ -96,7 +96,7 @@ def test_interrupted_while_training(start, prepared):
     assert not (job.path / "metrics.json").exists()
 
 
-def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tmp_path):
+def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
     """And up to there a run on prepared data is the same as one from files."""
     job = start("--prepared", prepared, "--set", "training.epochs=1")
     job.wait_for_phase("model_evaluation")
@@ -108,9 +108,6 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tm
     ]  # fmt: skip
     for name in ("statistics.json", "model/items.parquet", "model/preprocessing.json"):
         assert (job.path / name).read_bytes() == (trained.path / name).read_bytes(), name
-    succeed("train", "--resume", job.path, cwd=tmp_path / "here")  # from its beginning, as there is no checkpoint yet
-    assert [int(row["epoch"]) for row in history(job.path)] == [1]
-    assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
 def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path):
@@ -135,7 +132,7 @@ def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path
         assert number == 0 or names[0] in {one["phase"] for one in jobs}  # what Spark had written down by then
         if name != names[-1]:
             job = start("--resume", job.path)
-    succeed("train", "--resume", job.path, cwd=here)
+    succeed("train", "--resume", job.path, "--profile", "off", cwd=here)
     for name in ("statistics.json", "metrics.json", "recommendations.json"):
         assert read_json(job.path / name) == read_json(trained.path / name), name
     for one, other in zip(weights(job.path), weights(trained.path), strict=True):
@@ -157,7 +154,7 @@ def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, undisturbed):
     here = job.path.parent / "here"
     changed = launch("train", "--resume", job.path, "--set", "training.epochs=40", cwd=here)
     assert changed.returncode == 2 and f"training.epochs = {EPOCHS}, not 40" in changed.stderr
-    succeed("train", "--resume", job.path, "--prepared", prepared, cwd=here)
+    succeed("train", "--resume", job.path, "--prepared", prepared, "--profile", "off", cwd=here)
     assert read_json(job.path / "run.json")["status"] == "succeeded"
     assert not (job.path / "checkpoints").exists()
     assert (job.path / "resources-1" / "phases.jsonl").exists()  # what was measured before it was killed
