@@ -33,6 +33,7 @@ DATA_PHASES = (
 EPOCH, EVALUATION, MEMORY = "an epoch", "model_evaluation", "peak memory"
 _BATCH = 6000  # movies of a batch of the recipe's 256 users, about
 _MEASURED_USERS = 0.1  # of all, whose loss ends every epoch (split.validation), beside those of training.loss_rows
+_TEST_USERS = 0.2  # of all
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Size:
     width: float
     sampled: float
     loss_rows: float
+    judged: float  # evaluation.users
     workers: float
     cores: float
 
@@ -59,6 +61,12 @@ class Size:
     def outputs(self) -> float:
         """How many movies a step's softmax is summed over."""
         return min(self.movies, self.sampled + _BATCH) if self.sampled else self.movies
+
+    @property
+    def scored(self) -> float:
+        """Rows that the evaluation has outputs of: each test user's twice, for the loss and for the lists."""
+        test = _TEST_USERS * self.users
+        return 2 * (min(self.judged, test) if self.judged else test) + min(self.loss_rows or self.users, self.users)
 
 
 Term = Callable[[Size], float]
@@ -82,8 +90,9 @@ TERMS: dict[str, dict[str, Term]] = {
     },
     EVALUATION: {
         "1": _ONE,
-        "users x movies / core": lambda size: size.users * size.movies / size.cores,
-        "width x users x movies / core": lambda size: size.width * size.users * size.movies / size.cores,
+        "likes / core": _LIKES,
+        "rows x movies / core": lambda size: size.scored * size.movies / size.cores,
+        "width x rows x movies / core": lambda size: size.width * size.scored * size.movies / size.cores,
     },
     MEMORY: {
         "1": _ONE,
@@ -187,7 +196,7 @@ def told(factors: Factors, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> l
 
 def large(hosts: int) -> Size:
     """A billion ratings in MovieLens' manner, of ml-25m's movies, on executors of one core."""
-    return Size(1e9, 5e8, 6.5e6, 43_157, 62_423, 200, 5000, 10_000, hosts, hosts)
+    return Size(1e9, 5e8, 6.5e6, 43_157, 62_423, 200, 5000, 10_000, 20_000, hosts, hosts)
 
 
 def forecast(factors: Factors, shuffled: Mapping[str, float], hosts: int, link: float) -> list[str]:

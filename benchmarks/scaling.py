@@ -76,6 +76,7 @@ def describe(output: Path) -> dict[str, Any]:
         "width": config["model"]["hidden"][0],
         "sampled": training["sampled_items"],
         "loss_rows": training["loss_rows"],
+        "judged": config.get("evaluation", {}).get("users", 0),
         "workers": training["workers"],
         "cores": min(training["workers"], os.cpu_count() or 1),
         "shuffled_bytes": shuffled,

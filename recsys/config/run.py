@@ -24,6 +24,14 @@ class EvaluationConfig(Table):
     recall_at: tuple[int, ...] = key((20, 50), "lengths of the lists for recall", "movies", min_length=1)
     ndcg_at: int = key(100, "length of the list for NDCG", "movies", ge=1)
 
+    users: int = key(
+        0,
+        "the test loss, ranking and rating errors are of about so many test users, chosen by their ids; 0 is all of "
+        "them, each of whom is scored against each movie",
+        "users",
+        ge=0,
+    )
+
     @field_validator("recall_at")
     @classmethod
     def _lengths_are_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.config import Config
 from recsys.evaluation import metrics
+from recsys.evaluation.chosen import choose, share_of
 from recsys.evaluation.factors import Factors, UserScores
 from recsys.evaluation.fold_in import FoldIn
 from recsys.evaluation.loss import mean_losses
@@ -123,6 +124,7 @@ def _measure_partition(
     judged: Judged, config: Config, totals: Any, predicts_ratings: bool
 ) -> Callable[[Iterator[Block]], Iterator[Sums]]:
     examples, scores, fold_in = judged.examples, judged.scores, judged.fold_in  # RDDs stay on the driver
+    share = share_of(judged.test.rows, config.evaluation.users)
 
     def run(blocks: Iterator[Block]) -> Iterator[Sums]:
         sums = Sums()
@@ -131,7 +133,7 @@ def _measure_partition(
         def popular(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
             return metrics.top_of_all(movie_counts, seen, n)
 
-        for block in blocks:
+        for block in (choose(one, share) for one in blocks):
             shown, held = examples.shown_and_held(block, TEST)
             for rows, output in scores(block, shown):
                 measure_ranking(sums, MODEL, output, shown[rows], held[rows], config)
@@ -211,6 +213,8 @@ def measure_ratings(
 
 def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
     about = {TRAIN: config.training.loss_rows}
+    if config.data.orientation == "user":
+        about[TEST] = config.evaluation.users
     losses = mean_losses({role: parts[role] for role in (TRAIN, TEST)}, shared, examples, config.model.loss, about)
     train, test = losses[TRAIN].loss, losses[TEST].loss
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
@@ -233,7 +237,7 @@ def _rating_prediction(sums: Sums, judged: Judged, config: Config, predicts_rati
     preprocessing = judged.examples.preprocessing
     folded = "; fold_in: the same users as the saved model has them, fitted to the ratings shown alone"
     result: dict[str, Any] = {
-        "protocol": f"{_test_protocol(judged.examples, config)}; predictions clipped to "
+        "protocol": f"{_test_protocol(judged, config)}; predictions clipped to "
         f"{preprocessing.rating_min:g} to {preprocessing.rating_max:g}; all held-out ratings are predicted"
         + ("" if judged.fold_in is None else folded),
         "ratings": sums.mean(f"{MODEL}/squared_error")["count"],
@@ -256,8 +260,7 @@ def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
     figures = [f"recall@{k}" for k in settings.recall_at] + [f"ndcg@{settings.ndcg_at}"]
     coverage = f"coverage@{settings.recall_at[0]}"
     result: dict[str, Any] = {
-        "protocol": f"{_test_protocol(judged.examples, config)}; all movies ranked, seen ones removed; "
-        f"relevant: {relevant}",
+        "protocol": f"{_test_protocol(judged, config)}; all movies ranked, seen ones removed; relevant: {relevant}",
         "users": sums.mean(f"{MODEL}/{figures[0]}")["count"],
         "test_users": judged.test.rows,
     }
@@ -268,7 +271,13 @@ def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
     return result
 
 
-def _test_protocol(examples: Examples, config: Config) -> str:
+def _test_protocol(judged: Judged, config: Config) -> str:
+    share = share_of(judged.test.rows, config.evaluation.users)
+    some = "" if share == 1 else f"; {share:.1%} of {judged.test.rows:,} test users, chosen by their ids"
+    return _split_protocol(judged.examples, config) + some
+
+
+def _split_protocol(examples: Examples, config: Config) -> str:
     if config.data.test_ratings is not None:
         return f"the ratings of {config.data.test_ratings} held out, the other ratings shown"
     if examples.by_rating:

@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from recsys.evaluation.chosen import choose, share_of
 from recsys.evaluation.scoring import SharedModel, outputs
 from recsys.networks.losses import loss_sums as sums
-from recsys.ratings.blocks import Block, mix
+from recsys.ratings.blocks import Block
 from recsys.ratings.examples import Examples
 from recsys.ratings.parts import Part
-
-_LOSS_SALT = np.uint64(0x6C6F7373)
-_FEWEST = 100  # rows that a mean is worth something of; that none at all is chosen has then no chance
 
 
 class Measured(NamedTuple):
@@ -33,12 +31,11 @@ def mean_losses(
 ) -> dict[int, Measured]:
     """The mean loss of each role's part in one Spark job, every row counted once whatever its partition.
 
-    `about` has for a role how many rows are enough (0: all are measured); which they are depends on their ids alone.
+    `about` has for a role how many rows are enough (0: all are measured); which they are is told by `choose`.
     """
     jobs = []
     for role, part in parts.items():
-        enough = (about or {}).get(role, 0)
-        share = min(1.0, max(enough, _FEWEST) / max(part.rows, 1)) if enough else 1.0
+        share = share_of(part.rows, (about or {}).get(role, 0))
         jobs.append(part.blocks.mapPartitions(_partition_sums(shared, examples, loss, role, share)))
     totals = {role: np.zeros(3) for role in parts}
     for role, *found in jobs[0].context.union(jobs).collect():
@@ -56,8 +53,7 @@ def _partition_sums(shared: SharedModel, examples: Examples, loss: str, role: in
         def chosen() -> Iterator[Block]:
             nonlocal rows
             for block in blocks:
-                some = block if share == 1 else block.take(mix(block.hashes ^ _LOSS_SALT) < share * 2.0**64)
-                if some.rows:
+                if (some := choose(block, share)).rows:
                     rows += some.rows
                     yield some
 
