@@ -14,7 +14,8 @@ from pathlib import Path
 from recsys.errors import UserError
 from spark_jobs._lock import alone
 
-SWITCH = "HOWDAH_CLASS_ARCHIVE"  # "off" in the environment: neither used nor made
+SWITCH = "HOWDAH_CLASS_ARCHIVE"  # in the environment: OFF, neither used nor made; USE, used where it is there
+OFF, USE = "off", "use"
 _QUIETLY = ["-Xlog:disable", "-Xlog:all=warning:stderr"]  # what the JVM has to say of it goes to spark.log
 
 
@@ -29,11 +30,12 @@ class ClassArchive:
         self._held = contextlib.ExitStack()
         self._made: Path | None = None
         self._archive = folder / f"{_version(java, spark)}.jsa"
-        if os.environ.get(SWITCH) == "off" or not (java / "lib" / "server" / "classes.jsa").exists():
+        switch = os.environ.get(SWITCH)
+        if switch == OFF or not (java / "lib" / "server" / "classes.jsa").exists():
             return
         if self._archive.exists():
             self.options = [f"-XX:SharedArchiveFile={self._archive}", *_QUIETLY]
-        elif make and self._alone(folder):
+        elif make and switch != USE and self._alone(folder):
             self._made = folder / f"{os.getpid()}.making"
             self.options = [f"-XX:ArchiveClassesAtExit={self._made}", *_QUIETLY]
 

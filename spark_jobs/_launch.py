@@ -18,7 +18,7 @@ from recsys.secrets import secrets_in
 from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
-from spark_jobs._classes import SWITCH, ClassArchive
+from spark_jobs._classes import OFF, SWITCH, USE, ClassArchive
 from spark_jobs._java import find_java, install_java, small_heap
 from spark_jobs._lock import alone
 from spark_jobs._package import pack
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
             if secrets and arguments.needs_spark:
                 properties = with_secrets(properties, secrets, scratch)
             environment["TMPDIR"] = str(scratch)  # what Python's libraries put down for a while, too
-            classes = _class_archive(arguments, java)
+            classes = _class_archive(arguments, java) if java else None
             code = 1
             try:
                 command = _command(arguments, properties, run, scratch, classes.options if classes else [])
@@ -80,12 +80,13 @@ def main(argv: Sequence[str]) -> int:
 
 def _compare(arguments: Arguments, argv: list[str]) -> NoReturn:
     """Becomes the job that calls this launcher for every run: in between nothing needs looking after."""
-    _java()  # what a run would miss is said before the first one
+    java = _java()  # what a run would miss is said before the first one
     _properties(arguments)
     script = str(ROOT / "spark_jobs" / "compare.py")
     sys.stdout.flush()
-    # all runs start alike, whichever is the first
-    os.execve(sys.executable, [sys.executable, script, *argv], {**_environment(arguments, None), SWITCH: "off"})
+    # all runs start alike, the first like the others
+    classes = USE if _class_archive(arguments, java).options else OFF
+    os.execve(sys.executable, [sys.executable, script, *argv], {SWITCH: classes, **_environment(arguments, None)})
 
 
 def _help() -> str:
@@ -152,10 +153,8 @@ def _spark_home() -> str:
     return str(Path(spec.origin).resolve().parent)  # the same class path by whatever links a checkout is reached
 
 
-def _class_archive(arguments: Arguments, java: Path | None) -> ClassArchive | None:
+def _class_archive(arguments: Arguments, java: Path) -> ClassArchive:
     """Made by train, which needs what all other jobs do, too."""
-    if java is None:
-        return None
     return ClassArchive(java, Path(_spark_home()), ROOT / ".venv" / "cache" / "java", make=arguments.job == "train")
 
 

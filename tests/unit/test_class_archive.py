@@ -74,7 +74,8 @@ def test_a_java_without_archives_of_its_own_gets_no_options(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("job", "switch", "makes"), [("train", "", True), ("prepare", "", False), ("train", "off", False)]
+    ("job", "switch", "makes"),
+    [("train", "", True), ("prepare", "", False), ("train", "off", False), ("train", "use", False)],
 )
 def test_train_makes_it_unless_told_otherwise(
     java: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, switch: str, makes: bool
@@ -88,3 +89,24 @@ def test_train_makes_it_unless_told_otherwise(
     fake.launch(job, "--output", "out", cwd=cwd, root=root)
     options = value_of(fake.submitted, "--driver-java-options")
     assert (f'"-XX:ArchiveClassesAtExit={root}/.venv/cache/java/' in options) is makes
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_runs_of_a_comparison_all_use_it_or_none_does(java: Path, tmp_path: Path, there: bool) -> None:
+    """Else the first, which makes it, would be the slowest."""
+    root = copy_checkout(tmp_path / "check out", own_cache=True)
+    fake = FakeJava(tmp_path / "fake")
+    (fake.home / "lib").symlink_to(java / "lib")
+    cwd = tmp_path / "here"
+    cwd.mkdir()
+    if there:
+        spark = next((root / ".venv").resolve().glob("lib/python*/site-packages/pyspark")).resolve()
+        made = ClassArchive(fake.home, spark, root / ".venv" / "cache" / "java", make=True)
+        file_in(made.options, "ArchiveClassesAtExit").write_text("classes")
+        made.close(good=True)
+    (cwd / "own.toml").write_text('[data]\nratings = "ratings.csv"\n')  # which no job has to fetch first
+    (cwd / "ratings.csv").write_text("1,1,1,1\n")
+    fake.launch("compare", "--config", "./own.toml", "--workers", "1", "--output", "out", cwd=cwd, root=root)
+    options = value_of(fake.submitted, "--driver-java-options")
+    assert value_of(fake.submitted, "--name").startswith("howdah-train")
+    assert ("-XX:SharedArchiveFile=" in options) is there and "ArchiveClassesAtExit" not in options
