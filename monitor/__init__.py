@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from monitor.spark.collect import SparkWork, collect_event_log, read_event_log
     from monitor.spark.graph import JobGraph, read_job_graphs
     from monitor.spark.hosts import ExecutorWatch, watch_executors
+    from monitor.spark.rooms import executor_rooms
 
 __all__ = [
     "ExecutorWatch",
@@ -28,6 +29,7 @@ __all__ = [
     "Sidecar",
     "SparkWork",
     "collect_event_log",
+    "executor_rooms",
     "make_comparison",
     "make_report",
     "memory_room",
@@ -51,6 +53,7 @@ _LATE = {
     "RunFiles": "monitor.report.runfiles",
     "SparkWork": "monitor.spark.collect",
     "collect_event_log": "monitor.spark.collect",
+    "executor_rooms": "monitor.spark.rooms",
     "make_comparison": "monitor.compare",
     "make_report": "monitor.report.make",
     "memory_room": "monitor.sampling.room",

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import monitor
 from recsys.config import Config
 from recsys.errors import UserError
 from recsys.evaluation import fit_factors, judge_factors, mean_losses, share
@@ -24,12 +23,10 @@ from recsys.ratings import (
     rating_arrays,
 )
 from recsys.ratings.gram import gram
-from recsys.ratings.sources import Size
 from recsys.recommend import save_factors, save_model, save_movies
-from recsys.training.memory import training_needs
-from recsys.training.rounds import cores_of
 from recsys.workers import warm_up
 from spark_jobs._job import Run
+from spark_jobs._memory import check_memory
 from spark_jobs._tell import describe_epoch
 
 _MOST_MOVIES = 20_000  # 3.2 GB a matrix of float64, of which the driver holds three
@@ -57,12 +54,12 @@ def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, prepro
 
     arrays, parts = arrange(config, prepared, examples)
     folder = run.path / "model"
-    save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
-    model = build_model(arrays.examples.width, config.model, config.seed)
     if config.model.linear != "none":
         _check_linear(config, arrays.examples.width)
     rows, ratings = parts[TRAIN].rows, int(prepared.statistics["ratings"])
     check_memory(config, context, arrays.examples.width, rows, ratings)
+    save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
+    model = build_model(arrays.examples.width, config.model, config.seed)
     if config.model.kind == "linear":
         ended = _fit_linear_alone(run, model, config, arrays.examples, parts)
     else:
@@ -123,35 +120,6 @@ def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict
         if layer.weights:
             model.get_layer(layer.name).set_weights(layer.get_weights())
     return ended
-
-
-def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
-    """The same before the data phases, of a data set that is known: by less than it will be, so that none is refused in
-    vain."""
-    if size is None or (config.data.year_from, config.data.year_to) != (None, None):
-        return
-    share = 0.9 if config.data.positive_from is None else 0.5
-    rows, columns = (size.movies, size.users) if config.data.orientation == "movie" else (size.users, size.movies)
-    check_memory(config, context, int(share * columns), rows // 2, size.ratings // 2)
-
-
-def check_memory(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
-    """UserError, before anything is trained, where one machine has not the memory for it."""
-    if not config.training.check_memory or not str(context.master).startswith("local"):
-        return
-    heap = context._jvm.java.lang.Runtime.getRuntime()
-    left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
-    needs = training_needs(config, columns, rows, ratings, cores, left)
-    room = monitor.memory_room()
-    if room is not None and needs.total > room.left:
-        parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
-        told = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
-        raise UserError(
-            f"training would take about {needs.total / 1e9:.1f} GB more ({told}), and {room.left / 1e9:.1f} GB of "
-            f"{room.whose}, {room.limit / 1e9:.1f} GB, are left: lower training.workers = {config.training.workers} "
-            "or model.hidden, narrow the selection by data.year_from and data.year_to, or set training.check_memory = "
-            "false"
-        )
 
 
 def _check_linear(config: Config, movies: int) -> None:

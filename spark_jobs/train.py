@@ -19,8 +19,9 @@ from recsys.ratings import (
 )
 from recsys.recommend import find_user, load_recommender, recommendation, render, sample_user
 from recsys.settings import write_config
-from spark_jobs._fit import check_memory_early, fit
+from spark_jobs._fit import fit
 from spark_jobs._job import Run, exit_with, run_job
+from spark_jobs._memory import check_memory_early
 from spark_jobs._tell import describe_data, describe_metrics, describe_source, tell_test_file
 
 

@@ -10,14 +10,17 @@ from monitor.sampling.cgroup import find_group
 from monitor.sampling.machine import parse_meminfo
 from monitor.sampling.procfs import PROC, read_file
 
+MACHINE = "the machine's memory"
+
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that can still be taken, of how many in all, and whose limit that is."""
+    """Bytes that can still be taken, of how many in all, whose limit that is, and of a control group its path."""
 
     left: int
     limit: int
     whose: str
+    group: str = ""
 
 
 def memory_room(proc: Path = PROC, base: Path = Path("/")) -> Room | None:
@@ -26,11 +29,12 @@ def memory_room(proc: Path = PROC, base: Path = Path("/")) -> Room | None:
     total, available = parse_meminfo(read_file(f"{proc}/meminfo", whole=True) or b"")
     if not total:
         return None
-    room = Room(available, total, "the machine's memory")
+    room = Room(available, total, MACHINE)
     group = find_group(os.getpid(), proc, base)
     usage = group.usage() if group else None
     if usage and usage.limit_bytes:
         left = usage.limit_bytes - usage.anonymous_bytes  # page cache is dropped before anything is killed
         if left < room.left:
-            return Room(max(0, left), usage.limit_bytes, "the memory limit of this control group (container)")
+            whose = "the memory limit of this control group (container)"
+            return Room(max(0, left), usage.limit_bytes, whose, usage.path)
     return room

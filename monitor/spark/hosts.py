@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,17 +12,16 @@ from typing import Any
 
 from monitor.records import read_samples
 from monitor.sampling.machine import boot_id, host
+from monitor.spark.aside import ask_executors
 from monitor.spark.clock import Exchange, estimate_offset
 from monitor.spark.executor import Report, Request, task
 from monitor.spark.hostsfile import read_hosts, refresh_hosts, write_hosts
-from monitor.spark.work import MONITOR_GROUP
 
 __all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
 
 _ROUNDS = 4  # of tasks, until every executor was met: Spark cannot be told where a task shall run
 _HOLD_SECONDS = 0.05
 _CLOCK_TRIES = 5
-_JOB_SECONDS = 60.0  # that the monitor waits for one of its own jobs
 
 
 def watch_executors(spark: Any, resources: str | Path, interval: float = 0.5) -> ExecutorWatch:
@@ -112,7 +110,7 @@ class ExecutorWatch:
         tasks = tasks_per_core * max(cores, self._context.defaultParallelism)
         asked = replace(request, ask=uuid.uuid4().hex, offsets=dict(self._offsets))
         try:
-            sent, reports, answered = _run(self._context, asked, tasks)
+            sent, reports, answered = ask_executors(self._context, partial(task, asked), tasks)
         except Exception as error:
             self._broken = True
             self._note(f"asking the executors failed: {_one_line(error)}")
@@ -168,38 +166,6 @@ class ExecutorWatch:
     def _note(self, problem: str) -> None:
         if problem not in self._problems:
             self._problems.append(problem)
-
-
-def _run(context: Any, request: Request, tasks: int) -> tuple[float, list[Report], float]:
-    """Runs the tasks in a job of its own thread; when they were sent and answered, by this machine's clock.
-
-    TimeoutError where they do not end, because there is no executor any more: they are cancelled.
-    """
-    from pyspark import InheritableThread
-
-    done: list[tuple[float, list[Report], float]] = []
-    failed: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            # job groups belong to threads: that of the phase going on stays as it is
-            context.setJobGroup(MONITOR_GROUP, "the monitor asks the executors' machines", True)
-            partitions = context.parallelize(range(tasks), tasks).mapPartitions(partial(task, request))
-            sent, start = time.time(), time.monotonic()
-            reports = partitions.collect()
-            done.append((sent, reports, sent + time.monotonic() - start))
-        except Exception as error:
-            failed.append(error)
-
-    thread = InheritableThread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_JOB_SECONDS)
-    if failed:
-        raise failed[0]
-    if not done:
-        context.cancelJobGroup(MONITOR_GROUP)
-        raise TimeoutError(f"no answer within {_JOB_SECONDS:g} s")
-    return done[0]
 
 
 def _file(resources: Path, host: str, taken: set[Path]) -> Path:

@@ -59,7 +59,7 @@ class TrainingConfig(Table):
         60.0, "at most this often all that training can go on from is written down, for --resume", "s", ge=0
     )
     check_memory: bool = key(
-        True, "on one machine: refuse to begin where training would take more memory than there is left"
+        True, "refuse to begin where training would take more memory than is left, here or on a cluster's hosts"
     )
     patience: int = key(
         0, "stop after this many epochs without a better validation loss; 0 trains them all", "epochs", ge=0

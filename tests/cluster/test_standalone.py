@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare_data import make_small_ratings
-from launching import QUICK_JAVA, ROOT, check_sample_user, history, phases, read_json, succeed, weights
+from launching import QUICK_JAVA, ROOT, check_sample_user, history, launch, phases, read_json, succeed, weights
 from standalone import SPARK, Cluster
 
 
@@ -71,6 +71,15 @@ def test_the_other_jobs_run_there_too(on_cluster, trained, tmp_path):
 
     succeed("recommend", "--all", *given, "--top", "5", "--output", "best", *cluster, cwd=tmp_path)
     check_sample_user(model, pd.read_parquet(tmp_path / "best"))
+
+
+def test_what_its_hosts_have_no_memory_for_is_refused_before_the_work(on_cluster, trained, tmp_path):
+    """By what the executors themselves say: the driver would have enough."""
+    options = ["--config", trained.settings, "--set", "training.batch_size=100000000", "--profile", "off"]
+    refused = launch("train", *options, "--output", "out", *there(on_cluster.cluster), cwd=tmp_path)
+    assert refused.returncode == 2, refused.stdout + refused.stderr
+    assert "GB more on " in refused.stdout and "(workers: 2, each " in refused.stdout
+    assert "data_loading" not in refused.stdout
 
 
 def test_workers_are_compared_there(on_cluster, tmp_path):

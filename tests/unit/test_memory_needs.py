@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fake_proc import FakeProc
 
 import monitor
-from monitor.sampling.room import Room, memory_room
+from monitor.sampling.room import MACHINE, Room, memory_room
+from monitor.spark.rooms import Answer, Shared, by_memory, heap_growth
 from recsys.config import Config, DataConfig, ModelConfig, TrainingConfig
 from recsys.errors import UserError
 from recsys.ratings.sources import Size
 from recsys.training.memory import Needs, training_needs
-from spark_jobs._fit import check_memory, check_memory_early
+from spark_jobs._memory import check_memory, check_memory_early
 
 HEAP = 2_000_000_000
 
@@ -70,7 +76,7 @@ def test_the_room_is_the_machines_or_its_control_groups(tmp_path: Path) -> None:
     proc.write("self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n")
     group("300000", 200_000)
     room = memory_room(proc.root, tmp_path)
-    assert (room.left, room.limit) == (100_000, 300_000) and "control group" in room.whose
+    assert (room.left, room.limit, room.group) == (100_000, 300_000, "/box") and "control group" in room.whose
     group("100000", 200_000)  # over its limit already, as it may be for a moment
     assert memory_room(proc.root, tmp_path).left == 0
     group("max", 200_000)
@@ -96,5 +102,85 @@ def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: p
     check_memory_early(config, context, None)  # of the user's own files nothing is known beforehand
     some = config.model_copy(update={"data": DataConfig(dataset="ml-25m", year_to=1950)})
     check_memory_early(some, context, Size(25_000_095, 162_541, 62_423))  # nor of some years
-    elsewhere = SimpleNamespace(master="spark://host:7077", _jvm=None)
-    check_memory(config, elsewhere, 40_000, 100_000, 1_000_000)  # workers' memory is not here
+
+
+GB = 10**9
+
+
+def on_a_cluster(monkeypatch: pytest.MonkeyPatch, here: int, rooms: Any, cores: int = 1) -> None:
+    """Looks at the memory for five workers, of 0.8 GB each."""
+    config = Config(name="x", model=ModelConfig(hidden=(200,), loss="multinomial"), training=TrainingConfig(workers=5))
+    context = SimpleNamespace(master="spark://host:7077", getConf=lambda: {"spark.executor.cores": str(cores)})
+    monkeypatch.setattr(monitor, "memory_room", lambda: Room(here, 64 * GB, MACHINE))
+    monkeypatch.setattr(monitor, "executor_rooms", rooms, raising=False)
+    check_memory(config, context, 40_000, 100_000, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "heap", "cores", "said"),
+    [
+        (
+            GB,
+            9 * GB,
+            0,
+            1,
+            r"about 1\.\d GB more in the driver, and 1\.0 GB of the machine's memory, 64\.0 GB, are left:",
+        ),
+        (
+            9 * GB,
+            GB,
+            0,
+            1,
+            r"about 1\.7 GB more on beta \(workers: 2, each 0\.8\), and 1\.0 GB of .* are left there: spread",
+        ),
+        (9 * GB, 2 * GB, 0, 1, None),
+        (9 * GB, 2 * GB, GB // 4, 1, r"about 2\.2 GB more on beta"),  # heaps grow, too
+        (9 * GB, 3 * GB, 0, 2, r"about 3\.3 GB more on beta \(workers: 4, each"),  # 5 by 2 of 3 executors, rounded up
+    ],
+)
+def test_hosts_of_a_cluster_are_looked_at_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, here: int, there: int, heap: int, cores: int, said: str | None
+) -> None:
+    rooms = [Shared("alpha", 1, Room(99 * GB, 99 * GB, "x")), Shared("beta", 2, Room(there, 64 * GB, MACHINE), heap)]
+    asked = []
+    if said is None:
+        on_a_cluster(monkeypatch, here, lambda _, executors: asked.append(executors) or rooms, cores)
+        assert asked == [5]
+        return
+    with pytest.raises(UserError, match=said):
+        on_a_cluster(monkeypatch, here, lambda *_: rooms, cores)
+
+
+def test_a_driver_takes_from_the_same_memory_as_executors_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = Shared(platform.node(), 2, Room(5 * GB, 64 * GB, MACHINE))
+    with pytest.raises(UserError, match=r"about 5\.\d GB more on .*\(workers: 5, each 0\.8, and the driver\)"):
+        on_a_cluster(monkeypatch, 5 * GB, lambda *_: [beside], cores=4)
+    on_a_cluster(monkeypatch, 5 * GB, lambda *_: [replace(beside, host="another")], cores=4)
+
+
+def test_executors_that_do_not_answer_hinder_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> None:
+        raise TimeoutError
+
+    on_a_cluster(monkeypatch, 9 * GB, silent)
+
+
+def test_executors_of_one_machine_or_container_share_its_memory() -> None:
+    machine, less = Room(9, 10, MACHINE), Room(8, 10, MACHINE)
+    box, other = (Room(3, 4, "the limit of this control group", path) for path in ("/box", "/other"))
+    told = [("1", "beta", machine, 5), ("0", "alpha", box, 0), ("2", "beta", less, 7), ("3", "alpha", box, 1),
+            ("1", "beta", machine, 5), ("5", "alpha", other, 2)]  # fmt: skip
+    answers = [Answer(executor, Shared(name, 1, room, heap)) for executor, name, room, heap in told]
+    assert by_memory([*answers, Answer("4", None)]) == [
+        Shared("alpha", 2, box, 1), Shared("alpha", 1, other, 2), Shared("beta", 2, less, 7),
+    ]  # fmt: skip
+
+
+def test_a_heap_grows_to_the_last_limit_that_it_was_given() -> None:
+    command = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)", "-Xmx9g", "-Xmx2048M"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        growth = heap_growth(process.pid)
+        process.kill()
+    assert 2**31 - 100 * 2**20 < growth < 2**31
+    assert heap_growth(os.getpid()) == 0  # no JVM
