@@ -9,13 +9,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import shutil
 from pathlib import Path
 
 from recsys.errors import UserError
+from spark_jobs._java import JAVA_VARIABLES
 from spark_jobs._lock import alone
 
-SWITCH = "HOWDAH_CLASS_ARCHIVE"  # in the environment: OFF, neither used nor made; USE, used where it is there
-OFF, USE = "off", "use"
+SWITCH, OFF = "HOWDAH_CLASS_ARCHIVE", "off"  # in the environment: neither used nor made
+_ROOM_BYTES = 1 << 30  # several times what it takes: a JVM that cannot write it down ends with an error
+_AGENT = re.compile(r"-(javaagent|agentlib|agentpath):")  # with which it refuses to start
 _QUIETLY = ["-Xlog:disable", "-Xlog:all=warning:stderr"]  # what the JVM has to say of it goes to spark.log
 
 
@@ -30,12 +34,11 @@ class ClassArchive:
         self._held = contextlib.ExitStack()
         self._made: Path | None = None
         self._archive = folder / f"{_version(java, spark)}.jsa"
-        switch = os.environ.get(SWITCH)
-        if switch == OFF or not (java / "lib" / "server" / "classes.jsa").exists():
+        if os.environ.get(SWITCH) == OFF or not (java / "lib" / "server" / "classes.jsa").exists():
             return
         if self._archive.exists():
             self.options = [f"-XX:SharedArchiveFile={self._archive}", *_QUIETLY]
-        elif make and switch != USE and self._alone(folder):
+        elif make and _can_be_made(spark) and self._alone(folder):
             self._made = folder / f"{os.getpid()}.making"
             self.options = [f"-XX:ArchiveClassesAtExit={self._made}", *_QUIETLY]
 
@@ -43,6 +46,8 @@ class ClassArchive:
         """Whether no other job is about to make it; clears up what of others was never finished."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(folder).free < _ROOM_BYTES:
+                return False
             self._held.enter_context(alone(folder))
         except (OSError, UserError):
             return False
@@ -50,6 +55,11 @@ class ClassArchive:
             if path.suffix in (".jsa", ".making"):
                 path.unlink()
         return True
+
+    @property
+    def making(self) -> bool:
+        """Whether this job's JVM is to make it: where it cannot, it ends with an error, though the job did well."""
+        return self._made is not None
 
     def close(self, good: bool) -> None:
         """The job has ended, well or not: what it has made is kept, or removed."""
@@ -59,6 +69,13 @@ class ClassArchive:
             else:
                 self._made.unlink()
         self._held.close()
+
+
+def _can_be_made(spark: Path) -> bool:
+    """Whether the JVM will: not where folders with something in them stand on its class path, nor with agents."""
+    conf = Path(os.environ.get("SPARK_CONF_DIR") or spark / "conf")
+    options = " ".join(os.environ.get(name, "") for name in JAVA_VARIABLES)
+    return not (conf.is_dir() and any(conf.iterdir())) and not _AGENT.search(options)
 
 
 def _version(java: Path, spark: Path) -> str:

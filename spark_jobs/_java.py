@@ -12,7 +12,7 @@ from pathlib import Path
 from recsys.errors import UserError
 
 SUPPORTED = (17, 21)
-_JAVA_VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
+JAVA_VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 
 
 def find_java(own_folder: Path) -> Path:
@@ -77,5 +77,5 @@ def small_heap() -> list[str]:
     By default most of the heap is for new objects, of which Spark makes many. None where the user's environment chooses
     a collector, as two of them are refused.
     """
-    chosen = " ".join(os.environ.get(name, "") for name in _JAVA_VARIABLES)
+    chosen = " ".join(os.environ.get(name, "") for name in JAVA_VARIABLES)
     return [] if re.search(r"-XX:\+Use\w+GC", chosen) else ["-XX:+UseParallelGC", "-XX:MaxNewSize=256m"]

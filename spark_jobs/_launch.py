@@ -18,12 +18,12 @@ from recsys.secrets import secrets_in
 from spark_jobs import _arguments as arguments_module
 from spark_jobs import _rundir
 from spark_jobs._arguments import DEFAULT_EXPERIMENT, DEFAULT_JOB, PROGRAM, Arguments, fail, jobs, parse_arguments
-from spark_jobs._classes import OFF, SWITCH, USE, ClassArchive
+from spark_jobs._classes import OFF, SWITCH, ClassArchive
 from spark_jobs._java import find_java, install_java, small_heap
 from spark_jobs._lock import alone
 from spark_jobs._package import pack
 from spark_jobs._profile import gather
-from spark_jobs._resume import SCHEME
+from spark_jobs._resume import SCHEME, told
 from spark_jobs._secret import cluster_secret, with_secrets
 from spark_jobs._supervise import run_to_end
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
             code = 1
             try:
                 command = _command(arguments, properties, run, scratch, classes.options if classes else [])
-                code = _run(command, environment, arguments, run)
+                code = _run(command, environment, arguments, run, forgive=classes is not None and classes.making)
                 return code
             finally:
                 if classes:
@@ -80,13 +80,12 @@ def main(argv: Sequence[str]) -> int:
 
 def _compare(arguments: Arguments, argv: list[str]) -> NoReturn:
     """Becomes the job that calls this launcher for every run: in between nothing needs looking after."""
-    java = _java()  # what a run would miss is said before the first one
+    _java()  # what a run would miss is said before the first one
     _properties(arguments)
     script = str(ROOT / "spark_jobs" / "compare.py")
     sys.stdout.flush()
-    # all runs start alike, the first like the others
-    classes = USE if _class_archive(arguments, java).options else OFF
-    os.execve(sys.executable, [sys.executable, script, *argv], {SWITCH: classes, **_environment(arguments, None)})
+    # all runs start alike, whichever is the first, and whatever ran meanwhile
+    os.execve(sys.executable, [sys.executable, script, *argv], {**_environment(arguments, None), SWITCH: OFF})
 
 
 def _help() -> str:
@@ -154,8 +153,11 @@ def _spark_home() -> str:
 
 
 def _class_archive(arguments: Arguments, java: Path) -> ClassArchive:
-    """Made by train, which needs what all other jobs do, too."""
-    return ClassArchive(java, Path(_spark_home()), ROOT / ".venv" / "cache" / "java", make=arguments.job == "train")
+    """Made by train, which needs what all other jobs do, too; not with Spark options of the user's own, which may lead
+    to other classes."""
+    own = arguments.spark_options or arguments.options.spark_conf or arguments.config.spark
+    make = arguments.job == "train" and not own
+    return ClassArchive(java, Path(_spark_home()), ROOT / ".venv" / "cache" / "java", make=make)
 
 
 @contextlib.contextmanager
@@ -261,8 +263,11 @@ def _place(master: str) -> str:
     return next((place for start, place in _PLACES.items() if master.startswith(start)), "local")
 
 
-def _run(command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None) -> int:
-    """Runs the command to its end and returns the job's exit code; a run directory says how it ended."""
+def _run(command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None, forgive: bool) -> int:
+    """Runs the command to its end and returns the job's exit code; a run directory says how it ended.
+
+    `forgive` that the JVM fails when the job has succeeded.
+    """
     # without Spark there is no noise to be kept from the screen
     log = (run or ROOT / ".venv" / "cache") / "spark.log" if arguments.needs_spark else None
     artifacts = Path.cwd() / "artifacts"
@@ -276,6 +281,8 @@ def _run(command: list[str], environment: dict[str, str], arguments: Arguments, 
     if run is not None:
         _rundir.finish_if_killed(run, code, stopped)
         gather(run / "resources")  # where the job was killed before it could
+        if forgive and not stopped and told(run / "run.json").get("status") == "succeeded":
+            code = 0
     if code not in (0, 2) and not stopped and log:
         print(f"howdah: the job failed (exit code {code}); Spark's own log: {log}", file=sys.stderr)
     return code

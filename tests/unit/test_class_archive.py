@@ -73,40 +73,70 @@ def test_a_java_without_archives_of_its_own_gets_no_options(tmp_path: Path) -> N
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    return copy_checkout(tmp_path / "check out", own_cache=True)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, java: Path) -> FakeJava:
+    """A Java that starts nothing, and could make archives."""
+    made = FakeJava(tmp_path / "fake")
+    (made.home / "lib").symlink_to(java / "lib")
+    return made
+
+
+def options_of(fake: FakeJava) -> str:
+    return value_of(fake.submitted, "--driver-java-options")
+
+
 @pytest.mark.parametrize(
-    ("job", "switch", "makes"),
-    [("train", "", True), ("prepare", "", False), ("train", "off", False), ("train", "use", False)],
+    ("job", "more", "environment", "makes"),
+    [
+        ("train", (), {}, True),
+        ("prepare", (), {}, False),
+        ("train", (), {SWITCH: "off"}, False),
+        # where the JVM would end with an error, or not start at all
+        ("train", (), {"SPARK_CONF_DIR": "with a file"}, False),
+        ("train", (), {"JAVA_TOOL_OPTIONS": "-Xss4m -javaagent:agent.jar"}, False),
+        ("train", ("--", "--driver-class-path", "mine"), {}, False),
+        ("train", ("--set", "spark.spark.driver.extraClassPath=mine"), {}, False),
+    ],
 )
-def test_train_makes_it_unless_told_otherwise(
-    java: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, switch: str, makes: bool
+def test_train_makes_it_where_it_can(
+    fake: FakeJava, checkout: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch, job: str, more: tuple[str, ...],
+    environment: dict[str, str], makes: bool,
+) -> None:  # fmt: skip
+    (cwd / "with a file").mkdir()
+    (cwd / "with a file" / "spark-defaults.conf").touch()
+    for key, value in environment.items():
+        monkeypatch.setenv(key, str(cwd / value) if key == "SPARK_CONF_DIR" else value)
+    fake.launch(job, "--output", "out", *more, cwd=cwd, root=checkout)
+    assert (f'"-XX:ArchiveClassesAtExit={checkout}/.venv/cache/java/' in options_of(fake)) is makes
+
+
+@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("failed", 1)])
+def test_a_run_that_succeeded_has_done_so_though_the_jvm_could_not_write_it_down(
+    fake: FakeJava, checkout: Path, cwd: Path, status: str, code: int
 ) -> None:
-    monkeypatch.setenv(SWITCH, switch)
-    root = copy_checkout(tmp_path / "check out", own_cache=True)
-    fake = FakeJava(tmp_path / "fake")
-    (fake.home / "lib").symlink_to(java / "lib")
-    cwd = tmp_path / "here"
-    cwd.mkdir()
-    fake.launch(job, "--output", "out", cwd=cwd, root=root)
-    options = value_of(fake.submitted, "--driver-java-options")
-    assert (f'"-XX:ArchiveClassesAtExit={root}/.venv/cache/java/' in options) is makes
+    script = fake.home / "bin" / "java"
+    script.write_text(f"""#!/bin/sh
+if [ -d out ]; then
+    echo '{{"status": "{status}"}}' > out/run.json
+    echo half > "$(echo "$*" | sed 's/.*ArchiveClassesAtExit=\\([^ "]*\\.making\\).*/\\1/')"
+fi
+exit 1
+""")
+    ended = fake.launch("train", "--output", "out", cwd=cwd, root=checkout)
+    assert ended.returncode == code and ("the job failed" in ended.stderr) is bool(code)
+    assert not list((checkout / ".venv" / "cache" / "java").glob("*.making"))
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_runs_of_a_comparison_all_use_it_or_none_does(java: Path, tmp_path: Path, there: bool) -> None:
+def test_no_run_of_a_comparison_has_to_do_with_it(fake: FakeJava, checkout: Path, cwd: Path, monkeypatch) -> None:
     """Else the first, which makes it, would be the slowest."""
-    root = copy_checkout(tmp_path / "check out", own_cache=True)
-    fake = FakeJava(tmp_path / "fake")
-    (fake.home / "lib").symlink_to(java / "lib")
-    cwd = tmp_path / "here"
-    cwd.mkdir()
-    if there:
-        spark = next((root / ".venv").resolve().glob("lib/python*/site-packages/pyspark")).resolve()
-        made = ClassArchive(fake.home, spark, root / ".venv" / "cache" / "java", make=True)
-        file_in(made.options, "ArchiveClassesAtExit").write_text("classes")
-        made.close(good=True)
+    monkeypatch.setenv(SWITCH, "on")
     (cwd / "own.toml").write_text('[data]\nratings = "ratings.csv"\n')  # which no job has to fetch first
     (cwd / "ratings.csv").write_text("1,1,1,1\n")
-    fake.launch("compare", "--config", "./own.toml", "--workers", "1", "--output", "out", cwd=cwd, root=root)
-    options = value_of(fake.submitted, "--driver-java-options")
+    fake.launch("compare", "--config", "./own.toml", "--workers", "1", "--output", "out", cwd=cwd, root=checkout)
     assert value_of(fake.submitted, "--name").startswith("howdah-train")
-    assert ("-XX:SharedArchiveFile=" in options) is there and "ArchiveClassesAtExit" not in options
+    assert "ArchiveClassesAtExit" not in options_of(fake) and "SharedArchiveFile" not in options_of(fake)
