@@ -192,8 +192,6 @@ def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
                 f"{plan.get(key)!r}: call it as then, or name another output"
             )
         return
-    if any(name.isdigit() for name in files.names(place)):
-        raise UserError(f"--output {folder}: what its parts are of is not told any more: remove it, or name another")
     _refuse_others(files, folder)
     # beside it first: on a full disk a file is left that is cut off
     files.write(f"{place}/.{_PLAN}", json.dumps(plan) + "\n")
@@ -203,6 +201,9 @@ def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
 
 
 def _refuse_others(files: Files, folder: str) -> None:
+    """UserError where there is something in the folder, which no plan stands beside."""
+    if any(name.isdigit() for name in files.names(f"{folder}/{_PARTS}")):
+        raise UserError(f"--output {folder}: what its parts are of is not told any more: remove it, or name another")
     if names := [name for name in files.names(folder) if name != _PARTS and not name.startswith(".")]:
         raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
 
