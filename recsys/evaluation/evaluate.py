@@ -219,8 +219,9 @@ def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examp
     train, test = losses[TRAIN].loss, losses[TEST].loss
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
     rows = f"{config.data.orientation}s"
+    some = _some_of(parts[TEST].rows, about.get(TEST, 0))
     return {
-        "protocol": f"{config.model.loss} on training {rows}, and on test {rows}: {what}; "
+        "protocol": f"{config.model.loss} on training {rows}, and on test {rows}: {what}{some}; "
         "divergence (test - train) / train",
         "loss": config.model.loss,
         "train": train,
@@ -272,9 +273,12 @@ def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
 
 
 def _test_protocol(judged: Judged, config: Config) -> str:
-    share = share_of(judged.test.rows, config.evaluation.users)
-    some = "" if share == 1 else f"; {share:.1%} of {judged.test.rows:,} test users, chosen by their ids"
-    return _split_protocol(judged.examples, config) + some
+    return _split_protocol(judged.examples, config) + _some_of(judged.test.rows, config.evaluation.users)
+
+
+def _some_of(users: int, enough: int) -> str:
+    share = share_of(users, enough)
+    return "" if share == 1 else f"; {share:.1%} of {users:,} test users, chosen by their ids"
 
 
 def _split_protocol(examples: Examples, config: Config) -> str:

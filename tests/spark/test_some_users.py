@@ -63,7 +63,7 @@ def test_about_so_many_users_are_judged_however_they_are_dealt_out(figures):
 def test_what_was_left_out_is_said(figures):
     found, everybody, _, _ = figures
     said = f"; {USERS / everybody:.1%} of {everybody} test users, chosen by their ids"
-    for kind in ("ranking", "rating_prediction"):
+    for kind in ("ranking", "rating_prediction", "reconstruction"):
         assert said in found[USERS, 2][kind]["protocol"] and "chosen" not in found[0, 2][kind]["protocol"]
 
 
