@@ -40,7 +40,7 @@ def fill(disk: Path, leave: int = 0) -> Path:
 
 def test_a_disk_that_is_full_while_spark_writes(small_disk, settings, tmp_path):
     """The blocks, as Parquet."""
-    fill(small_disk, leave=1 << 18)
+    filler = fill(small_disk, leave=1 << 18)
     output = small_disk / "prepared"
     refused = launch("prepare", "--config", settings, "--set", "spark.spark.local.dir=/tmp", "--output", output,
                      cwd=tmp_path)  # fmt: skip
@@ -51,6 +51,9 @@ def test_a_disk_that_is_full_while_spark_writes(small_disk, settings, tmp_path):
     if (output / "run.json").exists():  # where there was room for that
         told = read_json(output / "run.json")
         assert told["status"] == "failed" and "is full" in told["error"]
+    filler.unlink()
+    shutil.rmtree(output)
+    succeed("prepare", "--config", settings, "--profile", "off", "--output", output, cwd=tmp_path)
 
 
 def test_a_disk_that_is_full_while_training(small_disk, prepared, settings, undisturbed, tmp_path):

@@ -96,7 +96,7 @@ def test_interrupted_while_training(start, prepared):
     assert not (job.path / "metrics.json").exists()
 
 
-def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
+def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tmp_path):
     """And up to there a run on prepared data is the same as one from files."""
     job = start("--prepared", prepared, "--set", "training.epochs=1")
     job.wait_for_phase("model_evaluation")
@@ -108,6 +108,10 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
     ]  # fmt: skip
     for name in ("statistics.json", "model/items.parquet", "model/preprocessing.json"):
         assert (job.path / name).read_bytes() == (trained.path / name).read_bytes(), name
+    # from its beginning, as there is no checkpoint yet
+    succeed("train", "--resume", job.path, "--profile", "off", cwd=tmp_path / "here")
+    assert [int(row["epoch"]) for row in history(job.path)] == [1]
+    assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
 def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path):
