@@ -52,7 +52,7 @@ def run(scale: float, options: argparse.Namespace, folder: Path) -> tuple[int, C
     with (output / "report" / "phases.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             if row["phase"] in PHASES:
-                costs[row["phase"]] = float(row["wall_seconds"]), float(row["pss_peak_bytes"] or 0)
+                costs[row["phase"]] = float(row["wall_seconds"]), float(row["pss_peak_bytes"] or 0)  # 0: not known
     with (output / "history.csv").open(newline="") as file:
         epochs = [float(row["seconds"]) for row in csv.DictReader(file)]
     costs["an epoch"] = float(np.median(epochs[1:] or epochs)), costs["model_training"][1]
@@ -100,8 +100,10 @@ def told(found: dict[int, Costs]) -> list[str]:
     for kind, unit, divisor in ((0, "s", 1.0), (1, "GB", 1e9)):
         for phase in (*PHASES[:7], "an epoch", *PHASES[7:]):
             costs = np.array([found[size][phase][kind] for size in sizes]) / divisor
-            line = f"{phase + ', ' + unit:<24}" + "".join(f"{cost:>14.2f}" for cost in costs)
-            if len(sizes) > 2:
+            known = costs > 0  # the memory of a phase that no sample fell into is not
+            cells = (f"{cost:.2f}" if one else "-" for cost, one in zip(costs, known, strict=True))
+            line = f"{phase + ', ' + unit:<24}" + "".join(f"{cell:>14}" for cell in cells)
+            if len(sizes) > 2 and known.all():
                 factor, exponent = fit(sizes[:-1], costs[:-1])
                 forecast = factor * sizes[-1] ** exponent
                 line += f"   {exponent:>8.2f}   {forecast:>8.2f} ({forecast / costs[-1] - 1:+.0%})"
@@ -124,7 +126,7 @@ def draw(found: dict[int, Costs], path: Path) -> None:
             continue
         left.plot(sizes, seconds, marker="o", label=phase)
         if phase in ("data_loading", "data_integration", "model_training", "model_evaluation"):
-            right.plot(sizes, [found[size][phase][1] / 1e9 for size in sizes], marker="o", label=phase)
+            right.plot(sizes, [found[size][phase][1] / 1e9 or np.nan for size in sizes], marker="o", label=phase)
     for start in (0.1, 1.0, 10.0):
         left.plot(sizes, [start * size / sizes[0] for size in sizes], color="0.85", zorder=0)
     left.set(xscale="log", yscale="log", xlabel="ratings in the files", ylabel="s", title="time (grey: in proportion)")
