@@ -3,6 +3,7 @@ joined by a bridge, so that data really cross a network, which can be cut."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -74,6 +75,9 @@ class Hosts:
         return psutil.Process(worker.pid).children(recursive=True)
 
 
+_clusters = itertools.count()
+
+
 def why_not() -> str:
     """Why there can be no such hosts here; empty where there can."""
     try:
@@ -100,7 +104,8 @@ def ip(*words: str) -> None:
 def running_hosts(folder: Path, *names: str, own: Path | None = None) -> Iterator[Hosts]:
     """A cluster with a worker on each of those hosts; `own` is where each of them has a disk of its own."""
     number = os.getpid() % 10_000
-    made = Hosts(Cluster(folder), f"hd{number}", f"10.{200 + number % 50}.{number % 250}")
+    prefix = f"hd{number}{chr(ord('a') + next(_clusters) % 26)}"  # no name again so soon in this process
+    made = Hosts(Cluster(folder), prefix, f"10.{200 + number % 50}.{number % 250}")
     made.cluster.temporary.mkdir(parents=True)
     bridge = f"{made.prefix}b"
     try:
@@ -117,5 +122,7 @@ def running_hosts(folder: Path, *names: str, own: Path | None = None) -> Iterato
     finally:
         made.cluster.stop()
         for place in range(1, len(made.names) + 1):
+            # by itself: with its namespace it would go when the last process there has ended, and the kernel has time
+            subprocess.run(["ip", "link", "del", f"{made.prefix}h{place}"], check=False, capture_output=True)
             subprocess.run(["ip", "netns", "del", f"{made.prefix}{place}"], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True)
