@@ -55,12 +55,16 @@ def blocks_of(spark: Any, users: int, movies: int) -> Any:
     return frame
 
 
-def ours(blocks: Any, users: int, movies: int, width: int, n: int, output: str) -> None:
+def ranker_of(movies: int, width: int, n: int) -> Ranker:
+    """A model of random weights."""
     model = ModelConfig(hidden=(width,), activation="tanh", input_normalisation="l2", loss="multinomial")
     layout = Layout(movies, model)
     flat = np.random.default_rng(0).normal(0, 0.1, layout.size).astype(np.float32)
     ids = np.arange(1, movies + 1, dtype=np.int64)
-    ranker = Ranker(Network(layout, flat, None), Preprocessing(0.5, 5.0, 4.0), ids, None, n)
+    return Ranker(Network(layout, flat, None), Preprocessing(0.5, 5.0, 4.0), ids, None, n)
+
+
+def ours(blocks: Any, ranker: Ranker, users: int, output: str) -> None:
     recommend_to_all(blocks, ranker, users, output, {}, lambda text: None)
 
 
@@ -102,9 +106,10 @@ def main() -> int:
             blocks = blocks_of(spark, options.users, options.movies)
             size = options.users, options.movies
             warm = blocks.limit(1)
-            ours(warm, 1, options.movies, options.width, options.top, f"{folder}/warm")
+            ranker = ranker_of(options.movies, options.width, options.top)
+            ours(warm, ranker, 1, f"{folder}/warm")
             name = f"howdah, width {options.width}"
-            mine = timed(name, lambda: ours(blocks, *size, options.width, options.top, f"{folder}/ours"), *size, None)
+            mine = timed(name, lambda: ours(blocks, ranker, options.users, f"{folder}/ours"), *size, None)
             for rank in options.ranks:
                 model = als_model(spark, *size, rank)
                 model.recommendForUserSubset(spark.range(1).withColumnRenamed("id", "user"), options.top).collect()
