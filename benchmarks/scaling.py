@@ -42,12 +42,12 @@ def run(scale: float, options: argparse.Namespace, folder: Path) -> tuple[int, C
     output = folder / f"scale-{scale:g}"
     settings = ["data.dataset=synthetic", f"data.scale={scale}", f"data.data_dir={options.data}"]
     settings += [f"training.epochs={options.epochs}", *options.set]
-    words = [str(ROOT / "spark-submit.sh"), "train", "--config", "ml-25m", "--output", str(output)]
-    done = subprocess.run(
-        [*words, *(word for one in settings for word in ("--set", one))], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
+    for job, place in (("fetch", folder / f"fetch-{scale:g}"), ("train", output)):  # the data are there before the run
+        words = [str(ROOT / "spark-submit.sh"), job, "--config", "ml-25m", "--output", str(place)]
+        words += [word for one in settings for word in ("--set", one)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(done.stdout + done.stderr)
     costs: Costs = {}
     with (output / "report" / "phases.csv").open(newline="") as file:
         for row in csv.DictReader(file):

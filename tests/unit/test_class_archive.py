@@ -132,7 +132,9 @@ exit 1
     assert not list((checkout / ".venv" / "cache" / "java").glob("*.making"))
 
 
-def test_no_run_of_a_comparison_has_to_do_with_it(fake: FakeJava, checkout: Path, cwd: Path, monkeypatch) -> None:
+def test_no_run_of_a_comparison_has_to_do_with_it(
+    fake: FakeJava, checkout: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else the first, which makes it, would be the slowest."""
     monkeypatch.setenv(SWITCH, "on")
     (cwd / "own.toml").write_text('[data]\nratings = "ratings.csv"\n')  # which no job has to fetch first
