@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.evaluation.metrics import bias_predictions
-from recsys.models.ease import ease
+from recsys.models.ease.solve import ease
 
 Scorer = Callable[[csr_matrix], np.ndarray]
 Setting = TypeVar("Setting")

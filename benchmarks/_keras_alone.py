@@ -29,12 +29,12 @@ def main(argv: list[str]) -> None:
     import tensorflow as tf
 
     from recsys import load_config
-    from recsys.models import build_model
-    from recsys.models.losses import TRAINING
-    from recsys.ratings.blocks import block_from_row
-    from recsys.ratings.examples import Examples, Preprocessing
-    from recsys.ratings.parts import concatenate
-    from recsys.ratings.split import TRAIN
+    from recsys.data.blocks import block_from_row
+    from recsys.data.examples import Examples, Preprocessing
+    from recsys.data.partition import concatenate
+    from recsys.data.split import TRAIN
+    from recsys.losses.keras_losses import TRAINING
+    from recsys.models.build import build_model
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix, vstack
 
 from recsys.config import Config
+from recsys.data.blocks import Block, block_from_row
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import Sums, measure_ranking
-from recsys.ratings.blocks import Block, block_from_row
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.split import TEST, TRAIN, VALIDATION
 
 Pair = tuple[csr_matrix, csr_matrix]
 

@@ -45,7 +45,7 @@ COUNTS = ("movies", "users", "ratings")
 GENERATE = """
 import sys
 from pyspark.sql import SparkSession
-from recsys.datasets.synthetic import generate
+from recsys.data.sources.synthetic.generator import generate
 builder = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false")
 spark = builder.config("spark.driver.memory", "4g").getOrCreate()
 generate(spark, sys.argv[1], scale=float(sys.argv[2]), seed=int(sys.argv[3]))

@@ -24,20 +24,20 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from recsys.quiet import quiet_keras  # noqa: E402
+from recsys.tensorflow_env import quiet_keras  # noqa: E402
 
 quiet_keras()
 
 import pyarrow.parquet as pq  # noqa: E402
 
 from recsys import load_config  # noqa: E402
-from recsys.models import build_model  # noqa: E402
-from recsys.ratings.blocks import block_from_row  # noqa: E402
-from recsys.ratings.examples import Examples, Preprocessing  # noqa: E402
-from recsys.ratings.parts import concatenate  # noqa: E402
-from recsys.ratings.split import TEST, TRAIN, VALIDATION  # noqa: E402
-from recsys.training.engine import plan_for  # noqa: E402
-from recsys.training.local_sgd import Task, measure, train_round  # noqa: E402
+from recsys.data.blocks import block_from_row  # noqa: E402
+from recsys.data.examples import Examples, Preprocessing  # noqa: E402
+from recsys.data.partition import concatenate  # noqa: E402
+from recsys.data.split import TEST, TRAIN, VALIDATION  # noqa: E402
+from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
+from recsys.models.build import build_model  # noqa: E402
+from recsys.training.local_sgd.worker import Task, measure, train_round  # noqa: E402
 from recsys.training.outer import Outer, outer_for  # noqa: E402
 
 WAYS = ("mean:1:0:1", "mean:1:0:4", "nesterov:0.8:0.6:1", "nesterov:0.8:0.6:4", "nesterov:0.7:0.9:4", "slowmo:1:0.6:4")

@@ -28,7 +28,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from recsys.quiet import quiet_keras  # noqa: E402
+from recsys.tensorflow_env import quiet_keras  # noqa: E402
 
 quiet_keras()  # recsys.models brings it
 
@@ -38,8 +38,8 @@ from _splits import Splits, ranking_figures, rating_figures, read_splits  # noqa
 from _table import table  # noqa: E402
 
 from recsys.config import Config  # noqa: E402
+from recsys.config.load import load_config  # noqa: E402
 from recsys.errors import UserError  # noqa: E402
-from recsys.settings import load_config  # noqa: E402
 
 EXPERIMENTS = ROOT / "conf" / "experiments"
 DEFAULT_EXPERIMENTS = ("ml-1m-linear", "ml-1m", "ml-1m-ratings")

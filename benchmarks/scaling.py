@@ -27,7 +27,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from recsys.settings import load_tree  # noqa: E402
+from recsys.config.load import load_tree  # noqa: E402
 
 PHASES = (
     "data_loading", "ratings_transformation", "movies_transformation", "data_integration", "statistical_analysis",

@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from recsys.config import ModelConfig  # noqa: E402
-from recsys.networks.layout import Layout  # noqa: E402
-from recsys.networks.network import Network  # noqa: E402
-from recsys.ratings.blocks import Block, block_schema, hash_users, stored  # noqa: E402
-from recsys.ratings.examples import Preprocessing  # noqa: E402
-from recsys.recommend import Ranker, recommend_to_all  # noqa: E402
+from recsys.data.blocks import Block, block_schema, hash_users, stored  # noqa: E402
+from recsys.data.examples import Preprocessing  # noqa: E402
+from recsys.models.autoencoder.kernels.layout import Layout  # noqa: E402
+from recsys.models.autoencoder.kernels.network import Network  # noqa: E402
+from recsys.recommend.batch import Ranker, recommend_to_all  # noqa: E402
 from recsys.session import local_session  # noqa: E402
 
 RATINGS_A_USER, BLOCK_USERS = 150, 1024

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recsys.config import Config
+    from recsys.config.load import load_config
     from recsys.recommend.recommender import load_recommender
     from recsys.session import local_session
-    from recsys.settings import load_config
 
 __all__ = ["Config", "load_config", "load_recommender", "local_session"]
 
 _MODULES = {
     "Config": "recsys.config",
-    "load_config": "recsys.settings",
+    "load_config": "recsys.config.load",
     "load_recommender": "recsys.recommend.recommender",
     "local_session": "recsys.session",
 }

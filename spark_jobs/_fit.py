@@ -7,27 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys.config import Config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.ingest.pipeline import Prepared
+from recsys.data.orientation import Arrays, rating_arrays
+from recsys.data.partition import Part, deal
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
-from recsys.evaluation import fit_factors, judge_factors, mean_losses, share
-from recsys.quiet import quiet_keras
-from recsys.ratings import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Arrays,
-    Examples,
-    Part,
-    Prepared,
-    Preprocessing,
-    deal,
-    rating_arrays,
-)
-from recsys.ratings.gram import gram
-from recsys.recommend import save_factors, save_model, save_movies
+from recsys.evaluation.evaluate import judge_factors
+from recsys.evaluation.fold_in import fit_factors
+from recsys.evaluation.loss import mean_losses
+from recsys.evaluation.scoring import share
+from recsys.models.ease.gramian import gram
+from recsys.recommend.recommender import save_factors, save_model, save_movies
+from recsys.tensorflow_env import quiet_keras
 from recsys.workers import warm_up
-from spark_jobs._job import Run
-from spark_jobs._memory import check_memory
-from spark_jobs._tell import describe_epoch
+from spark_jobs.common import Run
+from spark_jobs.run.memory_check import check_memory
+from spark_jobs.run.messages import describe_epoch
 
 _MOST_MOVIES = 20_000  # 3.2 GB a matrix of float64, of which the driver holds three
 
@@ -50,7 +46,7 @@ def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, prepro
     if config.training.strategy == "elephas" and config.model.kind != "linear":
         warm_up(context)  # executors import TensorFlow while this process does
     quiet_keras()
-    from recsys.models import build_model
+    from recsys.models.build import build_model
 
     arrays, parts = arrange(config, prepared, examples)
     folder = run.path / "model"
@@ -100,8 +96,8 @@ def to_judge(
 
 def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part], density: float) -> Any:
     """Epochs of the deep part, which knows nothing of a linear path beside it."""
-    from recsys.models import build_model
-    from recsys.training.trainer import train
+    from recsys.models.build import build_model
+    from recsys.training.loop import train
 
     deep = config.model.model_copy(update={"linear": "none"})
     trained = build_model(examples.width, deep, config.seed)
@@ -134,7 +130,8 @@ def _check_linear(config: Config, movies: int) -> None:
 
 def _fit_linear(model: Any, part: Part, examples: Examples, config: Config) -> None:
     """Sets the model's linear path from the training users."""
-    from recsys.models import item_weights, set_item_weights
+    from recsys.models.ease.keras_path import set_item_weights
+    from recsys.models.ease.solve import item_weights
 
     settings = config.model
     total, counts = gram(part, examples, settings.linear_user_power)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from monitor.errors import MonitorError
 from recsys.errors import UserError
-from spark_jobs._arguments import fail
-from spark_jobs._comparing import STOPPED, Ended, run_compare
+from spark_jobs.comparison.compare import STOPPED, Ended, run_compare
+from spark_jobs.launcher.arguments import fail
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.ingest.pipeline import Prepared, prepare
+from recsys.data.split_file import find_test_entries
+from recsys.data.store import load_prepared, with_prepared_data
 from recsys.errors import UserError
-from recsys.evaluation import evaluate
-from recsys.ratings import (
-    Examples,
-    Prepared,
-    Preprocessing,
-    find_test_entries,
-    load_prepared,
-    prepare,
-    with_prepared_data,
-)
-from recsys.recommend import load_model, load_recommender
+from recsys.evaluation.evaluate import evaluate
 from recsys.recommend.lookup import sources_of
+from recsys.recommend.recommender import load_model, load_recommender
 from spark_jobs._fit import arrange, to_judge
-from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._model import run_of
-from spark_jobs._tell import describe_data, describe_metrics, describe_source, tell_test_file
+from spark_jobs.common import Run, exit_with, run_job
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, tell_test_file
+from spark_jobs.run.trained_run import run_of
 
 
 def run_evaluate(run: Run) -> None:

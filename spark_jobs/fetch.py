@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from recsys.data.sources.files import find_sources
 from recsys.errors import UserError
-from recsys.ratings import find_sources
-from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._tell import describe_source
+from spark_jobs.common import Run, exit_with, run_job
+from spark_jobs.run.messages import describe_source
 
 
 def run_fetch(run: Run) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from recsys.ratings import find_sources, prepare, save_prepared
-from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._tell import describe_data, describe_source
+from recsys.data.ingest.pipeline import prepare
+from recsys.data.sources.files import find_sources
+from recsys.data.store import save_prepared
+from spark_jobs.common import Run, exit_with, run_job
+from spark_jobs.run.messages import describe_data, describe_source
 
 
 def run_prepare(run: Run) -> None:

@@ -10,25 +10,19 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from recsys.config import Config
+from recsys.data.ingest.pipeline import Prepared, prepare
+from recsys.data.store import load_prepared
 from recsys.errors import UserError
-from recsys.ratings import Prepared, load_prepared, prepare
-from recsys.recommend import (
-    Ranker,
-    check_output,
-    fingerprint,
-    load_recommender,
-    movie_index,
-    recommend_to_all,
-    recommendation,
-    render,
-)
+from recsys.recommend.batch import Ranker, check_output, fingerprint, movie_index, recommend_to_all
 from recsys.recommend.lookup import sources_of, user_in_data, user_in_prepared
+from recsys.recommend.recommender import load_recommender
+from recsys.recommend.sample import recommendation, render
 from recsys.recommend.titles import find_title, parse_ratings
-from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._lock import alone
-from spark_jobs._model import config_of, run_of
-from spark_jobs._resume import SCHEME
-from spark_jobs._tell import describe_data, describe_source
+from spark_jobs.common import Run, exit_with, run_job
+from spark_jobs.launcher.lock import alone
+from spark_jobs.run.messages import describe_data, describe_source
+from spark_jobs.run.resume import SCHEME
+from spark_jobs.run.trained_run import config_of, run_of
 
 
 def run_recommend(run: Run) -> None:

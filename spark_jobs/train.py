@@ -5,24 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import monitor
-from recsys.evaluation import evaluate
-from recsys.ratings import (
-    Examples,
-    Prepared,
-    Preprocessing,
-    find_sources,
-    find_test_entries,
-    find_test_source,
-    load_prepared,
-    prepare,
-    with_prepared_data,
-)
-from recsys.recommend import find_user, load_recommender, recommendation, render, sample_user
-from recsys.settings import write_config
+from recsys.config.load import write_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.ingest.pipeline import Prepared, prepare
+from recsys.data.sources.files import find_sources, find_test_source
+from recsys.data.split_file import find_test_entries
+from recsys.data.store import load_prepared, with_prepared_data
+from recsys.evaluation.evaluate import evaluate
+from recsys.recommend.recommender import load_recommender
+from recsys.recommend.sample import find_user, recommendation, render, sample_user
 from spark_jobs._fit import fit
-from spark_jobs._job import Run, exit_with, run_job
-from spark_jobs._memory import check_memory_early
-from spark_jobs._tell import describe_data, describe_metrics, describe_source, tell_test_file
+from spark_jobs.common import Run, exit_with, run_job
+from spark_jobs.run.memory_check import check_memory_early
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, tell_test_file
 
 
 def run_train(run: Run) -> None:
@@ -63,7 +58,7 @@ def run_train(run: Run) -> None:
         found = recommendation(recommender, user.user, ratings, config.recommend.n)
         run.write_json("recommendations.json", found)
         run.say(render(found))
-    from recsys.training.trainer import forget_checkpoints  # late: it brings TensorFlow
+    from recsys.training.loop import forget_checkpoints  # late: it brings TensorFlow
 
     forget_checkpoints(run.path)
 

@@ -11,16 +11,16 @@ from pyspark.sql import DataFrame
 from scipy.sparse import csr_matrix
 
 from recsys.config import Config
+from recsys.data.blocks import Block, block_from_row
+from recsys.data.examples import Examples
+from recsys.data.partition import Part
+from recsys.data.split import TEST, TRAIN, keep_entries
 from recsys.evaluation import metrics
-from recsys.evaluation.chosen import choose, share_of
 from recsys.evaluation.factors import Factors, UserScores
 from recsys.evaluation.fold_in import FoldIn
 from recsys.evaluation.loss import mean_losses
+from recsys.evaluation.row_sampling import choose, share_of
 from recsys.evaluation.scoring import ModelScores, SharedModel
-from recsys.ratings.blocks import Block, block_from_row
-from recsys.ratings.examples import Examples
-from recsys.ratings.parts import Part
-from recsys.ratings.split import TEST, TRAIN, keep_entries
 
 MODEL, FOLD_IN, POPULARITY = "model", "fold_in", "popularity"
 Scores = Callable[[Block, csr_matrix], Iterator[tuple[slice, np.ndarray]]]  # (rows, scores of those rows)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.data.blocks import Block
+from recsys.data.examples import Examples
+from recsys.data.partition import Part
+from recsys.data.split import TEST
 from recsys.evaluation.scoring import SharedModel, batch_rows, outputs
-from recsys.networks.normalisation import row_offsets
-from recsys.ratings.blocks import Block
-from recsys.ratings.examples import Examples
-from recsys.ratings.parts import Part
-from recsys.ratings.split import TEST
+from recsys.models.autoencoder.kernels.normalisation import row_offsets
 
 OUTPUT = "output"  # the name of the last layer of every model
 

@@ -13,12 +13,12 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
 from recsys.config import Config
+from recsys.data.blocks import Block, block_from_row, mix
+from recsys.data.examples import Examples
+from recsys.data.partition import Part
+from recsys.data.split import TEST, VALIDATION
 from recsys.evaluation.factors import Factors, find_factors
 from recsys.evaluation.scoring import SharedModel
-from recsys.ratings.blocks import Block, block_from_row, mix
-from recsys.ratings.examples import Examples
-from recsys.ratings.parts import Part
-from recsys.ratings.split import TEST, VALIDATION
 
 NOISES = (0.0005, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08)  # tried; on ml-1m 0.01 to 0.02 is best, less after few epochs
 _TRIED_ON = 1000  # users, about

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recsys.evaluation.chosen import choose, share_of
+from recsys.data.blocks import Block
+from recsys.data.examples import Examples
+from recsys.data.partition import Part
+from recsys.evaluation.row_sampling import choose, share_of
 from recsys.evaluation.scoring import SharedModel, outputs
-from recsys.networks.losses import loss_sums as sums
-from recsys.ratings.blocks import Block
-from recsys.ratings.examples import Examples
-from recsys.ratings.parts import Part
+from recsys.losses.sums import loss_sums as sums
 
 
 class Measured(NamedTuple):

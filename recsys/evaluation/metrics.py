@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.evaluation.best import best_of_blocks
+from recsys.evaluation.topk import best_of_blocks
 
 _BLOCK = 4096  # movies
 

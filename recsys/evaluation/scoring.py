@@ -11,9 +11,9 @@ from pyspark import Broadcast, SparkContext
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
-from recsys.networks.network import Network
-from recsys.ratings.blocks import Block
-from recsys.ratings.examples import Preprocessing
+from recsys.data.blocks import Block
+from recsys.data.examples import Preprocessing
+from recsys.models.autoencoder.kernels.network import Network
 
 _BATCH_VALUES = 1 << 22  # values of a dense batch: 16 MB of float32
 _LINEAR = "linear"  # the name of the layer of a model's linear path

@@ -5,7 +5,10 @@ from __future__ import annotations
 import keras
 
 from recsys.config import ModelConfig
-from recsys.models import autoencoder, linear, recvae, variational
+from recsys.models.autoencoder import keras_dae as autoencoder
+from recsys.models.autoencoder import keras_recvae as recvae
+from recsys.models.autoencoder import keras_vae as variational
+from recsys.models.ease import keras_path as linear
 
 
 def build_model(movies: int, config: ModelConfig, seed: int) -> keras.Model:

@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.config import DataConfig
+from recsys.data.ingest.parse import FILE, POSITION, REASON, check_scale, parse_ratings, read_rows
+from recsys.data.sources.files import Sources, find_sources
+from recsys.data.store import look_up_prepared
 from recsys.errors import DataError, UserError
-from recsys.ratings.read import FILE, POSITION, REASON, check_scale, parse_ratings, read_rows
-from recsys.ratings.sources import Sources, find_sources
-from recsys.ratings.store import look_up_prepared
 
 Rated = tuple[Any, dict[Any, float]]  # user id as it is in the data, {movie id: rating}
 

@@ -15,16 +15,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 from scipy.sparse import csr_matrix
 
+from recsys.checksums import check_digests, digest_of, read_sealed, write_sealed
 from recsys.columns import INDEX, MOVIE_ID, POPULARITY, TITLE, YEAR
 from recsys.config import ModelConfig
+from recsys.data.examples import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.factors import OUTPUT, Factors
 from recsys.evaluation.fold_in import FoldIn
 from recsys.evaluation.metrics import top_n
 from recsys.evaluation.scoring import batch_rows, network_of
-from recsys.networks.network import Network
-from recsys.ratings.examples import Preprocessing
-from recsys.sealed import check_digests, digest_of, read_sealed, write_sealed
+from recsys.models.autoencoder.kernels.network import Network
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)  # 1 had users' arrays alone, and did not say so
@@ -192,7 +192,7 @@ def load_recommender(model_dir: str | Path) -> Recommender:
 
 def load_model(directory: str | Path) -> Any:
     """The Keras model in a run directory's `model` folder (or the run directory itself); nothing in it is executed."""
-    from recsys.quiet import quiet_keras
+    from recsys.tensorflow_env import quiet_keras
 
     folder = Path(directory)
     file = folder / "model.keras" if (folder / "model.keras").exists() else folder / "model" / "model.keras"

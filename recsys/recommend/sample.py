@@ -10,10 +10,10 @@ import numpy as np
 from pyspark import RDD
 from pyspark.sql import DataFrame
 
+from recsys.data.blocks import Block, block_from_row, mix
+from recsys.data.examples import Examples
+from recsys.data.split import TEST
 from recsys.errors import UserError
-from recsys.ratings.blocks import Block, block_from_row, mix
-from recsys.ratings.examples import Examples
-from recsys.ratings.split import TEST
 from recsys.recommend.recommender import Recommender
 
 

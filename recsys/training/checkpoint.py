@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.checksums import digest_of, read_sealed, write_sealed
 from recsys.errors import DataError
-from recsys.sealed import digest_of, read_sealed, write_sealed
 from recsys.training.history import Epoch, Seconds
-from recsys.training.local_sgd import Moments
+from recsys.training.local_sgd.worker import Moments
 
 FORMAT_VERSION = 2  # 1 had Adam's moments as means
 _KEPT = 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recsys.config import Config
-from recsys.networks.layout import Layout
+from recsys.models.autoencoder.kernels.layout import Layout
 
 _DRIVER = 500_000_000  # Keras and TensorFlow, on top of what the data phases have
 _DRIVER_COPIES = 12  # of the weights: Keras' own, the master's, its momentum, deltas, the best ones, a checkpoint

@@ -13,19 +13,19 @@ import numpy as np
 from pyspark import RDD, Broadcast
 
 from recsys.config import Config
+from recsys.data.blocks import Block
+from recsys.data.examples import Examples
+from recsys.data.partition import Part, rows_from
+from recsys.data.split import TRAIN
 from recsys.evaluation.loss import mean_losses
 from recsys.evaluation.scoring import share
-from recsys.ratings.blocks import Block
-from recsys.ratings.examples import Examples
-from recsys.ratings.parts import Part, rows_from
-from recsys.ratings.split import TRAIN
+from recsys.models.autoencoder.kernels.engine import plan_for
 from recsys.training.checkpoint import Snapshot, read_moments
-from recsys.training.elephas_adapter import ElephasBaseline, LocalSgdModel, compiled
-from recsys.training.engine import plan_for
+from recsys.training.elephas.adapter import ElephasBaseline, LocalSgdModel, compiled
 from recsys.training.history import Seconds
-from recsys.training.local_sgd import Moments, Task, measure
+from recsys.training.local_sgd.rounds import Rounds
+from recsys.training.local_sgd.worker import Moments, Task, measure
 from recsys.training.outer import outer_for
-from recsys.training.rounds import Rounds
 
 REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more weights are kept for that, one a round
 

@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 
 from recsys import load_recommender
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_SECONDS = 300  # of a hung job, not of a slow one

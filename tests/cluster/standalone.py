@@ -15,7 +15,7 @@ import psutil
 import pyspark
 from launching import QUICK_JAVA, ROOT, SECRET_FILE, Started
 
-from spark_jobs._java import find_java
+from spark_jobs.launcher.java import find_java
 
 AUTHENTICATION = (
     f"-Dspark.authenticate=true -Dspark.authenticate.secret={SECRET_FILE.read_text().strip()} "

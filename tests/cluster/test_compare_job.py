@@ -9,7 +9,7 @@ import pytest
 from compare_data import make_small_ratings
 from launching import launch, read_json, succeed
 
-from spark_jobs._arguments import cores
+from spark_jobs.launcher.arguments import cores
 
 COLUMNS = ("phase", "workers", "wall_seconds", "cpu_seconds", "pss_peak_bytes")
 

@@ -13,7 +13,7 @@ import pytest
 from fake_java import copy_checkout
 from launching import ROOT, history, launch, phases, read_json, succeed
 
-from spark_jobs._arguments import cores
+from spark_jobs.launcher.arguments import cores
 
 PHASES = [
     "data_loading", "ratings_transformation", "movies_transformation", "data_integration", "statistical_analysis",

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 import numpy as np
 
 from recsys.config import DataConfig
-from recsys.ratings import find_sources, prepare
-from recsys.ratings.blocks import block_from_row
+from recsys.data.blocks import block_from_row
+from recsys.data.ingest.pipeline import prepare
+from recsys.data.sources.files import find_sources
 
 
 class Phases:

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preparing import adds_up, arrays_of, counts_of, run_prepare
 
+from recsys.config.load import build_config
+from recsys.data.ingest import pipeline
+from recsys.data.ingest.load import load_ratings
+from recsys.data.ingest.rejects import Rejected, check_rejected
+from recsys.data.store import save_prepared
 from recsys.errors import DataError
-from recsys.ratings import pipeline, save_prepared
-from recsys.ratings.load import load_ratings
-from recsys.ratings.rejects import Rejected, check_rejected
-from recsys.settings import build_config
 
 HEADER = "userId,movieId,rating,timestamp"
 # The number is the row's in an editor. Movies 1 to 3 are of the years 1980 to 1990, movie 4 is not.

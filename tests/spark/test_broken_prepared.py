@@ -6,10 +6,9 @@ import shutil
 import pytest
 from preparing import arrays_of, run_prepare
 
+from recsys.config.load import build_config
+from recsys.data.store import load_prepared, look_up_prepared, save_prepared
 from recsys.errors import DataError
-from recsys.ratings import load_prepared, save_prepared
-from recsys.ratings.store import look_up_prepared
-from recsys.settings import build_config
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,14 @@ from preparing import arrays_of, run_prepare
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
+from recsys.data.blocks import block_from_row, stored
+from recsys.data.examples import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.metrics import top_n
-from recsys.networks.layout import Layout
-from recsys.networks.network import Network
-from recsys.ratings.blocks import block_from_row, stored
-from recsys.ratings.examples import Preprocessing
-from recsys.recommend import Ranker, everyone, fingerprint, movie_index, recommend_to_all
+from recsys.models.autoencoder.kernels.layout import Layout
+from recsys.models.autoencoder.kernels.network import Network
+from recsys.recommend import batch as everyone
+from recsys.recommend.batch import Ranker, fingerprint, movie_index, recommend_to_all
 
 MODEL = ModelConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
 N = 7

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from small_ratings import block_of
 
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.gram import gram
-from recsys.ratings.parts import Part
-from recsys.settings import build_config
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.partition import Part
+from recsys.models.ease.gramian import gram
 
 
 @pytest.mark.parametrize("user_power", [0.0, 0.25])

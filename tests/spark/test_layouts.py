@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.config import DataConfig
+from recsys.data.ingest.parse import parse_movies, parse_ratings, read_rows
+from recsys.data.sources.files import find_sources
 from recsys.errors import DataError
-from recsys.ratings import find_sources
-from recsys.ratings.read import parse_movies, parse_ratings, read_rows
 
 RATINGS = [(1, 10, 4.0, 100), (2, 20, 3.5, 200)]
 NAMES = {"user": "who", "movie": "item", "rating": "stars", "timestamp": "when"}
@@ -70,7 +70,7 @@ def test_packed_files_with_and_without_a_header(spark, tmp_path):
 
 
 def test_more_files_than_are_looked_at(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsys.ratings.sources._FILES_LOOKED_AT", 2)
+    monkeypatch.setattr("recsys.data.sources.files._FILES_LOOKED_AT", 2)
     for number in range(4):
         (tmp_path / f"{number}.csv").write_text(f"userId,movieId,rating\n{number},1,3\n")
     sources = find_sources(spark, DataConfig(ratings=str(tmp_path)), "", "")

@@ -4,8 +4,9 @@ import pytest
 from preparing import arrays_of, run_prepare
 
 from recsys.config import Config, DataConfig
+from recsys.data.sources.files import find_sources
+from recsys.data.store import save_prepared
 from recsys.errors import DataError, UserError
-from recsys.ratings import find_sources, save_prepared
 from recsys.recommend.lookup import user_in_data, user_in_prepared
 
 MOVIES = "movieId,title\n1,One (2001)\n2,Two (2002)\n3,Three (2003)\n5,Five (1955)\n"

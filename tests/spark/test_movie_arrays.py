@@ -11,15 +11,18 @@ from pyspark.sql import functions as F
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS
 
-from recsys.evaluation import evaluate, fit_factors, judge_factors, share
+from recsys.config.load import build_config
+from recsys.data.blocks import block_from_row
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.orientation import columns_of_users, rating_arrays, transpose
+from recsys.data.partition import deal
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.evaluation.evaluate import evaluate, judge_factors
 from recsys.evaluation.factors import find_factors
-from recsys.evaluation.fold_in import NOISES, FoldIn
-from recsys.quiet import quiet_keras
-from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Preprocessing, deal, rating_arrays
-from recsys.ratings.blocks import block_from_row
-from recsys.ratings.orientation import columns_of_users, transpose
-from recsys.recommend import load_recommender, save_factors, save_model, save_movies
-from recsys.settings import build_config
+from recsys.evaluation.fold_in import NOISES, FoldIn, fit_factors
+from recsys.evaluation.scoring import share
+from recsys.recommend.recommender import load_recommender, save_factors, save_model, save_movies
+from recsys.tensorflow_env import quiet_keras
 
 IDS = {"numbers": [11, 12, 15, 3, 40], "names": ["zoe", "ann", "Bob", "eve", "al"]}
 ROLES = (TRAIN, VALIDATION, TEST)
@@ -127,7 +130,7 @@ def test_users_arrays_are_the_prepared_ones(prepared, settings):
 def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prepared, settings, dense, tmp_path):
     """Every figure beside one from the dense arrays and the Keras model itself."""
     quiet_keras()
-    from recsys.models import build_autoencoder
+    from recsys.models.autoencoder.keras_dae import build_autoencoder
 
     preprocessing = Preprocessing(0.5, 5.0)
     by_user = Examples.of(settings, prepared.movies, preprocessing)
@@ -193,7 +196,7 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
 
 def test_what_the_model_adds_to_its_output_is_part_of_the_scores(spark, prepared, settings, dense):
     quiet_keras()
-    from recsys.models import build_autoencoder
+    from recsys.models.autoencoder.keras_dae import build_autoencoder
 
     chosen = settings.model.model_copy(update={"input_normalisation": "offset", "input_scale": 4.0})
     by_user = Examples.of(settings, prepared.movies, Preprocessing(0.5, 5.0))

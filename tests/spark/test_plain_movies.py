@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.config import DataConfig
-from recsys.ratings import find_sources
-from recsys.ratings.movies import collect_rows
-from recsys.ratings.plain_movies import parse_plain_movies, read_plain_movies
-from recsys.ratings.read import parse_movies, read_rows
+from recsys.data.ingest.fast_csv_movies import parse_plain_movies, read_plain_movies
+from recsys.data.ingest.movies import collect_rows
+from recsys.data.ingest.parse import parse_movies, read_rows
+from recsys.data.sources.files import find_sources
 
 RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,1\n"
 COMMA = [

@@ -8,20 +8,13 @@ import numpy as np
 import pytest
 from preparing import Phases, arrays_of, blocks_of, run_prepare
 
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.partition import deal
+from recsys.data.rows import rating_rows
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.data.store import load_prepared, save_prepared, with_prepared_data
 from recsys.errors import ConfigError, DataError, UserError
-from recsys.ratings import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Examples,
-    Preprocessing,
-    deal,
-    load_prepared,
-    rating_rows,
-    save_prepared,
-    with_prepared_data,
-)
-from recsys.settings import build_config
 
 SIX = ["data_loading", "ratings_transformation", "movies_transformation"]
 SIX += ["data_integration", "statistical_analysis", "ratings_arrays"]
@@ -107,7 +100,7 @@ def test_profiling_changes_nothing(spark, data, prepared):
 
 @pytest.mark.parametrize("partitions", [1, 9])
 def test_the_number_of_partitions_changes_nothing(spark, data, prepared, examples, monkeypatch, partitions):
-    monkeypatch.setattr(sys.modules["recsys.ratings.pipeline"], "_partitions", lambda *_: partitions)
+    monkeypatch.setattr(sys.modules["recsys.data.ingest.pipeline"], "_partitions", lambda *_: partitions)
     before = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
     try:

@@ -4,21 +4,22 @@ import numpy as np
 import pytest
 from small_ratings import block_of
 
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.partition import Part, to_its_worker
+from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import UserError
-from recsys.evaluation import mean_losses, share
-from recsys.models import build_autoencoder
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.parts import Part, to_its_worker
-from recsys.ratings.split import TRAIN, VALIDATION
-from recsys.settings import build_config
+from recsys.evaluation.loss import mean_losses
+from recsys.evaluation.scoring import share
+from recsys.models.autoencoder.keras_dae import build_autoencoder
+from recsys.models.autoencoder.kernels.engine import plan_for
 from recsys.training import strategies
-from recsys.training.engine import plan_for
 from recsys.training.history import read_history
-from recsys.training.local_sgd import Delta, Task, measure, train_round
+from recsys.training.local_sgd.rounds import Rounds, tree_reduce
+from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
+from recsys.training.loop import train
 from recsys.training.outer import outer_for
-from recsys.training.rounds import Rounds, tree_reduce
 from recsys.training.strategies import LocalSgd
-from recsys.training.trainer import train
 
 COLUMNS, USERS, WORKERS, DENSITY = 11, 23, 4, 0.4
 PREPROCESSING = Preprocessing(0.5, 5.0)

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from preparing import run_prepare
 
-from recsys.evaluation import evaluate, share
-from recsys.evaluation.chosen import choose, share_of
-from recsys.models import build_model
-from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Preprocessing, deal
-from recsys.ratings.blocks import block_from_row
-from recsys.settings import build_config
+from recsys.config.load import build_config
+from recsys.data.blocks import block_from_row
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.partition import deal
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.evaluation.evaluate import evaluate
+from recsys.evaluation.row_sampling import choose, share_of
+from recsys.evaluation.scoring import share
+from recsys.models.build import build_model
 
 USERS = 120
 

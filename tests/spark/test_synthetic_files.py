@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from recsys.config import DataConfig
-from recsys.datasets import _choices, _population, _shape
-from recsys.datasets.synthetic import FACTS_FILE, find_generated, generate
+from recsys.data.sources.files import find_sources
+from recsys.data.sources.synthetic import choices as _choices
+from recsys.data.sources.synthetic import population as _population
+from recsys.data.sources.synthetic import shape as _shape
+from recsys.data.sources.synthetic.generator import FACTS_FILE, find_generated, generate
 from recsys.errors import ConfigError
-from recsys.ratings import find_sources
 
 SCALE, SEED = 0.005, 11  # 813 users: four chunks
 
@@ -126,7 +128,7 @@ def test_rows_depend_on_the_seed_and_not_on_the_partitions(spark, generated, tmp
 
 def test_a_failed_run_leaves_no_facts_behind(spark, tmp_path, monkeypatch):
     generate(spark, str(tmp_path), scale=0.0005, seed=0)
-    monkeypatch.setattr("recsys.datasets.synthetic.solve_thresholds", lambda population: 1 / 0)
+    monkeypatch.setattr("recsys.data.sources.synthetic.generator.solve_thresholds", lambda population: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         generate(spark, str(tmp_path), scale=0.0005, seed=1)
     assert not (tmp_path / FACTS_FILE).exists()

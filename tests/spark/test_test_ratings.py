@@ -7,9 +7,11 @@ import pytest
 from preparing import blocks_of, run_prepare
 
 from recsys.config import DataConfig
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.data.split_file import find_test_entries
 from recsys.errors import DataError
-from recsys.ratings import TEST, TRAIN, VALIDATION, Examples, Preprocessing, find_test_entries
-from recsys.settings import build_config
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 # user, movie, rating: 4 users x 5 movies

@@ -31,7 +31,7 @@ def of_frame(batches):
     yield pa.RecordBatch.from_pylist([{"state": json.dumps(state())}])
 
 def threads_of_a_model(rows):
-    from recsys.quiet import limit_threads
+    from recsys.tensorflow_env import limit_threads
     limit_threads()
     import keras, numpy as np
     layer = keras.layers.Dense(300)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.ratings.blocks import Block, hash_users
+from recsys.data.blocks import Block, hash_users
 
 # rectangular, no two rows or columns alike, a user with one rating, a movie without any
 RATINGS = np.array(

@@ -7,9 +7,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from recsys.activations import activate
 from recsys.config import Activation
-from recsys.networks.activations import activate
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recsys.training.adam import BETA1, BETA2, RowAdam, adam, reference_step, step_size
+from recsys.models.autoencoder.kernels.adam import BETA1, BETA2, RowAdam, adam, reference_step, step_size
 
 SHAPE, STEPS, RATE = (7, 3), 60, 0.01
 START = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
@@ -39,7 +39,7 @@ def check(value: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
 
 
 def test_vectors_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recsys.training.adam._PIECE", 8)  # several pieces, the last one smaller
+    monkeypatch.setattr("recsys.models.autoencoder.kernels.adam._PIECE", 8)  # several pieces, the last one smaller
     value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
     for step, (rows, gradient) in enumerate(gradients(), 1):
         adam(value.ravel(), m.ravel(), v.ravel(), whole(rows, gradient).ravel(), step_size(RATE, step))
@@ -47,7 +47,7 @@ def test_vectors_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rows_that_are_touched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recsys.training.adam._PIECE", 8)
+    monkeypatch.setattr("recsys.models.autoencoder.kernels.adam._PIECE", 8)
     value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
     rows_adam = RowAdam(value, m, v)
     rows_adam.restart(0)

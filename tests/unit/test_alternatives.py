@@ -12,8 +12,8 @@ from _table import mean_and_error, mean_ratio, table
 from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import Config
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.split import TEST, TRAIN, VALIDATION
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.split import TEST, TRAIN, VALIDATION
 
 # 4 users x 3 movies
 LIKES = sparse(np.float32([[1, 1, 0], [1, 0, 0], [0, 1, 1], [1, 1, 0]]))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from recsys.config.load import build_config, write_config
 from recsys.errors import ConfigError, UserError
-from recsys.settings import build_config, write_config
-from spark_jobs._arguments import (
+from spark_jobs.launcher.arguments import (
     Arguments,
     cores,
     fail,
@@ -59,7 +59,7 @@ def test_a_later_config_overrides_and_names_are_looked_up(own: str) -> None:
 
 def test_the_master_is_the_workers_unless_one_is_given(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_arguments("train", ["--config", own]).master == f"local[{min(3, cores())}]"
-    monkeypatch.setattr("spark_jobs._arguments.cores", lambda: 64)
+    monkeypatch.setattr("spark_jobs.launcher.arguments.cores", lambda: 64)
     assert parse_arguments("train", ["--config", own]).master == "local[3]"
     assert parse_arguments("train", ["--config", own, "--master", "spark://host:7077"]).master == "spark://host:7077"
 

@@ -12,12 +12,12 @@ import pytest
 from small_ratings import RATINGS
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 
-from recsys.models import build_autoencoder  # noqa: E402
-from recsys.networks.normalisation import row_offsets  # noqa: E402
+from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
+from recsys.models.autoencoder.kernels.normalisation import row_offsets  # noqa: E402
 
 ARRAYS = RATINGS / 5
 

@@ -10,14 +10,10 @@ from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.split import TRAIN, VALIDATION
-from recsys.settings import build_config
-
-quiet_keras()
-
-from recsys.training.batches import (  # noqa: E402
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.split import TRAIN, VALIDATION
+from recsys.models.autoencoder.kernels.batches import (
     Arrays,
     Batch,
     Entries,
@@ -73,7 +69,7 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
 def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
     import keras
 
-    from recsys.models import build_autoencoder
+    from recsys.models.autoencoder.keras_dae import build_autoencoder
 
     config = ModelConfig(hidden=(3,), input_normalisation=how, input_scale=scale)
     model = build_autoencoder(7, config, seed=1)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random
 
 from recsys.config import ModelConfig
-from recsys.evaluation.best import best_of_blocks
 from recsys.evaluation.metrics import top_n, top_of_all
-from recsys.networks.layout import Layout
-from recsys.networks.network import Network
+from recsys.evaluation.topk import best_of_blocks
+from recsys.models.autoencoder.kernels.layout import Layout
+from recsys.models.autoencoder.kernels.network import Network
 
 
 def blocks_of(scores: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:

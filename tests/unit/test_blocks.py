@@ -17,11 +17,11 @@ from hypothesis.extra import numpy as hnp
 from small_ratings import RATINGS, USERS, block_of
 
 from recsys.columns import CODE, RATING, TIMESTAMP, USER
-from recsys.ratings.blocks import Block, block_from_row, blocks_of_batch, cut, hash_users, stored
-from recsys.ratings.chunks import pack, unpack
-from recsys.ratings.integrate import gather_ratings, unique_ratings
-from recsys.ratings.parts import concatenate, regroup
-from recsys.ratings.read import FILE, POSITION
+from recsys.data.blocks import Block, block_from_row, blocks_of_batch, cut, hash_users, stored
+from recsys.data.ingest.arrow_chunks import pack, unpack
+from recsys.data.ingest.join import gather_ratings, unique_ratings
+from recsys.data.ingest.parse import FILE, POSITION
+from recsys.data.partition import concatenate, regroup
 
 Rated = tuple[Any, int, float]
 Raw = tuple[Any, int, float, int | None, int, str]  # user, code, rating, timestamp, position, file
@@ -132,7 +132,7 @@ def test_a_block_travels() -> None:
 
 def test_hashes_are_the_same_in_every_process() -> None:
     code = (
-        "import numpy as np; from recsys.ratings.blocks import hash_users;"
+        "import numpy as np; from recsys.data.blocks import hash_users;"
         "print(hash_users(np.array([1, 2, 2**62])).tolist(), hash_users(np.array(['1', 'zoë'], object)).tolist())"
     )
     told = subprocess.run(

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from recsys.config import ModelConfig
+from recsys.data.examples import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.factors import Factors
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Preprocessing
-from recsys.recommend import load_recommender, save_factors, save_model, save_movies
+from recsys.recommend.recommender import load_recommender, save_factors, save_model, save_movies
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.models import build_autoencoder  # noqa: E402
+from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
 
 RATED = {1: 4.0, 3: 2.5}
 

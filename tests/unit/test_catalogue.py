@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.datasets.catalogue import CATALOGUE, Dataset, FileLayout
+from recsys.data.sources.catalogue import CATALOGUE, Dataset, FileLayout
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
 from recsys.training.checkpoint import Checkpoints, Position, Snapshot  # noqa: E402
 from recsys.training.history import Epoch, Seconds  # noqa: E402
-from recsys.training.local_sgd import Moments  # noqa: E402
+from recsys.training.local_sgd.worker import Moments  # noqa: E402
 
 
 def snapshot(epoch: int = 3) -> Snapshot:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.ratings.chunks import READ, TABLE, Scale, pack, unpack
-from recsys.ratings.layout import TextLayout
-from recsys.ratings.plain import ODD, PlainForm, parse_texts
-from recsys.ratings.read import FILE, POSITION
-from recsys.ratings.read import HEADER as HEADERS
+from recsys.data.ingest.arrow_chunks import READ, TABLE, Scale, pack, unpack
+from recsys.data.ingest.fast_csv import ODD, PlainForm, parse_texts
+from recsys.data.ingest.parse import FILE, POSITION
+from recsys.data.ingest.parse import HEADER as HEADERS
+from recsys.data.sources.layout import TextLayout
 
 HEADER = "userId,movieId,rating,timestamp"
 ORDER = {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_java import FakeJava, copy_checkout, value_of
 
-from spark_jobs._classes import SWITCH, ClassArchive
+from spark_jobs.launcher.jvm_class_archive import SWITCH, ClassArchive
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from monitor.compare.capability import Capability, Rates, write_capability
-from spark_jobs import _comparing
-from spark_jobs._campaign import reason_of
 from spark_jobs.compare import main
+from spark_jobs.comparison import compare as _comparing
+from spark_jobs.comparison.journal import reason_of
 
 ROOT = Path(__file__).parents[2]
 # notes how it was called; fails, waits or is a user's mistake as the settings' epochs say
@@ -26,7 +26,7 @@ FAKE = f"""#!{sys.executable}
 import json, os, signal, sys, time
 from pathlib import Path
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "unit")!r}]
-from recsys.settings import load_config
+from recsys.config.load import load_config
 from runs_to_compare import make_run
 
 job, *words = sys.argv[1:]
@@ -224,7 +224,8 @@ def test_ctrl_c_reaches_the_run_and_the_next_call_goes_on(calls, tmp_path):
     (out / "compare.json").write_text('{"runs": [], "fetched": []}')
     argv = ["--grid", "training.epochs=1,99", "--workers", "1", "--output", str(out)]
     code = (
-        "import sys; from pathlib import Path; from spark_jobs import _comparing; from spark_jobs.compare import main\n"
+        "import sys; from pathlib import Path; from spark_jobs.compare import main\n"
+        "from spark_jobs.comparison import compare as _comparing\n"
         "_comparing.LAUNCHER = Path(sys.argv[1]); sys.exit(main(sys.argv[2:]))"
     )
     process = subprocess.Popen(

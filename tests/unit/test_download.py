@@ -21,8 +21,8 @@ from zip_server import (
     zipped,
 )
 
-from recsys.datasets.catalogue import CATALOGUE
-from recsys.datasets.download import ProgressBar, fetch, find
+from recsys.data.sources.catalogue import CATALOGUE
+from recsys.data.sources.download import ProgressBar, fetch, find
 from recsys.errors import DataError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -23,9 +23,9 @@ from zip_server import (
     zipped,
 )
 
-from recsys.datasets import download
-from recsys.datasets.catalogue import CATALOGUE, Dataset
-from recsys.datasets.download import fetch
+from recsys.data.sources import download
+from recsys.data.sources.catalogue import CATALOGUE, Dataset
+from recsys.data.sources.download import fetch
 from recsys.errors import DataError
 
 

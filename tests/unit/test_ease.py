@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recsys.models.ease import denoising_ridge, ease, item_weights
+from recsys.models.ease.solve import denoising_ridge, ease, item_weights
 
 
 def test_two_movies_by_hand() -> None:

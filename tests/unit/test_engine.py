@@ -9,16 +9,17 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 
 import tensorflow as tf  # noqa: E402
 
-from recsys.models import build_autoencoder, build_model  # noqa: E402
-from recsys.models.losses import SUMS, TRAINING  # noqa: E402
-from recsys.training.batches import Arrays, consecutive_batches, training_batches  # noqa: E402
-from recsys.training.engine import Engine, Plan, plan_for  # noqa: E402
+from recsys.losses.keras_losses import SUMS, TRAINING  # noqa: E402
+from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
+from recsys.models.autoencoder.kernels.batches import Arrays, consecutive_batches, training_batches  # noqa: E402
+from recsys.models.autoencoder.kernels.engine import Engine, Plan, plan_for  # noqa: E402
+from recsys.models.build import build_model  # noqa: E402
 
 ROWS, COLUMNS, STEPS, BATCH, RATE = 12, 17, 6, 4, 0.01
 PACE = [(RATE, 0.0)] * STEPS

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small_ratings import RATINGS, sparse
 
 from recsys.config import Config
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
 from recsys.evaluation.evaluate import MODEL, POPULARITY, Sums, measure_ranking, measure_ratings
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.settings import build_config
 
 
 def settings_of(**evaluation: Any) -> Config:

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.split import VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.factors import Factors
 from recsys.evaluation.fold_in import NOISES, FoldIn, squared_errors
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.split import VALIDATION
-from recsys.recommend import load_recommender, save_factors, save_model, save_movies
-from recsys.settings import build_config
+from recsys.recommend.recommender import load_recommender, save_factors, save_model, save_movies
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.models import build_autoencoder  # noqa: E402
+from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
 
 # two users with the weights 1 and 3 (mean 2, variance 1) and no bias; three movies with the codes 1, 2 and -1
 ONE_WIDE = Factors(

@@ -13,14 +13,14 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Preprocessing
-from recsys.recommend import load_recommender, save_model, save_movies
-from recsys.training.local_sgd import Moments
+from recsys.data.examples import Preprocessing
+from recsys.recommend.recommender import load_recommender, save_model, save_movies
+from recsys.tensorflow_env import quiet_keras
+from recsys.training.local_sgd.worker import Moments
 
 quiet_keras()
 
-from recsys.models import build_model  # noqa: E402
+from recsys.models.build import build_model  # noqa: E402
 from recsys.training.checkpoint import Checkpoints, Position, Snapshot  # noqa: E402
 
 MOVIES = 3000

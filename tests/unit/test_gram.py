@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from small_ratings import RATINGS, sparse
 
-from recsys.ratings.gram import gram_of_rows
+from recsys.models.ease.gramian import gram_of_rows
 
 
 def test_every_rating_counts_alike() -> None:

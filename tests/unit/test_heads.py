@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 
 import tensorflow as tf  # noqa: E402
 
-from recsys.models.losses import SUMS  # noqa: E402
-from recsys.training import heads  # noqa: E402
+from recsys.losses import heads  # noqa: E402
+from recsys.losses.keras_losses import SUMS  # noqa: E402
 
 ROWS, COLUMNS = 12, 17
 

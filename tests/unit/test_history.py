@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 

@@ -58,7 +58,7 @@ def test_training_s_modules_are_imported_without_tensorflow_computing(tmp_path: 
 
 
 def test_a_python_that_does_not_start_on_an_executor_is_told_in_one_line() -> None:
-    from spark_jobs._job import _first_line
+    from spark_jobs.common import _first_line
 
     told = (  # as Spark 4.0 says it of an executor that has not got the file
         "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.\n"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from recsys.config import ModelConfig
-from recsys.networks.inner import inner_layers
-from recsys.networks.layout import Layout
-from recsys.networks.recvae import Prior
+from recsys.models.autoencoder.kernels.hidden_layers import inner_layers
+from recsys.models.autoencoder.kernels.layout import Layout
+from recsys.models.autoencoder.kernels.recvae import Prior
 
 COLUMNS = 17
 

@@ -11,7 +11,7 @@ import pytest
 
 import monitor
 from recsys.errors import UserError
-from spark_jobs._job import Run, run_job
+from spark_jobs.common import Run, run_job
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from fake_java import EXIT_CODE, ROOT, FakeJava, copy_checkout, path_without_java, run, value_of
 
-from recsys.settings import keys_of
-from spark_jobs._arguments import cores
-from spark_jobs._java import find_java, java_version
+from recsys.config.load import keys_of
+from spark_jobs.launcher.arguments import cores
+from spark_jobs.launcher.java import find_java, java_version
 
 
 def test_help_lists_jobs_and_experiments(java, cwd):

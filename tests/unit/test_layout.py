@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
-from recsys.errors import DataError
-from recsys.ratings.layout import (
+from recsys.data.sources.layout import (
     HEAD_BYTES,
     MOVIES_ORDER,
     RATINGS_ORDER,
@@ -24,6 +23,7 @@ from recsys.ratings.layout import (
     split_line,
     tell_layout,
 )
+from recsys.errors import DataError
 
 IN_ORDER = {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}
 

@@ -10,18 +10,18 @@ import pytest
 from small_ratings import block_of
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.split import TRAIN
-from recsys.settings import build_config
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.split import TRAIN
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.models import build_autoencoder  # noqa: E402
-from recsys.models.losses import SUMS  # noqa: E402
-from recsys.training import local_sgd  # noqa: E402
-from recsys.training.engine import plan_for  # noqa: E402
-from recsys.training.local_sgd import Delta, Moments, Task, measure, train_round  # noqa: E402
+from recsys.losses.keras_losses import SUMS  # noqa: E402
+from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
+from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
+from recsys.training.local_sgd import worker as local_sgd  # noqa: E402
+from recsys.training.local_sgd.worker import Delta, Moments, Task, measure, train_round  # noqa: E402
 
 MODEL = ModelConfig(hidden=(4,), activation="tanh", loss="masked_mse", input_dropout=0.5)
 PLAN = plan_for(MODEL, 7, 0.4, 2, 0)

@@ -9,8 +9,8 @@ from threading import Barrier
 import pytest
 
 from recsys.errors import UserError
-from spark_jobs._lock import LOCK, alone
-from spark_jobs._rundir import create
+from spark_jobs.launcher.lock import LOCK, alone
+from spark_jobs.run.directory import create
 
 
 def test_of_runs_that_begin_at_once_one_gets_the_directory(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from hypothesis.extra import numpy as hnp
 from small_ratings import RATINGS
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 
 import tensorflow as tf  # noqa: E402
 
-from recsys.models.losses import SUMS, TRAINING  # noqa: E402
+from recsys.losses.keras_losses import SUMS, TRAINING  # noqa: E402
 
 TARGET = RATINGS / 5
 OUTPUT = np.random.default_rng(1).normal(0.3, 0.8, RATINGS.shape).astype(np.float32)

@@ -18,10 +18,10 @@ import monitor
 from monitor.sampling.room import MACHINE, Room, memory_room
 from monitor.spark.rooms import Answer, Shared, by_memory, heap_growth
 from recsys.config import Config, DataConfig, ModelConfig, TrainingConfig
+from recsys.data.sources.files import Size
 from recsys.errors import UserError
-from recsys.ratings.sources import Size
 from recsys.training.memory import Needs, training_needs
-from spark_jobs._memory import check_memory, check_memory_early
+from spark_jobs.run.memory_check import check_memory, check_memory_early
 
 HEAP = 2_000_000_000
 

@@ -13,14 +13,15 @@ import pytest
 from small_ratings import RATINGS
 
 from recsys.config import ModelConfig
-from recsys.quiet import quiet_keras
-from recsys.settings import build_config
+from recsys.config.load import build_config
+from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 
 from recsys.errors import ConfigError  # noqa: E402
-from recsys.models import build_model, set_item_weights  # noqa: E402
-from recsys.networks.inner import annealed_weight, divergence  # noqa: E402
+from recsys.models.autoencoder.kernels.hidden_layers import annealed_weight, divergence  # noqa: E402
+from recsys.models.build import build_model  # noqa: E402
+from recsys.models.ease.keras_path import set_item_weights  # noqa: E402
 
 ARRAYS = RATINGS / 5
 WEIGHTS = np.arange(49, dtype=np.float32).reshape(7, 7) / 10

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from recsys.config import Config
+from recsys.config.load import write_config
 from recsys.errors import UserError
-from recsys.settings import write_config
-from spark_jobs._arguments import parse_arguments
-from spark_jobs._model import run_of
+from spark_jobs.launcher.arguments import parse_arguments
+from spark_jobs.run.trained_run import run_of
 
 
 @pytest.fixture

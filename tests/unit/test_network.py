@@ -10,13 +10,14 @@ from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
 from recsys.evaluation.scoring import network_of
-from recsys.networks.losses import loss_sums
-from recsys.quiet import quiet_keras
+from recsys.losses.sums import loss_sums
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.models import build_model, set_item_weights  # noqa: E402
-from recsys.models.losses import SUMS  # noqa: E402
+from recsys.losses.keras_losses import SUMS  # noqa: E402
+from recsys.models.build import build_model  # noqa: E402
+from recsys.models.ease.keras_path import set_item_weights  # noqa: E402
 
 COLUMNS = 9
 MODELS: list[dict[str, Any]] = [

@@ -13,11 +13,11 @@ from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, USERS, block_of
 
 from recsys.config import Config
-from recsys.ratings.blocks import Block, hash_users
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.orientation import entries, movie_block, shares
-from recsys.ratings.split import TEST, TRAIN, VALIDATION
-from recsys.settings import build_config
+from recsys.config.load import build_config
+from recsys.data.blocks import Block, hash_users
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.orientation import entries, movie_block, shares
+from recsys.data.split import TEST, TRAIN, VALIDATION
 
 ORDER = np.array([3, 0, 1, 2, 4])  # USERS are 11, 12, 15, 3, 40: user 3 has column 0
 ASCENDING = USERS[ORDER]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsys.config import TrainingConfig
-from recsys.quiet import quiet_keras
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 

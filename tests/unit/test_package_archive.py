@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs._package import PACKAGES, pack
+from spark_jobs.launcher.package import PACKAGES, pack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

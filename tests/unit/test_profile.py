@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from spark_events import job_end, job_start, stage_completed, stage_info, stage_submitted
 
-from spark_jobs._profile import Profile, gather
+from spark_jobs.run.profiling import Profile, gather
 
 
 class FakeContext:

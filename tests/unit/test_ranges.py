@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsys.data.ingest import byte_ranges as ranges
 from recsys.errors import DataError
-from recsys.ratings import ranges
 
 BOM = b"\xef\xbb\xbf"
 

@@ -13,16 +13,17 @@ from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, sparse
 
 import recsys
+from recsys.checksums import read_sealed, write_sealed
 from recsys.config import ModelConfig
+from recsys.data.examples import Preprocessing
 from recsys.errors import UserError
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Preprocessing
-from recsys.recommend import Recommender, load_recommender, recommendation, render, save_model, save_movies
-from recsys.sealed import read_sealed, write_sealed
+from recsys.recommend.recommender import Recommender, load_recommender, save_model, save_movies
+from recsys.recommend.sample import recommendation, render
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.models import build_autoencoder  # noqa: E402
+from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
 
 IDS = [2, 3, 5, 8, 13, 21, 34]
 TITLES = [f"Movie {one} ({1990 + one})" for one in IDS]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from recsys.config import Config
+from recsys.config.load import load_config, write_config
 from recsys.secrets import MASK, masked, masked_words, unmasked
-from recsys.settings import load_config, write_config
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from recsys.errors import ConfigError
-from recsys.settings import (
+from recsys.config.load import (
     as_tree,
     build_config,
     keys_of,
@@ -22,7 +21,8 @@ from recsys.settings import (
     parse_assignment,
     write_config,
 )
-from recsys.settings_page import settings_page
+from recsys.config.reference import settings_page
+from recsys.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -166,7 +166,7 @@ def test_every_key_is_documented() -> None:
 
 def test_the_page_of_settings_is_up_to_date() -> None:
     page = EXPERIMENTS.parents[1] / "docs" / "configuration.md"
-    told = f"out of date: python -m recsys.settings_page > {page}"
+    told = f"out of date: python -m recsys.config.reference > {page}"
     assert page.read_text(encoding="utf-8") == settings_page(), told
 
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from recsys.config import DataConfig
+from recsys.config.load import build_config, load_config
 from recsys.errors import ConfigError
-from recsys.settings import build_config, load_config
 
 
 def mistakes(tree: dict[str, Any]) -> list[str]:

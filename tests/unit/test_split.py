@@ -10,10 +10,11 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, USERS, block_of, sparse
 
-from recsys.ratings.blocks import Block, hash_movies, hash_users
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.parts import concatenate
-from recsys.ratings.split import (
+from recsys.config.load import build_config
+from recsys.data.blocks import Block, hash_movies, hash_users
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.partition import concatenate
+from recsys.data.split import (
     TEST,
     TRAIN,
     VALIDATION,
@@ -24,7 +25,6 @@ from recsys.ratings.split import (
     split_ratings,
     split_users,
 )
-from recsys.settings import build_config
 
 ROLES = (TRAIN, VALIDATION, TEST)
 

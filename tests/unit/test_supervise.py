@@ -26,7 +26,7 @@ def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> Non
     )
     code = (
         "import os, sys\n"
-        "from spark_jobs._supervise import run_to_end\n"
+        "from spark_jobs.launcher.supervise import run_to_end\n"
         "command = [sys.executable, sys.argv[1], sys.argv[2]]\n"
         "print(run_to_end(command, dict(os.environ, PYTHONPATH=os.getcwd()), 'job.py', None))\n"
     )

@@ -6,7 +6,11 @@ import re
 import numpy as np
 import pytest
 
-from recsys.datasets import _allot, _choices, _population, _shape, _titles
+from recsys.data.sources.synthetic import apportion as _allot
+from recsys.data.sources.synthetic import choices as _choices
+from recsys.data.sources.synthetic import population as _population
+from recsys.data.sources.synthetic import shape as _shape
+from recsys.data.sources.synthetic import titles as _titles
 
 SCALE, SEED = 0.004, 7
 

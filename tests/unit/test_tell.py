@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from spark_jobs._tell import describe_data, describe_epoch, describe_metrics, describe_test_file
+from spark_jobs.run.messages import describe_data, describe_epoch, describe_metrics, describe_test_file
 
 RANKING = {"users": 3, "model": {"coverage@20": 0.5}, "popularity": {"coverage@20": 0.25}}
 RECONSTRUCTION = {"loss": "masked_mse", "train": 0.02, "test": 0.03, "divergence": 0.5}

@@ -10,17 +10,17 @@ import pytest
 from small_ratings import RATINGS, block_of
 
 from recsys.config import Config
+from recsys.config.load import build_config
+from recsys.data.examples import Examples, Preprocessing
+from recsys.data.partition import Part
+from recsys.data.split import TRAIN, VALIDATION, split_ratings
 from recsys.errors import UserError
-from recsys.quiet import quiet_keras
-from recsys.ratings.examples import Examples, Preprocessing
-from recsys.ratings.parts import Part
-from recsys.ratings.split import TRAIN, VALIDATION, split_ratings
-from recsys.settings import build_config
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.training.elephas_adapter import check_partitions, dense_rows  # noqa: E402
-from recsys.training.trainer import train  # noqa: E402
+from recsys.training.elephas.adapter import check_partitions, dense_rows  # noqa: E402
+from recsys.training.loop import train  # noqa: E402
 
 
 def part(rows: int, workers: int) -> Part:

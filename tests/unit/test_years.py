@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsys.datasets.catalogue import CATALOGUE
-from recsys.ratings.layout import split_line
-from recsys.ratings.read import YEAR_PATTERN
+from recsys.data.ingest.parse import YEAR_PATTERN
+from recsys.data.sources.catalogue import CATALOGUE
+from recsys.data.sources.layout import split_line
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -8,7 +8,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from recsys.datasets.catalogue import CATALOGUE, Dataset
+from recsys.data.sources.catalogue import CATALOGUE, Dataset
 
 RATINGS = b"1::1193::5::978300760\n2::661::3::978302109\n"
 MOVIES = "73::Misérables, Les (1995)::Drama|Musical\n".encode("latin-1")

@@ -1,0 +1,152 @@
+"""Chunks: some hundred thousand typed ratings as one row of a DataFrame, so that Spark moves bytes, not ratings.
+
+A chunk is an Arrow table in Arrow's stream format: `user` and `movie` (int64 or string), `rating` (float32),
+`timestamp` (int64 seconds, may be null), `position` (int64, of the row in the input) and, of several files, `file`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
+from recsys.data.ingest.parse import DOES_NOT_PARSE, FILE, HEADER, MISSING_FIELD, POSITION, REASON
+
+TABLE = "table"  # the bytes of a chunk; null where no row is good
+READ = "read"  # how many rows were read, the headers among them
+TOLD = (READ, HEADER, MISSING_FIELD, DOES_NOT_PARSE)  # what is told of the rows beside each chunk
+TOLD_SCHEMA = ", ".join(f"{name} int" for name in TOLD)
+OFF = "off"  # how many ratings off the scale
+CHUNK_ROWS = 1 << 17
+_INT32 = 1 << 31
+_FIRST = b"first"  # the position of a chunk's first rating
+_WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
+
+Batches = Iterable[pa.RecordBatch]
+
+
+def pack(table: pa.Table) -> bytes:
+    """The bytes of a chunk: integers in 32 bits where they fit, positions as gaps (mostly zero), compressed."""
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {name: table[name] for name in table.column_names}
+    for name in (USER, MOVIE, TIMESTAMP):
+        if name in columns and pa.types.is_int64(columns[name].type):
+            columns[name] = _narrow(columns[name])
+    positions = table[POSITION].to_numpy()
+    gaps = np.diff(positions, prepend=positions[:1] - 1) - 1
+    if len(gaps) and gaps.min() >= -_INT32 and gaps.max() < _INT32:
+        columns[POSITION] = pa.array(gaps.astype(np.int32))
+    first = {_FIRST: str(positions[0] if len(positions) else 0).encode()}
+    packed = pa.table(columns).combine_chunks().replace_schema_metadata(first)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, packed.schema, options=_WRITE) as writer:
+        writer.write_table(packed)
+    return bytes(sink.getvalue())
+
+
+def unpack(data: pa.Scalar | bytes) -> pa.Table:
+    """The chunk of those bytes."""
+    with pa.ipc.open_stream(data.as_buffer() if isinstance(data, pa.Scalar) else data) as reader:
+        table = reader.read_all()
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {name: table[name] for name in table.column_names}
+    for name in (USER, MOVIE, TIMESTAMP):
+        if name in columns and pa.types.is_int32(columns[name].type):
+            columns[name] = columns[name].cast(pa.int64())
+    if pa.types.is_int32(columns[POSITION].type):
+        steps = columns[POSITION].to_numpy().astype(np.int64) + 1
+        columns[POSITION] = pa.array(np.cumsum(steps) - 1 + int(table.schema.metadata[_FIRST]))
+    return pa.table(columns)
+
+
+def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    ends = pc.min_max(column)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    fits = low is None or (low >= -_INT32 and high < _INT32)
+    return column.cast(pa.int32()) if fits else column
+
+
+def tables_of(batches: Batches) -> Iterator[pa.Table]:
+    """The chunks of a DataFrame's record batches, one after the other."""
+    for batch in batches:
+        for data in batch[TABLE]:
+            if data.is_valid:
+                yield unpack(data)
+
+
+def chunk_columns(table: pa.Table | None, told: Mapping[str, int]) -> dict[str, pa.Array]:
+    """The columns of one chunk: what is told of its rows, and its bytes."""
+    columns = {name: pa.array([told.get(name, 0)], pa.int32()) for name in TOLD}
+    return {**columns, TABLE: pa.array([pack(table) if table else None], pa.binary())}
+
+
+def chunks_of_rows(ratings: DataFrame, many_files: bool) -> DataFrame:
+    """Ratings, a row each, the rejected ones among them, as chunks of the good ones (table, and TOLD)."""
+    names = [USER, MOVIE, RATING, TIMESTAMP, POSITION, *([FILE] if many_files else [])]
+
+    def gather(batches: Batches) -> Batches:
+        waiting: list[pa.RecordBatch] = []
+        for batch in batches:
+            waiting.append(batch)
+            if sum(one.num_rows for one in waiting) >= CHUNK_ROWS:
+                yield _chunk_of_rows(waiting)
+                waiting = []
+        if waiting:
+            yield _chunk_of_rows(waiting)
+
+    return ratings.select(*names, REASON).mapInArrow(gather, f"{TOLD_SCHEMA}, {TABLE} binary")
+
+
+def _chunk_of_rows(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    table = pa.Table.from_batches(batches)
+    reasons = pc.value_counts(table[REASON].combine_chunks().drop_null())
+    told = Counter({one["values"]: one["counts"] for one in reasons.to_pylist()})
+    told[READ] = table.num_rows
+    good = table.filter(pc.is_null(table[REASON])).drop_columns(REASON)
+    if FILE in good.column_names:
+        good = good.set_column(good.column_names.index(FILE), FILE, good[FILE].dictionary_encode())
+    return pa.RecordBatch.from_pydict(chunk_columns(good.unify_dictionaries() if good.num_rows else None, told))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale of the ratings: from `low` to `high`, in steps of `step` where that is not None."""
+
+    low: float
+    high: float
+    step: float | None
+
+    def keep(self, table: pa.Table) -> pa.Table:
+        """The chunk without the ratings off the scale (or NaN); as `read.check_scale`."""
+        rating, low = table[RATING].to_numpy(), np.float32(self.low)
+        good = (rating >= low) & (rating <= np.float32(self.high))
+        if self.step:
+            with np.errstate(invalid="ignore"):  # infinity, which is off the scale anyway
+                good &= (rating - low) % np.float32(self.step) == 0
+        return table if good.all() else table.filter(pa.array(good))
+
+
+def count_off(chunks: DataFrame, scale: Scale) -> int:
+    """How many ratings are off the scale."""
+
+    def count(batches: Batches) -> Batches:
+        off = sum(table.num_rows - scale.keep(table).num_rows for table in tables_of(batches))
+        yield pa.RecordBatch.from_pydict({OFF: pa.array([off], pa.int64())})
+
+    row = chunks.select(TABLE).mapInArrow(count, f"{OFF} bigint").agg(F.sum(OFF)).first()
+    return int(row[0] or 0) if row else 0
+
+
+def map_chunks(chunks: DataFrame, function: Callable[[pa.Table], pa.Table], schema: str) -> DataFrame:
+    """The rows that `function` makes of each chunk."""
+
+    def each(batches: Batches) -> Batches:
+        for table in tables_of(batches):
+            yield from function(table).to_batches()
+
+    return chunks.select(TABLE).mapInArrow(each, schema)

@@ -1,0 +1,236 @@
+"""Ratings joined with the selected movies, each user's in one partition, sorted, each user-movie pair once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType
+
+from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
+from recsys.data.blocks import ROWS, Block, block_schema, hash_users, stored
+from recsys.data.ingest.arrow_chunks import OFF, TABLE, Batches, Scale, pack, tables_of
+from recsys.data.ingest.parse import FILE, POSITION
+
+if TYPE_CHECKING:
+    from recsys.data.ingest.movies import Movies  # what executors import stays small
+
+JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
+GATHERED, UNIQUE, BELOW_POSITIVE = "gathered", "unique", "below_positive"
+_LEFT_OUT = (OFF, JOINED, UNKNOWN, OUTSIDE_YEARS)
+_SPILLABLE = StorageLevel.MEMORY_AND_DISK
+_TARGET = "target"  # what a piece is partitioned by
+_TABLE = 1 << 22  # the span of ids that an array is made for: 16 MB
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The users of each partition as a block, kept, and what was left out on the way."""
+
+    blocks: DataFrame
+    counts: dict[str, int]  # OFF, JOINED, UNKNOWN, OUTSIDE_YEARS, GATHERED, UNIQUE, BELOW_POSITIVE
+    kept: DataFrame
+
+    def release(self) -> None:
+        """Frees what was kept."""
+        self.kept.unpersist()
+
+
+def gather_users(
+    chunks: DataFrame,
+    scale: Scale,
+    movies: Movies,
+    user_type: DataType,
+    partitions: int,
+    positive_from: float | None,
+) -> Gathered:
+    """Chunks of ratings as one block for each partition of users, with movie codes for indices.
+
+    Ratings off the scale are left out, then those of movies that are unknown or not selected, then of a user-movie
+    pair all but the latest; only then go those below `positive_from`: a like that was taken back later is none.
+    """
+    spark = chunks.sparkSession
+    known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
+    targets = partition_keys(spark, partitions)
+    # ratings are floats: 3.3 as a double is more than 3.3 as a float
+    lowest = None if positive_from is None else np.float32(positive_from)
+    users = pa.string() if user_type == StringType() else pa.int64()
+
+    def select(batches: Batches) -> Batches:
+        ids, selected = known.value
+        codes_of = _finder(ids)
+        for table in tables_of(batches):
+            pieces, left_out = _select(table, codes_of, selected, targets, scale)
+            yield _with_counts(pieces, left_out, targets)
+
+    def gather(batches: Batches) -> Batches:
+        tables: list[pa.Table] = []
+        counts = Counter(dict.fromkeys(_LEFT_OUT, 0))
+        for batch in batches:
+            tables += tables_of([batch])
+            counts.update({name: pc.sum(batch[name]).as_py() for name in _LEFT_OUT})
+        if tables or counts:
+            yield gather_ratings(pa.concat_tables(tables) if tables else None, lowest, users, counts)
+
+    counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
+    pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
+    counts = [*_LEFT_OUT, GATHERED, UNIQUE, BELOW_POSITIVE]
+    schema = ", ".join(f"{name} bigint" for name in counts) + f", {block_schema(user_type.simpleString())}"
+    kept = pieces.repartition(partitions, _TARGET).mapInArrow(gather, schema).persist(_SPILLABLE)
+    sums = kept.agg(*[F.sum(name) for name in counts]).first()
+    found = {name: int(value or 0) for name, value in zip(counts, sums or [0] * len(counts), strict=True)}
+    return Gathered(kept.where(F.col(ROWS) > 0).drop(*counts), found, kept)
+
+
+def partition_keys(spark: SparkSession, partitions: int) -> np.ndarray:
+    """int32 (partitions): for each partition a number that Spark's hash partitioning sends there."""
+    found = np.full(partitions, -1, np.int32)
+    start, step = 0, 16 * partitions + 64
+    while (found < 0).any():
+        number = F.col("id").cast("int")
+        tried = spark.range(start, start + step, numPartitions=1)
+        for one, target in tried.select(number, F.pmod(F.hash(number), F.lit(partitions))).collect():
+            found[target] = one
+        start += step
+    return found
+
+
+Finder = Callable[[pa.ChunkedArray], np.ndarray]
+
+
+def _finder(ids: pa.Array) -> Finder:
+    """What gives the codes of movies (int32, -1 where unknown); `ids` are the known ones in ascending order."""
+    low, high = (ids[0].as_py(), ids[-1].as_py()) if pa.types.is_integer(ids.type) and len(ids) else (0, _TABLE)
+    if high - low >= _TABLE:
+
+        def look_up(movies: pa.ChunkedArray) -> np.ndarray:
+            found = pc.index_in(movies, value_set=ids.cast(movies.type))
+            return found.fill_null(-1).to_numpy().astype(np.int32)
+
+        return look_up
+    # ids as close together as MovieLens': an array is several times faster than a hash table
+    code_of = np.full(high - low + 2, -1, np.int32)
+    code_of[ids.to_numpy() - low] = np.arange(len(ids), dtype=np.int32)
+
+    def look_in(movies: pa.ChunkedArray) -> np.ndarray:
+        values = movies.to_numpy()
+        return code_of[np.where((values >= low) & (values <= high), values - low, high - low + 1)]
+
+    return look_in
+
+
+def _select(
+    table: pa.Table, codes_of: Finder, selected: np.ndarray, targets: np.ndarray, scale: Scale
+) -> tuple[list[tuple[int, bytes]], dict[str, int]]:
+    """The ratings of selected movies of a chunk, a piece for each target partition of users, and what was left out.
+
+    Users go to targets by their hash.
+    """
+    good = scale.keep(table)
+    codes = codes_of(good[MOVIE])
+    known = codes >= 0
+    wanted = known & selected[codes] if len(selected) else known
+    counts = {
+        OFF: table.num_rows - good.num_rows,
+        JOINED: len(codes),
+        UNKNOWN: int((~known).sum()),
+        OUTSIDE_YEARS: int((known & ~wanted).sum()),
+    }
+    if not wanted.any():
+        return [], counts
+    columns = {name: good[name] for name in good.column_names if name != MOVIE}
+    chosen = pa.table({**columns, CODE: pa.array(codes)}).filter(pa.array(wanted))
+    target = _target_of(chosen[USER], len(targets))
+    chosen = chosen.take(pa.array(np.argsort(target.astype(np.min_scalar_type(len(targets))), kind="stable")))
+    ends = np.cumsum(np.bincount(target, minlength=len(targets)))
+    places = enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
+    pieces = [(int(targets[n]), pack(chosen.slice(start, end - start))) for n, (start, end) in places if end > start]
+    return pieces, counts
+
+
+def _with_counts(pieces: list[tuple[int, bytes]], counts: dict[str, int], targets: np.ndarray) -> pa.RecordBatch:
+    """Pieces as rows; the first one, a piece without ratings, has the counts."""
+    rows = [(int(targets[0]), None), *pieces]
+    columns = {_TARGET: pa.array([target for target, _ in rows], pa.int32())}
+    for name in _LEFT_OUT:
+        columns[name] = pa.array([counts[name]] + [0] * len(pieces), pa.int64())
+    columns[TABLE] = pa.array([data for _, data in rows], pa.binary())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
+    """The target of each user, by hash; of names each is hashed only once."""
+    if pa.types.is_integer(users.type):
+        return (hash_users(users.to_numpy()) % np.uint64(targets)).astype(np.int64)
+    encoded = users.combine_chunks().dictionary_encode()
+    hashes = hash_users(encoded.dictionary.to_numpy(zero_copy_only=False))
+    return (hashes % np.uint64(targets)).astype(np.int64)[encoded.indices.to_numpy()]
+
+
+def gather_ratings(
+    table: pa.Table | None, lowest: np.float32 | None, user_type: pa.DataType, counts: Mapping[str, int]
+) -> pa.RecordBatch:
+    """All ratings of the users of one partition as one block with movie codes, beside the counts, how many ratings and
+    pairs there were and how many of the pairs are below `lowest`."""
+    if table is None:
+        columns = {USER: user_type, CODE: pa.int32(), RATING: pa.float32(), POSITION: pa.int64()}
+        table = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
+    users, rows, codes, ratings = unique_ratings(table)
+    pairs = len(codes)
+    if lowest is not None:
+        liked = ratings >= lowest
+        rows, codes, ratings = rows[liked], codes[liked], ratings[liked]
+    lengths = np.bincount(rows, minlength=len(users))
+    left = np.flatnonzero(lengths)
+    indptr = np.append(0, np.cumsum(lengths[left])).astype(np.int32)
+    ids = users[left]
+    block = stored(Block(ids, hash_users(ids), indptr, codes, ratings), user_type)
+    told = {**counts, GATHERED: table.num_rows, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
+    counted = {name: pa.array([value], pa.int64()) for name, value in told.items()}
+    return pa.RecordBatch.from_pydict({**counted, **dict(zip(block.schema.names, block.columns, strict=True))})
+
+
+def unique_ratings(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The users of one partition in ascending order, and their ratings sorted by user and movie code: the user's place
+    (int64), the code (int32) and the rating (float32); of a pair that comes twice the latest counts.
+
+    The latest is the one with the highest timestamp (none counts as the lowest), then the last row of the input.
+    """
+    users, places = _ranks(table[USER])
+    codes = table[CODE].to_numpy().astype(np.int64)
+    keys = places * (int(codes.max(initial=0)) + 1) + codes
+    order = np.argsort(keys, kind="stable")
+    sorted_keys = keys[order]
+    last = np.append(sorted_keys[1:] != sorted_keys[:-1], True)[: len(order)]
+    if not last.all():
+        # only where pairs come twice do time and place matter
+        by = [table[POSITION].to_numpy()]
+        if FILE in table.column_names:
+            by.append(_ranks(_plain(table[FILE]))[1])
+        if TIMESTAMP in table.column_names:
+            by.append(table[TIMESTAMP].fill_null(np.iinfo(np.int64).min).to_numpy())
+        order = np.lexsort((*by, keys))
+    order = order[last]
+    ratings = table[RATING].to_numpy()[order]
+    return users.to_numpy(zero_copy_only=False), places[order], codes[order].astype(np.int32), ratings
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _ranks(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """The distinct values in ascending order, and for each row the place of its value among them."""
+    encoded = column.combine_chunks().dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return encoded.dictionary.take(pa.array(order)), places[encoded.indices.to_numpy(zero_copy_only=False)]

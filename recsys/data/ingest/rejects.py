@@ -1,0 +1,176 @@
+"""Rejected rows: all with file, row and text, the first of each reason, and the error when there are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from recsys.columns import MOVIE, TIMESTAMP, USER
+from recsys.data.ingest.movies import SELECTED
+from recsys.data.ingest.parse import (
+    DUPLICATE,
+    FILE,
+    HEADER,
+    LINE,
+    POSITION,
+    REASON,
+    REPEATED_HEADER,
+    UNKNOWN_MOVIE,
+    read_lines,
+)
+from recsys.data.sources.files import Source
+from recsys.errors import DataError
+
+EXAMPLES = 5  # of each reason
+ROW = "row"
+_LINE_CHARACTERS = 200
+_PART, _BEFORE, _FIRST, _TOP = "part", "before", "first", "top"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The rows of one reason: how many, and the first of them."""
+
+    count: int
+    examples: list[dict[str, Any]]  # file, row (from 1, as an editor counts), text
+
+
+class SetAside:
+    """The rejected rows of a run, movies and ratings, as they are found."""
+
+    def __init__(self, spark: SparkSession, max_rejected: float) -> None:
+        self._spark, self._max_rejected = spark, max_rejected
+        self._frames: list[DataFrame] = []
+
+    def add(
+        self,
+        what: str,
+        source: Source,
+        rows: DataFrame,
+        counts: dict[str, int],
+        rows_read: int,
+        known: DataFrame | None = None,
+    ) -> dict[str, dict[str, Any]]:
+        """Count and examples by reason, for statistics.json; DataError where too many rows are rejected.
+
+        `rows` and `known` as in `rejected_rows`.
+        """
+        occurred = {reason: count for reason, count in counts.items() if count}
+        if not occurred:
+            return {}
+        frame = rejected_rows(self._spark, source, rows, occurred, known)
+        rejected = with_examples(frame, occurred)
+        check_rejected(what, rows_read, rejected, self._max_rejected)
+        self._frames.append(frame)
+        return {reason: {"count": one.count, "examples": one.examples} for reason, one in rejected.items()}
+
+    @property
+    def rows(self) -> DataFrame | None:
+        """Every rejected row (reason, file, row, line), None where there is none."""
+        return reduce(DataFrame.union, self._frames) if self._frames else None
+
+
+def rejected_rows(
+    spark: SparkSession, source: Source, rows: DataFrame, reasons: Collection[str], known: DataFrame | None = None
+) -> DataFrame:
+    """Every rejected row: reason, file, row (from 1, as an editor counts; of Parquet the row), line.
+
+    `rows` are the source's parsed rows that keep their line, `reasons` those that occurred, `known` the known movies
+    (movie, code, selected) of ratings. Duplicates are looked for where they count: in ratings of selected movies.
+    """
+    kept = [REASON, FILE, POSITION, LINE]
+    good, selected = F.col(REASON).isNull(), F.lit(True)
+    if known is not None:
+        # one pass for all reasons that a row alone and the movies tell
+        rows = rows.join(F.broadcast(known), MOVIE, "left")
+        selected = F.coalesce(F.col(SELECTED), F.lit(False))
+        unknown = F.when(good & F.col(SELECTED).isNull(), F.lit(UNKNOWN_MOVIE))
+        rows = rows.withColumn(REASON, F.coalesce(REASON, unknown))
+    found = rows.where(~good).select(kept)
+    if DUPLICATE in reasons:
+        again = _duplicates(rows.where(good & selected)).withColumn(REASON, F.lit(DUPLICATE))
+        found = found.union(again.select(kept))
+    numbered = found.withColumn(_PART, _part()).join(F.broadcast(_parts(spark, source)), [FILE, _PART])
+    row = F.col(_BEFORE) + F.col(POSITION) - F.col(_FIRST) + 1
+    reason = F.when(F.col(REASON) == HEADER, F.lit(REPEATED_HEADER)).otherwise(F.col(REASON))
+    is_header = (F.col(REASON) == HEADER) & (row == F.col(_TOP))
+    return numbered.where(~is_header).select(reason.alias(REASON), _readable().alias(FILE), row.alias(ROW), LINE)
+
+
+def with_examples(rejected: DataFrame, counts: dict[str, int]) -> dict[str, Rejected]:
+    """Count and first examples of every reason that occurred; `rejected` as `rejected_rows` gives them."""
+    in_order = Window.partitionBy(REASON).orderBy(FILE, ROW)
+    first = rejected.withColumn("rank", F.row_number().over(in_order)).where(F.col("rank") <= EXAMPLES)
+    text = F.substring(LINE, 1, _LINE_CHARACTERS).alias("text")
+    examples = first.orderBy(REASON, "rank").select(REASON, FILE, ROW, text).collect()
+    return {
+        reason: Rejected(count, [{"file": e[1], "row": e[2], "text": e[3]} for e in examples if e[0] == reason])
+        for reason, count in counts.items()
+    }
+
+
+def check_rejected(what: str, rows_read: int, rejected: dict[str, Rejected], max_rejected: float) -> None:
+    """DataError with the first examples where more than the fraction `max_rejected` of the rows was rejected."""
+    total = sum(one.count for one in rejected.values())
+    if total <= max_rejected * rows_read:
+        return
+    lines = [
+        f"{total:,} of {rows_read:,} {what} are rejected, more than data.max_rejected = {max_rejected:g} allows; "
+        "mend the file, tell its layout (data.separator, data.columns, data.rating_max, data.id_type), "
+        "or raise data.max_rejected:"
+    ]
+    for reason, one in rejected.items():
+        lines.append(f"  {reason}: {one.count:,}")
+        lines += [f"    {e['file']} row {e['row']}: {e['text']!r}" for e in one.examples[:3]]
+    raise DataError("\n".join(lines))
+
+
+def _duplicates(good: DataFrame) -> DataFrame:
+    """The rows that `unique_ratings` (or, of movies, `movies_of_rows`) lets go: all but the latest of their key."""
+    keys = [name for name in (USER, MOVIE) if name in good.columns]
+    times = [F.col(TIMESTAMP).desc_nulls_last()] if TIMESTAMP in good.columns else []
+    # the few keys first, so that not every line is shuffled
+    twice = good.groupBy(keys).count().where("count > 1").select(keys)
+    latest_first = Window.partitionBy(keys).orderBy(*times, F.col(FILE).desc(), F.col(POSITION).desc())
+    ranked = good.join(twice, keys, "left_semi").withColumn("rank", F.row_number().over(latest_first))
+    return ranked.where(F.col("rank") > 1)
+
+
+def _parts(spark: SparkSession, source: Source) -> DataFrame:
+    """Where each file's parts begin: positions grow by one within a part, which is read by one task, not between parts.
+
+    `before`: the file's lines in earlier parts; `first`: the part's first position; `top`: the row of the file's
+    first line that is not blank. What comes to the driver grows with files and tasks only.
+    """
+    lines = read_lines(spark, source, name_files=True)
+    filled = F.col("value") != "" if source.layout is not None else F.lit(True)
+    firsts = [F.min(POSITION), F.count(F.lit(1)), F.min(F.when(filled, F.col(POSITION)))]
+    before: dict[str, int] = {}
+    top: dict[str, int] = {}
+    parts = []
+    for file, part, first, count, first_filled in sorted(lines.groupBy(FILE, _part()).agg(*firsts).collect()):
+        start = before.get(file, 0)
+        if first_filled is not None:
+            top.setdefault(file, start + first_filled - first + 1)
+        parts.append((file, part, first, start))
+        before[file] = start + count
+    told = [(*one, top.get(one[0])) for one in parts]
+    schema = f"{FILE} string, {_PART} bigint, {_FIRST} bigint, {_BEFORE} bigint, {_TOP} bigint"
+    return spark.createDataFrame(told, schema)
+
+
+def _part() -> Column:
+    """The task that read a row: the upper bits of monotonically_increasing_id."""
+    return F.shiftright(F.col(POSITION), 33)
+
+
+def _readable() -> Column:
+    """The file as `ranges.readable` has it: a plain path where it is local."""
+    path = F.regexp_replace(FILE, "^file:/+", "/")
+    decoded = F.url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
+    return F.when(F.col(FILE).startswith("file:/"), decoded).otherwise(F.col(FILE))

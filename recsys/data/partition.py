@@ -1,0 +1,101 @@
+"""Blocks dealt out to the workers: each role's rows in W partitions whose sizes differ by one at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyspark import RDD, StorageLevel
+from pyspark.sql import DataFrame
+
+from recsys.data.blocks import Block, block_from_row
+from recsys.data.examples import Examples
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one role, users or movies: an RDD of blocks with one partition a worker, and how many there are."""
+
+    blocks: RDD[Block]
+    rows: int
+    workers: int
+
+    def rows_of(self, worker: int) -> int:
+        """Users in one partition."""
+        return len(range(worker, self.rows, self.workers))
+
+    @property
+    def smallest(self) -> int:
+        """Rows in the smallest partition."""
+        return self.rows // self.workers
+
+
+def deal(blocks: DataFrame, examples: Examples, role: int, workers: int, block_users: int) -> Part:
+    """The rows of that role, dealt out to `workers` partitions in turn; the same for the same blocks."""
+
+    def count(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[int]]]:
+        yield number, [int(examples.rows(block_from_row(row), role).sum()) for row in rows]
+
+    counts = dict(blocks.rdd.mapPartitionsWithIndex(count).collect())
+    first: dict[tuple[int, int], int] = {}
+    total = 0
+    for number in sorted(counts):
+        for place, rows in enumerate(counts[number]):
+            first[(number, place)] = total
+            total += rows
+
+    def cut(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, tuple[int, Block]]]:
+        for place, row in enumerate(rows):
+            block = block_from_row(row)
+            block = block.take(examples.rows(block, role))
+            start = first[(number, place)]
+            target = (start + np.arange(block.rows)) % workers
+            for worker in range(workers):
+                mine = target == worker
+                if mine.any():
+                    yield worker, (start, block.take(mine))
+
+    def merge(pieces: Iterator[tuple[int, tuple[int, Block]]]) -> Iterator[Block]:
+        in_order = [block for _, (_, block) in sorted(pieces, key=lambda piece: piece[1][0])]
+        return regroup(in_order, block_users)
+
+    pieces = blocks.rdd.mapPartitionsWithIndex(cut)
+    dealt = pieces.partitionBy(workers, to_its_worker).mapPartitions(merge, preservesPartitioning=True)
+    return Part(dealt.persist(StorageLevel.MEMORY_AND_DISK), total, workers)
+
+
+def to_its_worker(worker: int) -> int:
+    """The partition of a worker. Parts that share this function meet in one task: Spark knows a partitioner by it."""
+    return worker
+
+
+def rows_from(blocks: Iterator[Block], rows: int) -> Iterator[Block]:
+    """The next blocks, until they make that many rows."""
+    while rows > 0:
+        block = next(blocks)
+        rows -= block.rows
+        yield block
+
+
+def regroup(blocks: list[Block], block_users: int) -> Iterator[Block]:
+    """The same rows in the same order as blocks of `block_users`, the last one smaller."""
+    if not blocks:
+        return
+    whole = concatenate(blocks)
+    for start in range(0, whole.rows, block_users):
+        yield whole.take(np.arange(start, min(start + block_users, whole.rows)))
+
+
+def concatenate(blocks: list[Block]) -> Block:
+    """One block of the rows of all."""
+    ends = np.cumsum([0] + [block.indptr[-1] for block in blocks])
+    indptr = [block.indptr[1:] + end for block, end in zip(blocks, ends[:-1], strict=True)]
+    return Block(
+        np.concatenate([block.users for block in blocks]),
+        np.concatenate([block.hashes for block in blocks]),
+        np.concatenate([[0], *indptr]).astype(np.int32),
+        np.concatenate([block.indices for block in blocks]),
+        np.concatenate([block.ratings for block in blocks]),
+    )

@@ -1,0 +1,238 @@
+"""Where ratings and movies come from: catalogue, generated or own files, looked at before any long work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from recsys.config import DataConfig
+from recsys.data.ingest.byte_ranges import readable
+from recsys.data.sources.catalogue import CATALOGUE, FileLayout
+from recsys.data.sources.download import fetch, find
+from recsys.data.sources.layout import (
+    DEFAULT_NAMES,
+    HEAD_BYTES,
+    MOVIES_ORDER,
+    OPTIONAL,
+    RATINGS_ORDER,
+    Hints,
+    TextLayout,
+    are_integers,
+    sample_fields,
+    tell_layout,
+)
+from recsys.data.sources.synthetic.generator import find_generated, generate
+from recsys.errors import DataError
+
+_FILES_LOOKED_AT = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of rows (ratings or movies) and how they are read."""
+
+    path: str
+    files: int  # how many files the path stands for
+    headers: int  # how many of them start with the header
+    layout: TextLayout | None  # None for Parquet
+    columns: Mapping[str, str]  # Parquet: our column name -> the file's
+    integer_ids: Mapping[str, bool]  # user and movie: whether its ids look like integers
+    names: tuple[str, ...] = ()  # the files in order, as Spark names them
+
+
+class Size(NamedTuple):
+    """What a data set is known to have."""
+
+    ratings: int
+    users: int
+    movies: int  # those nobody has rated may be among them
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The ratings, the movies where there are any, and the scale of the ratings."""
+
+    ratings: Source
+    movies: Source | None
+    rating_min: float
+    rating_max: float
+    rating_step: float | None  # None: any value between the two
+    best_rmse: float | None = None  # generated data: what no model can beat
+    size: Size | None = None  # of a data set that is known
+
+    def integer_ids(self, name: str, id_type: str) -> bool:
+        """Whether ids of `name` (user or movie) are read as integers."""
+        if id_type != "auto":
+            return id_type == "integer"
+        looks = [self.ratings, self.movies] if name == MOVIE and self.movies else [self.ratings]
+        return all(source.integer_ids[name] for source in looks)
+
+
+def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str, make: bool = True) -> Sources:
+    """The ratings and movies that the settings name, fetched or generated where they are not there yet.
+
+    `data_dir` is where a catalogue data set is looked for and put; `default_dir` replaces it where it is empty.
+    Without `make` what is not there is a DataError.
+    """
+    if data.ratings:
+        ratings = look_at(spark, data.ratings, _own_hints(data, RATINGS_ORDER))
+        movies = look_at(spark, data.movies, _own_hints(data, MOVIES_ORDER)) if data.movies else None
+        return Sources(ratings, movies, data.rating_min or 0.5, data.rating_max or 5.0, None)
+    if data.dataset == "synthetic":
+        folder = f"{data_dir or default_dir}/synthetic-scale{data.scale:g}-seed{data.seed}"
+        facts = find_generated(spark, folder, scale=data.scale, seed=data.seed)
+        if facts is None and make:
+            facts = generate(spark, folder, scale=data.scale, seed=data.seed)
+        hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
+        ratings = look_at(spark, f"{folder}/ratings.csv", hints[0])
+        movies = look_at(spark, f"{folder}/movies.csv", hints[1])
+        known = (facts.best_rmse, Size(facts.ratings, facts.users, facts.rated_movies)) if facts else ()
+        return Sources(ratings, movies, 0.5, 5.0, 0.5, *known)
+    entry = CATALOGUE[str(data.dataset)]
+    found = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
+    if found is None:
+        raise DataError(f"{data.dataset} is not in {data_dir or default_dir}")
+    place = Path(found).resolve()
+    return Sources(
+        look_at(spark, str(place / entry.ratings.path), _catalogue_hints(entry.ratings, RATINGS_ORDER)),
+        look_at(spark, str(place / entry.movies.path), _catalogue_hints(entry.movies, MOVIES_ORDER)),
+        entry.rating_min,
+        entry.rating_max,
+        entry.rating_step,
+        size=Size(entry.ratings_count, entry.users_count, entry.movies_count),
+    )
+
+
+def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str) -> Source | None:
+    """The file of `data.test_ratings`, laid out as the ratings; None without it. A catalogue data set is there."""
+    if data.test_ratings is None:
+        return None
+    if data.ratings:
+        return look_at(spark, data.test_ratings, _own_hints(data, RATINGS_ORDER))
+    entry = CATALOGUE[str(data.dataset)]
+    folder = find(entry, data_dir or default_dir)
+    if folder is None:
+        raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings is looked for")
+    return look_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
+
+
+def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
+    """What lies at `path` and how it is laid out; DataError where it cannot be read."""
+    files = _files(spark, path)
+    heads = {file: _head(spark, file) for file in files[:_FILES_LOOKED_AT]}
+    if next(iter(heads.values())).startswith(b"PAR1"):
+        return _look_at_parquet(spark, path, len(files), hints)
+    filled = {file: head for file, head in heads.items() if head.strip()}
+    if not filled:
+        raise DataError(f"{path}: is empty: expected rows of {', '.join(hints.order)}")
+    layouts = {file: tell_layout(head, hints, readable(file)) for file, head in filled.items()}
+    (first, layout), *others = layouts.items()
+    for file, other in others:
+        if (other.positions, other.separator) != (layout.positions, layout.separator):
+            raise DataError(
+                f"{readable(file)}: is not laid out as {readable(first)}: "
+                "give them one by one, or with the same columns"
+            )
+    with_header = [one for one in layouts.values() if one.header is not None]
+    headers = {one.header for one in with_header}
+    if len(headers) > 1:
+        raise DataError(f"{path}: its files have different headers: {' / '.join(sorted(map(str, headers)))[:200]}")
+    ids = {
+        name: are_integers([value for file in filled for value in sample_fields(filled[file], layouts[file], name)])
+        for name in (USER, MOVIE)
+        if name in layout.positions
+    }
+    # files that were not looked at are as the others
+    unseen = len(files) - len(heads) if len(with_header) == len(filled) else 0
+    return Source(
+        path, len(files), len(with_header) + unseen, with_header[0] if with_header else layout, {}, ids, tuple(files)
+    )
+
+
+def _look_at_parquet(spark: SparkSession, path: str, files: int, hints: Hints) -> Source:
+    try:
+        schema = spark.read.parquet(path).schema
+    except (PySparkException, Py4JJavaError) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {_cause(error)}") from None
+    names = {field.name.lower(): field.name for field in schema}
+    columns = {}
+    for name in hints.order:
+        reference = hints.columns.get(name, DEFAULT_NAMES[name])
+        if isinstance(reference, int):
+            raise DataError(f"{path}: data.columns.{name} = {reference}: Parquet has names, give one of {schema.names}")
+        if reference.lower() in names:
+            columns[name] = names[reference.lower()]
+        elif name not in OPTIONAL or name in hints.columns:
+            raise DataError(
+                f"{path}: no column {reference!r} (there are {', '.join(schema.names)}): name it in data.columns.{name}"
+            )
+    ids = {
+        name: schema[columns[name]].dataType.typeName() not in ("string", "binary")
+        for name in (USER, MOVIE)
+        if name in columns
+    }
+    for name in [name for name, is_number in ids.items() if not is_number]:
+        rows = spark.read.parquet(path).select(columns[name]).limit(1000).collect()
+        ids[name] = are_integers([str(row[0]) for row in rows if row[0] is not None])
+    return Source(path, files, 0, None, columns, ids)
+
+
+def _files(spark: SparkSession, path: str) -> list[str]:
+    try:
+        frame: DataFrame = spark.read.text(path)
+        files = sorted(frame.inputFiles())
+    except (PySparkException, Py4JJavaError) as error:
+        if isinstance(error, AnalysisException) and "PATH_NOT_FOUND" in str(error):
+            raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{path}: cannot be read: {_cause(error)}") from None
+    if not files:
+        raise DataError(f"{path}: holds no file")
+    return files
+
+
+def _head(spark: SparkSession, file: str) -> bytes:
+    """The first bytes of a file at any place that Spark can read, unpacked where its ending says so."""
+    jvm, configuration = spark._jvm, spark._jsc.hadoopConfiguration()  # type: ignore[union-attr]
+    try:
+        path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(file))  # type: ignore[union-attr]
+        stream = path.getFileSystem(configuration).open(path)
+        try:
+            codec = jvm.org.apache.hadoop.io.compress.CompressionCodecFactory(configuration).getCodec(path)  # type: ignore[union-attr]
+            source = codec.createInputStream(stream) if codec is not None else stream
+            return bytes(source.readNBytes(HEAD_BYTES))
+        finally:
+            stream.close()
+    except Exception as error:
+        raise DataError(f"{readable(file)}: cannot be read: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong in one line."""
+    lines = str(getattr(error, "java_exception", error)).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:
+    given = data.columns
+    columns = {
+        name: value
+        for name in order
+        if name in (USER, MOVIE, RATING, TIMESTAMP, TITLE) and (value := getattr(given, name)) is not None
+    }
+    if order is MOVIES_ORDER:
+        if isinstance(columns.get(MOVIE), int):
+            del columns[MOVIE]  # a position in the ratings says nothing of the movies
+        if given.movie_in_movies is not None:
+            columns[MOVIE] = given.movie_in_movies
+    return Hints(order, columns, data.separator, data.header, data.encoding)
+
+
+def _catalogue_hints(layout: FileLayout, order: tuple[str, ...]) -> Hints:
+    return Hints(order, dict(layout.columns), layout.separator, layout.header, layout.encoding, layout.quoted)

@@ -1,0 +1,1 @@
+"""Generated ratings in the shape of MovieLens 25M."""

@@ -1,0 +1,144 @@
+"""A prepared data set on disk: blocks as Parquet, with movies, statistics and the settings that it came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from py4j.protocol import Py4JJavaError
+from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
+from pyspark import StorageLevel
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recsys.checksums import check_digests, digest_of, read_sealed, write_sealed
+from recsys.columns import MOVIE_ID, USERS
+from recsys.config import Config, DataConfig
+from recsys.config.load import as_tree, build_config
+from recsys.data.blocks import ROWS, block_from_row
+from recsys.data.ingest.pipeline import Prepared
+from recsys.errors import ConfigError, DataError, UserError
+from recsys.files import Files
+
+FORMAT_VERSION = 1
+_ITEMS = "items.parquet"
+_CHECKED = ParquetFragmentScanOptions(page_checksum_verification=True)
+# what a run may choose anew on prepared data: how users and ratings are divided, whose arrays are trained on
+_FREE = frozenset(
+    {"orientation", "split", "test_ratings", "test_fraction", "validation_fraction", "data_dir", "max_rejected"}
+)
+
+
+def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> None:
+    """Writes blocks/, rejected/ (reason, file, row, line) where rows were rejected, items.parquet and, last,
+    prepared.json. The executors write the first two: where they run on other machines, `directory` must be a place
+    that they share with the driver."""
+    folder = Path(directory)
+    prepared.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
+    if prepared.rejected is not None:
+        prepared.rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
+    written = Files(prepared.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
+    if not any(name.endswith(".parquet") for name in written):
+        raise DataError(
+            f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: name "
+            "a place that all machines share by --output"
+        )
+    prepared.items.to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
+    described = {
+        "format_version": FORMAT_VERSION,
+        "rating_min": prepared.rating_min,
+        "rating_max": prepared.rating_max,
+        "positive_from": prepared.positive_from,
+        "users": prepared.statistics["users"],
+        "digest": _digest(prepared.blocks)[1],
+        "sha256": {_ITEMS: digest_of(folder / _ITEMS)},
+        "data": as_tree(config)["data"],
+        "statistics": prepared.statistics,
+    }
+    write_sealed(folder / "prepared.json", described)
+
+
+def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
+    """The data set that `save_prepared` left; DataError where it is incomplete."""
+    described = _describe(directory)
+    try:
+        blocks = spark.read.parquet(f"{directory}/blocks")
+        check_digests(Path(directory), described.get("sha256", {}))
+        items = pq.read_table(Path(directory) / _ITEMS, page_checksum_verification=True).to_pandas()
+        blocks = blocks.repartitionByRange(max(1, blocks.rdd.getNumPartitions()), "users").sortWithinPartitions("users")
+        blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)
+        users, digest = _digest(blocks)
+    except (PySparkException, Py4JJavaError, OSError, ValueError) as error:
+        raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
+    if users != described["users"]:
+        raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
+    if digest != described.get("digest", digest):  # there is none in data of before
+        raise DataError(f"{directory}: was changed since it was prepared (its checksum is wrong): prepare it again")
+    return Prepared(
+        blocks,
+        items,
+        described["statistics"],
+        described["rating_min"],
+        described["rating_max"],
+        described["positive_from"],
+    )
+
+
+def _digest(blocks: DataFrame) -> tuple[int, int]:
+    """(users, a checksum of all blocks, whatever their order): what Parquet's own checksums leave out is in it, too."""
+    found = blocks.agg(F.sum(ROWS), F.bit_xor(F.xxhash64(*blocks.columns))).first()
+    return (int(found[0] or 0), int(found[1] or 0)) if found else (0, 0)
+
+
+def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any, float]] | None:
+    """A user of a prepared data set as (id, {movie id: rating}), read without Spark; None where there is none."""
+    described = _describe(directory)
+    try:
+        check_digests(Path(directory), described.get("sha256", {}))
+        table = pq.read_table(Path(directory) / _ITEMS, columns=[MOVIE_ID], page_checksum_verification=True)
+        movies = table[MOVIE_ID].to_numpy()
+        checked = ParquetFileFormat(default_fragment_scan_options=_CHECKED)
+        for file in dataset(f"{directory}/blocks", format=checked).get_fragments():
+            for row, users in enumerate(file.to_table(columns=[USERS])[USERS].to_pylist()):
+                place = next((place for place, user in enumerate(users) if str(user) == str(user_id)), None)
+                if place is not None:
+                    block = block_from_row(file.to_table().slice(row, 1).to_pylist()[0]).take(np.array([place]))
+                    rated = movies[block.indices].tolist()
+                    return users[place], dict(zip(rated, block.ratings.tolist(), strict=True))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
+    return None
+
+
+def with_prepared_data(config: Config, given: frozenset[str], directory: str | Path) -> Config:
+    """The settings with the data table that the prepared data came from; the splits stay as they are asked for.
+
+    `given` are the keys of the data table that the user set: those that say something else are refused.
+    """
+    tree = as_tree(config)
+    stored: dict[str, Any] = _describe(directory)["data"]
+    stored_data = DataConfig.model_validate_json(json.dumps(stored))
+    wrong = sorted(key for key in given - _FREE if getattr(config.data, key) != getattr(stored_data, key))
+    if wrong:
+        keys = ", ".join(f"data.{key} = {getattr(stored_data, key)!r}" for key in wrong)
+        raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it anew")
+    free = {key: value for key, value in tree["data"].items() if key in _FREE}
+    stored.pop("test_ratings", None)  # it would stay where this run names none
+    return build_config({**tree, "data": {**stored, **free}})
+
+
+def _describe(directory: str | Path) -> dict[str, Any]:
+    path = Path(directory) / "prepared.json"
+    try:
+        described = read_sealed(path)
+    except FileNotFoundError:
+        raise UserError(f"{directory}: no prepared data set (prepared.json is missing): run the job prepare") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}: prepare it again") from None
+    if described.get("format_version") != FORMAT_VERSION:
+        raise DataError(f"{directory}: prepared by another version of this program: prepare it again")
+    return described

@@ -1,0 +1,1 @@
+"""Losses: one class each, with definition, gradient and whether outputs predict ratings."""

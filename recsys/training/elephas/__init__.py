@@ -1,0 +1,1 @@
+"""Elephas as it is: the baseline."""

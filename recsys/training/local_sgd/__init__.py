@@ -1,0 +1,1 @@
+"""Local SGD: workers train by themselves for a round, then their changes are averaged."""

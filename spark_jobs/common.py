@@ -1,0 +1,289 @@
+"""What every job does around its own work: arguments, run directory, Spark session, phases, errors, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+import monitor
+from recsys.config import Config
+from recsys.config.load import write_config
+from recsys.errors import UserError
+from recsys.session import PROPERTIES
+from recsys.workers import LIGHT, ship, warm_up
+from spark_jobs.launcher.arguments import Arguments, fail, parse_arguments
+from spark_jobs.run import directory as _rundir
+from spark_jobs.run.profiling import Profile
+
+PHASES = (
+    "data_loading",
+    "ratings_transformation",
+    "movies_transformation",
+    "data_integration",
+    "statistical_analysis",
+    "ratings_arrays",
+    "model_training",
+    "model_evaluation",
+    "recommendation_testing",
+)
+_PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
+_SAMPLE_SECONDS = 0.5
+_FULL = "is full: free some of it"
+_AGAIN = {"train": "go on with train --resume", "recommend": "call it again: what is finished stays"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a job."""
+
+    arguments: Arguments
+    config: Config
+    path: Path
+    recorder: monitor.Recorder
+    profile: Profile
+    started: float
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Brackets a phase."""
+        return self.recorder.phase(name)
+
+    def say(self, text: str) -> None:
+        """A message for screen and run.log."""
+        _log.info(text)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file of the run directory."""
+        _rundir.write_json(self.path / name, value)
+
+    def draw(self, what: str, draw: Callable[[], object]) -> None:
+        """Draws something; what hinders that is logged, and the run is as good without."""
+        try:
+            draw()
+        except Exception as error:
+            _log.debug("".join(traceback.format_exception(error)))
+            _log.warning(f"{what} could not be made: {type(error).__name__}: {_first_line(error)}")
+
+    def session(self) -> SparkSession:
+        """The Spark session; its properties and the machine are noted in environment.json."""
+        builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
+        given = dict(_submitted())
+        for key, value in {**PROPERTIES, **self.profile.settings(given)}.items():
+            builder = builder.config(key, value)
+        if "spark.master" not in given:
+            builder = builder.master(self.arguments.master)
+        spark = builder.getOrCreate()
+        ship(spark.sparkContext)
+        warm_up(spark.sparkContext, LIGHT)  # while the driver looks at the data
+        # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
+        signal.signal(signal.SIGINT, _interrupt)
+        self.write_json(
+            "environment.json",
+            {
+                "directory": os.getcwd(),
+                "prepared": getattr(self.arguments.options, "prepared", None),
+                **_rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())),
+            },
+        )
+        self.profile.begin(spark)
+        return spark
+
+
+_log = logging.getLogger("howdah")
+_interrupts: list[int] = []
+
+
+def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = None) -> int:
+    """Runs `body` in a run directory that says how it ended, also when it fails or is stopped; the exit code."""
+    started = time.monotonic()
+    try:
+        arguments = parse_arguments(job, sys.argv[1:] if argv is None else argv)
+        path = _output(arguments)
+    except UserError as error:
+        return fail(error)
+    _log_to(path / "run.log")
+    signal.signal(signal.SIGINT, _interrupt)
+    keeps = arguments.leaves_directory
+    interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
+    profile = Profile(path / "resources", interval)
+    with monitor.record(path, _phase_teller(arguments, profile), interval=interval) as recorder:
+        run = Run(arguments, arguments.config, path, recorder, profile, started)
+        code, ended = 0, {"status": "succeeded"}
+        try:
+            if job != "recommend":  # it has the settings of the model
+                run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
+                write_config(run.config, path / "config.toml")
+            try:
+                body(run)
+            finally:
+                recorder.stop_sampling()
+        except (Exception, KeyboardInterrupt) as error:
+            _log.debug("".join(traceback.format_exception(error)))
+            code, ended = _failed(run, error)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: nothing interrupts the clearing up
+            if not _interrupts:
+                profile.end()
+                _stop_spark()
+            profile.gather()
+            if not keeps:
+                _forget(path)
+        seconds = round(time.monotonic() - run.started, 1)
+    if keeps:
+        _finish(run, {**ended, "seconds": seconds})
+        if code == 0:
+            run.say(f"done in {seconds:,.0f} s: {path}")
+    return code
+
+
+def exit_with(code: int) -> None:
+    """Ends the process with that code."""
+    sys.stdout.flush()
+    if _interrupts:
+        os._exit(code)  # the JVM awaits the end of a call that was broken off: nothing must talk to it any more
+    sys.exit(code)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    """Ends the body, wherever it is; noted, because what it ends may turn the exception into another."""
+    _interrupts.append(number)
+    for handler in _log.handlers:  # what Python and Py4J say of broken calls is for run.log, not for the screen
+        if isinstance(handler, logging.FileHandler) and handler.stream:
+            os.dup2(handler.stream.fileno(), 2)
+    raise KeyboardInterrupt
+
+
+def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
+    """Says why on the screen; the exit code, and what run.json is to say."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _interrupts:
+        text, code = "stopped by the user", 130
+    elif isinstance(error, UserError):
+        text, code = str(error), 2
+    elif told := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
+        text, code = told[1], 2  # a worker has said it
+    elif "No space left on device" in str(error):
+        output = getattr(run.arguments.options, "output", None) or run.path
+        again = _AGAIN.get(run.arguments.job, "call it again, into a new directory")
+        text, code = f"the disk of {output}, or of an executor, {_FULL} and {again}", 1
+    elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
+        text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
+    elif refused := re.search(r"Mkdirs failed to create (\S+)|(\S+) \(Permission denied\)", str(error)):
+        text, code = (
+            f"{refused[1] or refused[2]}: an executor cannot write there: name a place that all machines can",
+            2,
+        )
+    else:
+        more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
+        text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
+    _log.error(f"howdah: {text}")
+    return code, {"status": "failed", "error": text, "phase": run.recorder.current}
+
+
+def _finish(run: Run, ended: dict[str, Any]) -> None:
+    """The report, then run.json; the other way round where a user waits for the end, or there is little room."""
+    hurry = bool(_interrupts) or _FULL in ended.get("error", "")
+    try:
+        if hurry:
+            _rundir.finish(run.path, **ended)
+        _report(run, ended)
+        if not hurry:
+            _rundir.finish(run.path, **ended)
+    except OSError as error:
+        _log.error(f"howdah: run.json cannot be written: {error.strerror}")
+
+
+def _report(run: Run, ended: dict[str, Any]) -> None:
+    """Draws the report of a run that was sampled."""
+    samples = run.path / "resources" / "samples.jsonl"
+    if not run.arguments.leaves_directory or not samples.exists() or not samples.stat().st_size:
+        return
+    run.draw("the report", lambda: run.say(f"report: {monitor.make_report(run.path, ended)}"))
+
+
+def _output(arguments: Arguments) -> Path:
+    """The run directory: as the launcher made it, or made here where spark-submit was called by hand."""
+    if not arguments.leaves_directory:
+        return Path(tempfile.mkdtemp(prefix="howdah-"))
+    given = arguments.options.output
+    path = Path(given) if given else Path("runs") / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    path = path.resolve()
+    if not (path / "resources").is_dir():
+        _rundir.create(path)
+    return path
+
+
+def _forget(path: Path) -> None:
+    """Ends the log and removes the temporary directory of a job that leaves nothing."""
+    for handler in [one for one in _log.handlers if isinstance(one, logging.FileHandler)]:
+        handler.close()
+        _log.removeHandler(handler)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _log_to(path: Path) -> None:
+    """Everything to run.log with the time, what a user wants to see to the screen."""
+    logging.raiseExceptions = False  # a disk that is full shall not fill the screen as well
+    _log.setLevel(logging.DEBUG)
+    file = logging.FileHandler(path, encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    screen = logging.StreamHandler(sys.stdout)
+    screen.setLevel(logging.INFO)
+    screen.setFormatter(logging.Formatter("%(message)s"))
+    _log.handlers[:] = [file, screen]
+    _log.propagate = False
+
+
+def _phase_teller(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
+    phases = _PHASES_OF.get(arguments.job, PHASES)
+
+    def tell(record: dict[str, Any]) -> None:
+        profile.hear(record)
+        name = record["name"]
+        number = f"[{phases.index(name) + 1}/{len(phases)}] " if name in phases else ""
+        if record["event"] == "start":
+            _log.info(f"{number}{name} ...")
+        elif record["status"] == "done":
+            _log.info(f"{number}{name}: {record['wall_seconds']:,.1f} s")
+
+    return tell
+
+
+def _submitted() -> list[tuple[str, str]]:
+    from pyspark import SparkConf, SparkContext
+
+    SparkContext._ensure_initialized()
+    return list(SparkConf().getAll())
+
+
+def _stop_spark() -> None:
+    spark = SparkSession.getActiveSession()
+    if spark is not None:
+        try:
+            spark.stop()
+        except Exception as error:  # the JVM may be gone already
+            _log.debug(f"stopping Spark: {error}")
+
+
+def _first_line(error: BaseException) -> str:
+    """What went wrong in one line: of an error on an executor the line that its Python or Java ended with."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "Error from python worker:" in lines[:-1]:  # it did not start; what follows is what its Python said
+        return f"Python does not start on an executor: {lines[lines.index('Error from python worker:') + 1]}"[:300]
+    causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
+    told = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
+    return (told or lines or [""])[0][:300]

@@ -1,0 +1,161 @@
+"""What the job compare runs: every combination of the varied settings, checked before anything starts."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recsys.config import Config
+from recsys.config.load import as_tree, build_config, load_tree, overlay, parse_assignment
+from recsys.errors import ConfigError, UserError
+
+WORKERS, CONFIG = "workers", "config"
+_PRICES = "cost"  # of what has run already, too: they change no run
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run to be: its name, its settings, what was varied to get there, and which repeat it is."""
+
+    name: str
+    config: Config
+    varied: Mapping[str, Any]
+    repeat: int
+
+    @property
+    def workers(self) -> int:
+        """The training workers."""
+        return self.config.training.workers
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that make it what it is: all but the prices, and where a data set lies."""
+        tree = as_tree(self.config)
+        tree.pop(_PRICES, None)
+        tree["data"].pop("data_dir", None)
+        return tree
+
+
+def varied_keys(options: argparse.Namespace) -> list[str]:
+    """The keys that are varied, in the order given; workers last unless they stand in the grid."""
+    keys = [key for key, _ in map(parse_grid, options.grid)]
+    return keys if WORKERS in keys else [*keys, WORKERS]
+
+
+def plan(options: argparse.Namespace, base: Config, experiments: Path) -> list[Planned]:
+    """All runs in the order in which they run: repeats interleaved, so that a slow hour hits all settings alike.
+
+    UserError in one line for a key that is unknown, a value that does not fit, or a key that is given twice.
+    """
+    grid = dict(_unique(map(parse_grid, options.grid)))
+    if WORKERS in grid and options.workers:
+        raise UserError("--workers and --grid workers=... say the same: keep one of them")
+    if WORKERS not in grid:
+        own = base.training.workers
+        # compared with one worker unless something else is varied
+        counts = options.workers or sorted({1, own} if not grid else {own})
+        grid[WORKERS] = _once("--workers", counts)
+    files = options.config or []
+    combined = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    tree = as_tree(base)
+    made, wrong = [], []
+    for varied in combined:
+        try:
+            made.append((varied, _build(tree, files, varied, options.set, experiments)))
+        except ConfigError as error:
+            wrong += str(error).splitlines()
+    if wrong:
+        raise ConfigError("\n".join(dict.fromkeys(wrong)))
+    runs = [
+        Planned(_name(config, varied, repeat), config, varied, repeat)
+        for repeat in range(1, options.repeat + 1)
+        for varied, config in made
+    ]
+    twice = [run.name for number, run in enumerate(runs) if run.name in {other.name for other in runs[:number]}]
+    if twice:
+        raise UserError(f"--grid: two combinations have the name {twice[0]}: give values that differ in letters")
+    return runs
+
+
+def parse_grid(text: str) -> tuple[str, list[Any]]:
+    """`key=v1,v2` as key and values; commas within brackets or quotes belong to a value."""
+    key, equals, values = text.partition("=")
+    key = key.strip()
+    pieces = [piece.strip() for piece in _split(values)]
+    if not equals or not key or not all(pieces):
+        raise UserError(
+            f"--grid {text!r}: expected key=value,value such as training.workers=1,2 or model.hidden=[100],[200]"
+        )
+    if key == "training.workers":
+        key = WORKERS
+    found = [_leaf(parse_assignment(f"{key}={piece}")) for piece in pieces]
+    if key == WORKERS and not all(isinstance(value, int) and value > 0 for value in found):
+        raise UserError(f"--grid {text!r}: expected whole numbers from 1")
+    return key, _once(f"--grid {key}", found)
+
+
+def _split(text: str) -> list[str]:
+    """At commas that stand outside of brackets and quotes."""
+    return re.findall(r"(?:\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^,\[\"'])+|(?<=,)(?=,|$)|^(?=,|$)", text)
+
+
+def _leaf(tree: Any) -> Any:
+    while isinstance(tree, Mapping) and len(tree) == 1:
+        (tree,) = tree.values()
+    return tree
+
+
+def _once(where: str, values: Sequence[Any]) -> list[Any]:
+    twice = [value for number, value in enumerate(values) if value in values[:number]]
+    if twice:
+        raise UserError(f"{where}: {twice[0]} is given twice: --repeat N runs everything N times")
+    return list(values)
+
+
+def _unique(pairs: Iterable[tuple[str, list[Any]]]) -> list[tuple[str, list[Any]]]:
+    found = list(pairs)
+    _once("--grid", [key for key, _ in found])
+    return found
+
+
+def _build(
+    tree: Mapping[str, Any],
+    files: Sequence[str],
+    varied: Mapping[str, Any],
+    assignments: Sequence[str],
+    experiments: Path,
+) -> Config:
+    """The base with the varied settings; another experiment is laid over it before --set and the other keys are."""
+    made = dict(tree)
+    if CONFIG in varied:
+        made = load_tree([*files, str(varied[CONFIG])], assignments, experiments)
+        made["name"] = Path(str(varied[CONFIG])).stem
+    for key, value in varied.items():
+        if key != CONFIG:
+            made = overlay(made, _tree("training.workers" if key == WORKERS else key, value))
+    return build_config(made)
+
+
+def _tree(key: str, value: Any) -> dict[str, Any]:
+    # Spark's own names begin with spark. and stand in a table of that name
+    parts = ["spark", key] if key.startswith("spark.") else key.split(".")
+    for part in reversed(parts):
+        value = {part: value}
+    return dict(value)
+
+
+def _name(config: Config, varied: Mapping[str, Any], repeat: int) -> str:
+    """Such as quickstart-year_to=1960-8w-1: what was varied, the workers, the repeat."""
+    words = [config.name]
+    for key, value in varied.items():
+        if key not in (WORKERS, CONFIG):
+            words.append(
+                f"{key.removeprefix('spark.') if key.startswith('spark.') else key.rpartition('.')[2]}={value}"
+            )
+    text = "-".join([*words, f"{config.training.workers}w", str(repeat)])
+    return re.sub(r"[^A-Za-z0-9_.=+-]+", "_", text)

@@ -1,0 +1,1 @@
+"""What runs before and around spark-submit: arguments, Java, packages, clean-up."""

@@ -1,0 +1,281 @@
+"""The command line: the same for the launcher, which checks it before Spark starts, and for the jobs."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from recsys.config import Config
+from recsys.config.load import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
+from recsys.errors import ConfigError, UserError
+from spark_jobs.comparison.grid import plan
+from spark_jobs.run.resume import SCHEME, config_to_resume
+from spark_jobs.run.trained_run import config_to_evaluate
+
+JOBS_FOLDER = Path(__file__).resolve().parents[1]
+EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
+DEFAULT_JOB, DEFAULT_EXPERIMENT = "train", "quickstart"
+PROGRAM = "./spark-submit.sh"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What was asked for, checked."""
+
+    job: str
+    config: Config
+    given: frozenset[str]  # keys of the data table that the user set, in files or by --set
+    options: argparse.Namespace
+    spark_options: tuple[str, ...]
+
+    @property
+    def master(self) -> str:
+        """The Spark master: as given, or a local core a worker, as far as there are cores: more would take turns."""
+        return str(self.options.master or f"local[{min(self.config.training.workers, cores())}]")
+
+    @property
+    def needs_spark(self) -> bool:
+        """Whether the job starts Spark itself: recommending from what is at hand does not, nor does comparing."""
+        if self.job == "compare":
+            return False
+        return self.job != "recommend" or self.options.all or not (self.options.ratings or self.options.prepared)
+
+    @property
+    def leaves_directory(self) -> bool:
+        """Whether the job leaves a run directory: recommend does only where one is named, and for one user."""
+        return self.job != "recommend" or (self.options.output is not None and not self.options.all)
+
+    @property
+    def profile(self) -> bool:
+        """Whether every phase materialises its own result."""
+        return bool(self.options.profile == "on")
+
+
+def cores() -> int:
+    """The cores of this machine that may be used."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}: see {PROGRAM} {self.prog.split()[-1]} --help")
+
+
+def jobs(folder: Path = JOBS_FOLDER) -> dict[str, str]:
+    """The jobs and what they do: name -> first line of the file's docstring."""
+    found = {}
+    for path in sorted(folder.glob("[!_]*.py")):
+        if path.stem == "common":  # what jobs share
+            continue
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        found[path.stem] = text.partition("\n")[0]
+    return found
+
+
+def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
+    """The arguments of one job; UserError, in one line with the remedy, where they are wrong."""
+    own, spark_options = list(argv), []
+    if "--" in own:
+        cut = own.index("--")
+        own, spark_options = own[:cut], own[cut + 1 :]
+    parser = job_parser(job)
+    options, unknown = parser.parse_known_args(own)
+    _check_local(job, options)
+    if unknown:
+        known = [text for action in parser._actions for text in action.option_strings]
+        near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"see {PROGRAM} {job} --help (Spark's own options go behind --)"
+        raise UserError(f"unknown option {unknown[0]}: {hint}")
+    if job == "recommend":
+        check_recommend(options)
+        workers = options.workers or (cores() if options.all else 1)
+        config = build_config({"name": job, "training": {"workers": workers}})
+        return Arguments(job, config, frozenset(), options, tuple(spark_options))
+    if job != "compare" and options.resolved:
+        tree = json.loads(options.resolved)
+        return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
+    if job == "evaluate":
+        return Arguments(job, config_to_evaluate(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
+    if job == "train" and options.resume:
+        return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
+    config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
+    # what the default experiment says, or a default fills in, is nobody's wish
+    given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
+    if job == "compare":
+        plan(options, config, EXPERIMENTS)  # refuses what cannot be run
+    elif options.workers is not None:
+        config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
+    return Arguments(job, config, frozenset(given), options, tuple(spark_options))
+
+
+def _check_local(job: str, options: argparse.Namespace) -> None:
+    """UserError where a folder that the driver itself writes or reads is named on another file system."""
+    names = ["prepared", "resume", *([] if job == "recommend" else ["output"])]
+    for name in names:
+        value = getattr(options, name, None)
+        if value and SCHEME.match(str(value)):
+            raise UserError(
+                f"--{name} {value}: must be a folder of this machine; where executors on others use it too, one that "
+                "all of them have mounted (NFS)"
+            )
+
+
+def resolved(arguments: Arguments) -> str:
+    """The settings in one argument, so that a job needs no file of the machine that it was started from; secrets it
+    has from Spark's properties."""
+    return json.dumps({"config": without_secrets(_tree(arguments.config)), "given": sorted(arguments.given)})
+
+
+def job_parser(job: str) -> argparse.ArgumentParser:
+    """The options of a job."""
+    parser = _Parser(
+        prog=f"{PROGRAM} {job}",
+        description=jobs().get(job),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_settings_help() if job != "recommend" else None,
+    )
+    if job != "recommend":
+        parser.add_argument(
+            "--config",
+            action="append",
+            metavar="FILE",
+            help="settings: a TOML file, or the name of an experiment in conf/experiments; may be repeated, a later "
+            f"file overrides an earlier one key by key (default: {DEFAULT_EXPERIMENT})",
+        )
+        parser.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting, such as model.hidden=[200]"
+        )
+        if job == "compare":
+            _add_compare_options(parser)
+        else:
+            parser.add_argument("--workers", type=_positive, metavar="N", help="short for --set training.workers=N")
+            parser.add_argument(
+                "--output", metavar="DIR", help="the run directory, new or empty (default: runs/NAME-TIME)"
+            )
+    else:
+        parser.set_defaults(config=None, set=[])
+        _add_recommend_options(parser)
+    if job == "evaluate":
+        parser.add_argument("--model", metavar="DIR", help="a run directory of train (required)")
+        parser.add_argument(
+            "--prepared", metavar="DIR", help="the data set that the model was trained on, where its files are not here"
+        )
+    if job == "train":
+        parser.add_argument(
+            "--resume", metavar="RUN", help="go on with a run that was stopped, in its directory and with its settings"
+        )
+        parser.add_argument("--prepared", metavar="DIR", help="a data set that the job prepare left, instead of [data]")
+    parser.add_argument(
+        "--master", metavar="URL", help="the Spark master (default: local[N], a core a worker as far as there are)"
+    )
+    parser.add_argument(
+        "--spark-conf", metavar="FILE", help="Spark properties (default: the file in conf/spark that fits the master)"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=["on", "off"],
+        default="on",
+        help="on: every phase materialises its own result, so that its cost is its own; off: the fastest way through",
+    )
+    if job != "compare":
+        parser.add_argument("--resolved", help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=_positive, nargs="+", metavar="N",
+        help="worker counts to compare, as in 1 8 (default: 1 and the settings'; with --grid the settings' alone)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--repeat", type=_positive, default=1, metavar="N", help="run everything N times, in turn (default: 1)"
+    )
+    parser.add_argument(
+        "--grid", action="append", default=[], metavar="KEY=V1,V2",
+        help="vary a setting, such as data.year_to=1960,1970,1980, a Spark property, workers, or config (names of "
+        "experiments); may be repeated: every combination is run",
+    )  # fmt: skip
+    parser.add_argument("--retry", action="store_true", help="run again what failed in an earlier call")
+    parser.add_argument(
+        "--output", metavar="DIR",
+        help="the comparison's directory, new, or that of a call to go on with (default: runs/NAME-compare-TIME)",
+    )  # fmt: skip
+
+
+def _add_recommend_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="DIR", help="a run directory of train, or its model folder (required)")
+    parser.add_argument("--user", metavar="ID", help="a user of the data that the model was trained on")
+    parser.add_argument("--ratings", metavar="TEXT", help="instead of a user: 'Movie title=4.5, Another title=3'")
+    parser.add_argument("--all", action="store_true", help="instead of a user: every user of the data, as Parquet")
+    parser.add_argument("--top", type=_positive, default=10, metavar="N", help="how many movies (default: 10)")
+    parser.add_argument(
+        "--prepared", metavar="DIR", help="with --user or --all: the data set of users, instead of the model's own data"
+    )
+    parser.add_argument(
+        "--workers", type=_positive, metavar="N", help="with --all: executors, or local cores (default: all cores)"
+    )
+    parser.add_argument(
+        "--output", metavar="DIR",
+        help="write recommendations.json there too (default: screen only); with --all the folder of Parquet files, "
+        "wherever Spark can write",
+    )  # fmt: skip
+
+
+def check_recommend(options: argparse.Namespace) -> None:
+    """The options of recommend that argparse cannot check; UserError where they do not fit together."""
+    if not options.model:
+        raise UserError("--model is needed: the run directory of a finished train")
+    if [bool(options.user), bool(options.ratings), options.all].count(True) != 1:
+        raise UserError("one of --user ID, --ratings 'Movie title=4.5, ...' and --all is needed")
+    if options.all and not options.output:
+        raise UserError("--all needs --output: the folder that the Parquet files are written to")
+    if options.workers and not options.all:
+        raise UserError("--workers goes with --all: one user needs no workers")
+    if options.ratings and options.prepared:
+        raise UserError("--prepared goes with --user and --all: new ratings need no data set")
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+    return number
+
+
+def _settings_help() -> str:
+    lines = ["settings (key, type, default, unit):"]
+    for key, kind, default, unit, text in keys_of():
+        about = ", ".join(part for part in (kind, f"default {default}" if default else "", unit) if part)
+        lines += [f"  {key}  ({about})", f"      {text}"]
+    lines.append("What stands behind -- goes to spark-submit untouched.")
+    return "\n".join(lines)
+
+
+def _tree(config: Config) -> dict[str, Any]:
+    return as_tree(config)
+
+
+def run_directory_given(arguments: Arguments) -> Path | None:
+    """The run directory that was named, absolute."""
+    if getattr(arguments.options, "resume", None):
+        return Path(arguments.options.resume).resolve()
+    return Path(arguments.options.output).resolve() if arguments.options.output else None
+
+
+def fail(error: UserError) -> int:
+    """Prints an error that is the user's to mend and returns exit code 2."""
+    prefix = "settings:\n" if isinstance(error, ConfigError) and "\n" in str(error) else ""
+    print(f"howdah: {prefix}{error}", file=sys.stderr, flush=True)
+    return 2

@@ -1,0 +1,1 @@
+"""What a run is made of: its directory, profile, messages, memory check and resume."""

@@ -1,0 +1,92 @@
+"""What training will take beside what is left, here and on the hosts of a cluster, before it begins."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from typing import Any
+
+import monitor
+from recsys.config import Config
+from recsys.data.sources.files import Size
+from recsys.errors import UserError
+from recsys.training.local_sgd.rounds import cores_of
+from recsys.training.memory import training_needs
+
+_NO_LIMIT = 1 << 60
+_log = logging.getLogger("howdah")
+_REMEDY = "narrow the selection by data.year_from and data.year_to, or set training.check_memory = false"
+
+
+def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
+    """The same before the data phases, of a data set that is known: by less than it will be, so that none is refused in
+    vain."""
+    if size is None or (config.data.year_from, config.data.year_to) != (None, None):
+        return
+    share = 0.9 if config.data.positive_from is None else 0.5
+    rows, columns = (size.movies, size.users) if config.data.orientation == "movie" else (size.users, size.movies)
+    check_memory(config, context, int(share * columns), rows // 2, size.ratings // 2)
+
+
+def check_memory(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
+    """UserError, before anything is trained, where this machine or a host of the cluster has not the memory for it."""
+    if not config.training.check_memory:
+        return
+    if str(context.master).startswith("local"):
+        _check_machine(config, context, columns, rows, ratings)
+    else:
+        _check_cluster(config, context, columns, rows, ratings)
+
+
+def _check_machine(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
+    heap = context._jvm.java.lang.Runtime.getRuntime()
+    left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
+    needs = training_needs(config, columns, rows, ratings, cores, left)
+    room = monitor.memory_room()
+    if room is not None and needs.total > room.left:
+        parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
+        told = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
+        raise UserError(
+            f"training would take about {needs.total / 1e9:.1f} GB more ({told}), and {_left(room)}: lower "
+            f"training.workers = {config.training.workers} or model.hidden, {_REMEDY}"
+        )
+
+
+def _check_cluster(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
+    """The driver's Python here, and workers' and their JVMs' on their hosts. On YARN its own limit for what is beside
+    the JVM (spark.executor.memoryOverhead) is not looked at."""
+    workers = config.training.workers
+    needs = training_needs(config, columns, rows, ratings, cores=1, heap_limit=_NO_LIMIT)
+    room = monitor.memory_room()
+    if room is not None and needs.driver > room.left:
+        raise UserError(
+            f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(room)}: lower "
+            f"model.hidden, {_REMEDY}"
+        )
+    found = _rooms(context, workers)
+    executors = sum(one.executors for one in found)
+    for one in found:
+        slots = one.executors * int(context.getConf().get("spark.executor.cores", "1"))
+        there = min(slots, -(-workers * one.executors // executors))  # as Spark spreads them
+        total = there * needs.workers + one.executors * min(one.heap_growth_bytes, needs.heap // executors)
+        beside = room is not None and (one.host, one.room.group) == (platform.node(), room.group)
+        total += needs.driver if beside else 0
+        if total > one.room.left:
+            told = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
+            raise UserError(
+                f"training would take about {total / 1e9:.1f} GB more on {one.host} ({told}), and {_left(one.room)} "
+                f"there: spread executors over more hosts, lower model.hidden or training.batch_size, {_REMEDY}"
+            )
+
+
+def _rooms(context: Any, workers: int) -> list[Any]:
+    """What executors say; nothing where they cannot be asked: what is wrong with them the job's own tasks will say."""
+    try:
+        return monitor.executor_rooms(context, workers)
+    except Exception as error:
+        _log.debug(f"the executors do not say how much memory is left: {type(error).__name__}: {error}")
+        return []
+
+
+def _left(room: Any) -> str:
+    return f"{room.left / 1e9:.1f} GB of {room.whose}, {room.limit / 1e9:.1f} GB, are left"
