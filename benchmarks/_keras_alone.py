@@ -30,7 +30,8 @@ def main(argv: list[str]) -> None:
 
     from recsys import load_config
     from recsys.data.blocks import block_from_row
-    from recsys.data.examples import Examples, Preprocessing
+    from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
     from recsys.data.partition import concatenate
     from recsys.data.split import TRAIN
     from recsys.losses.keras_losses import TRAINING

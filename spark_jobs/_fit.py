@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys.config import Config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.ingest.pipeline import Prepared
 from recsys.data.orientation import Arrays, rating_arrays
 from recsys.data.partition import Part, deal

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.ingest.pipeline import Prepared, prepare
 from recsys.data.split_file import find_test_entries
 from recsys.data.store import load_prepared, with_prepared_data

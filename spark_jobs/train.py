@@ -6,7 +6,8 @@ from typing import Any
 
 import monitor
 from recsys.config.load import write_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.ingest.pipeline import Prepared, prepare
 from recsys.data.sources.files import find_sources, find_test_source
 from recsys.data.split_file import find_test_entries

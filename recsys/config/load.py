@@ -12,9 +12,13 @@ from typing import Any
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from recsys.config import Complaint, Config, Table
+from recsys.config.model import ModelConfig
+from recsys.config.run import Config, config_class
+from recsys.config.table import Complaint, Table
 from recsys.errors import ConfigError
+from recsys.registries import FAMILIES
 from recsys.secrets import masked, unmasked
 
 if sys.version_info >= (3, 11):
@@ -63,6 +67,11 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         tree["spark"] = dict(_flatten(spark, "spark"))
     lines: list[str] = []
     wrong: list[str] = []
+    root = _class_for(tree, lines)
+    for path, remedy in _renamed(tree.get("model"), root.model_fields["model"].annotation):
+        lines.append(f"{'.'.join(path)} is not a key any more: {remedy}")
+        wrong.append(".".join(path))
+        tree = _without(tree, path)
     while True:
         data = tree.get("data", {})
         if isinstance(data, Mapping) and not {"dataset", "ratings"} & data.keys():
@@ -70,12 +79,12 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         complaints: list[Complaint] = []
         try:
             # strict JSON: numbers are not read out of strings, but arrays may become tuples
-            config = Config.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
+            config = root.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
             break
         except ValidationError as error:
             # pydantic looks at combinations only where every key is fine: again, without the wrong ones
             found = _by_key(tree, error)
-            lines += [_explain(path, errors) for path, errors in found.items()]
+            lines += [_explain(path, errors, root) for path, errors in found.items()]
             wrong += [".".join(path) for path in found]
             if () in found:
                 raise ConfigError("\n".join(lines)) from None
@@ -85,6 +94,28 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     if lines:
         raise ConfigError("\n".join(dict.fromkeys(lines)))
     return config
+
+
+def _class_for(tree: Tree, lines: list[str]) -> type[Config]:
+    """The class that checks the tree, by its kind of model. An unknown kind is one more line, and taken out."""
+    try:
+        return config_class(tree.get("model"))
+    except ConfigError as error:
+        lines.append(str(error))
+        tree["model"] = {}
+        return config_class({})
+
+
+def _renamed(table: Any, config: Any, prefix: tuple[str, ...] = ("model",)) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Keys of earlier versions in a model's table: (path, what to write instead)."""
+    if not isinstance(table, Mapping) or not (isinstance(config, type) and issubclass(config, ModelConfig)):
+        return
+    for key, value in table.items():
+        if key in config.renamed:
+            remedy = config.renamed[key]
+            yield (*prefix, key), remedy if " " in remedy else f"write {remedy}"
+        elif key in config.model_fields and isinstance(value, Mapping):
+            yield from _renamed(value, config.model_fields[key].annotation, (*prefix, key))
 
 
 def find_file(name: str, experiments: Path | None) -> Path:
@@ -131,16 +162,41 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
 
 
 def keys_of(table: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str, str, str]]:
-    """Every setting as (key, type, default, unit, documentation), tables opened."""
+    """Every setting as (key, type, default, unit, documentation), tables opened; the model's of all families."""
     for name, field in table.model_fields.items():
         key = f"{prefix}{name}"
         annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, ModelConfig):
+            yield from _model_keys(f"{key}.") if table is Config else ()
+            continue
         if isinstance(annotation, type) and issubclass(annotation, Table):
             yield from keys_of(annotation, f"{key}.")
             continue
-        extra = field.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        yield key, _type_name(annotation), _default_text(field.default), unit, field.description or ""
+        yield _described(key, field)
+
+
+def _described(key: str, field: FieldInfo) -> tuple[str, str, str, str, str]:
+    extra = field.json_schema_extra
+    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    return key, _type_name(field.annotation), _default_text(field.default), unit, field.description or ""
+
+
+def _model_keys(prefix: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """The keys of all families, each once for the families that have it alike; those are named before the text."""
+    kinds = FAMILIES.names()
+    families: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for kind in kinds:
+        for name, field in FAMILIES.get(kind).Config.model_fields.items():
+            if name == "kind":
+                continue
+            if isinstance(field.annotation, type) and issubclass(field.annotation, ModelConfig):
+                row = (f"{prefix}{name}", "table", "", "", field.description or "")
+            else:
+                row = _described(f"{prefix}{name}", field)
+            families.setdefault(row, []).append(kind)
+    yield _described(f"{prefix}kind", ModelConfig.model_fields["kind"])
+    for (key, kind_of_value, default, unit, text), having in sorted(families.items(), key=lambda row: row[0][0]):
+        yield key, kind_of_value, default, unit, f"{', '.join(having)}: {text}"
 
 
 def write_config(config: Config, path: Path) -> None:
@@ -220,11 +276,11 @@ def _touches(key: str, wrong: Sequence[str]) -> bool:
     return any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in wrong)
 
 
-def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]]) -> str:
+def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]], root: type[Config]) -> str:
     """One line for one wrong key: what is wrong, and the nearest valid key or value."""
     key, error = ".".join(path), errors[0]
     if error["type"] == "extra_forbidden":
-        return f"unknown key {key}: {_nearest_key(path)}"
+        return f"unknown key {key}: {_nearest_key(path, root)}"
     if error["type"] == "literal_error":
         return f"{key} = {error['input']!r}: expected {error['ctx']['expected']}{_did_you_mean(error)}"
     messages = [str(one["msg"]).removeprefix("Value error, ") for one in errors]
@@ -237,15 +293,20 @@ def _did_you_mean(error: Mapping[str, Any]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _nearest_key(path: Sequence[str]) -> str:
-    """The key that was meant: of that name in another table, of a like name, or all of the same table."""
-    table: type[BaseModel] = Config
+def _nearest_key(path: Sequence[str], root: type[Config]) -> str:
+    """The key that was meant: of another kind of model, of that name in another table, of a like name, or a list."""
+    table: type[BaseModel] = root
     for part in path[:-1]:
         annotation = table.model_fields[part].annotation
         assert isinstance(annotation, type) and issubclass(annotation, Table)
         table = annotation
     prefix = "".join(f"{part}." for part in path[:-1])
     beside, last = list(table.model_fields), path[-1]
+    if issubclass(table, ModelConfig):
+        kinds = [kind for kind in FAMILIES.names() if last in FAMILIES.get(kind).Config.model_fields]
+        if kinds:
+            own = table.model_fields["kind"].default
+            return f"it is a key of {prefix}kind = {' or '.join(map(repr, kinds))}, not of {own!r}"
     keys = [key for key, *_ in keys_of()]
     near = [key for key in keys if key.rsplit(".", 1)[-1] == last]
     near = near or [f"{prefix}{name}" for name in difflib.get_close_matches(last, beside, n=1, cutoff=0.6)]

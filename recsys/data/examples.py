@@ -10,28 +10,8 @@ from scipy.sparse import csr_matrix
 
 from recsys.config import Config
 from recsys.data.blocks import Block
-from recsys.data.split import TEST, TRAIN, VALIDATION, hold_out, keep_entries, split_ratings, split_users
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How raw ratings become a rating array, and a model's output a rating."""
-
-    rating_min: float
-    rating_max: float
-    positive_from: float | None = None
-
-    def scale(self, ratings: csr_matrix) -> csr_matrix:
-        """Raw ratings to rating arrays in (0, 1]; with `positive_from` likes are 1 and everything else is gone."""
-        if self.positive_from is None:
-            data = (ratings.data / np.float32(self.rating_max)).astype(np.float32)
-            return csr_matrix((data, ratings.indices, ratings.indptr), shape=ratings.shape)
-        liked = keep_entries(ratings, ratings.data >= self.positive_from)
-        return csr_matrix((np.ones_like(liked.data, np.float32), liked.indices, liked.indptr), shape=liked.shape)
-
-    def to_ratings(self, output: np.ndarray) -> np.ndarray:
-        """Outputs on the scale of rating arrays to ratings, clipped to the scale."""
-        return np.clip(output * self.rating_max, self.rating_min, self.rating_max)
+from recsys.data.preprocessing import Preprocessing, keep_entries
+from recsys.data.split import TEST, TRAIN, VALIDATION, hold_out, split_ratings, split_users
 
 
 @dataclass(frozen=True)

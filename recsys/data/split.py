@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.data.blocks import hash_movies, mix
+from recsys.data.preprocessing import keep_entries
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -57,13 +58,6 @@ def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float)
     held_per_row = np.minimum(np.maximum(np.floor(fraction * lengths + 0.5), 1), lengths - 1)
     held = rank < np.repeat(held_per_row, lengths)
     return keep_entries(matrix, ~held), keep_entries(matrix, held)
-
-
-def keep_entries(matrix: csr_matrix, mask: np.ndarray) -> csr_matrix:
-    """The matrix with only the entries of the mask (one a stored entry)."""
-    counts = np.concatenate(([0], np.cumsum(mask)))
-    indptr = counts[matrix.indptr].astype(matrix.indptr.dtype)
-    return csr_matrix((matrix.data[mask], matrix.indices[mask], indptr), shape=matrix.shape)
 
 
 def hash_pairs(user_hashes: np.ndarray, movie_hashes: np.ndarray) -> np.ndarray:

@@ -20,9 +20,8 @@ from scipy.sparse import csr_matrix
 
 from recsys.columns import MOVIE, USER, USERS
 from recsys.data.blocks import Block, blocks_of_batch, hash_movies, mix
-from recsys.data.examples import Preprocessing
 from recsys.data.partition import concatenate
-from recsys.data.split import keep_entries
+from recsys.data.preprocessing import Preprocessing, keep_entries
 from recsys.errors import UserError
 from recsys.evaluation.scoring import batch_rows
 from recsys.evaluation.topk import Scores, best_of_blocks

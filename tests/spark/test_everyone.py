@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
 from recsys.data.blocks import block_from_row, stored
-from recsys.data.examples import Preprocessing
+from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.metrics import top_n
 from recsys.models.autoencoder.kernels.layout import Layout

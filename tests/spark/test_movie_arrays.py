@@ -13,7 +13,8 @@ from small_ratings import RATINGS
 
 from recsys.config.load import build_config
 from recsys.data.blocks import block_from_row
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.orientation import columns_of_users, rating_arrays, transpose
 from recsys.data.partition import deal
 from recsys.data.split import TEST, TRAIN, VALIDATION

@@ -9,7 +9,8 @@ import pytest
 from preparing import Phases, arrays_of, blocks_of, run_prepare
 
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.partition import deal
 from recsys.data.rows import rating_rows
 from recsys.data.split import TEST, TRAIN, VALIDATION

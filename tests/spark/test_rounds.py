@@ -5,7 +5,8 @@ import pytest
 from small_ratings import block_of
 
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.partition import Part, to_its_worker
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import UserError

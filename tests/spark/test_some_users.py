@@ -6,7 +6,8 @@ from preparing import run_prepare
 
 from recsys.config.load import build_config
 from recsys.data.blocks import block_from_row
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.partition import deal
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import evaluate

@@ -8,7 +8,8 @@ from preparing import blocks_of, run_prepare
 
 from recsys.config import DataConfig
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.data.split_file import find_test_entries
 from recsys.errors import DataError

@@ -11,7 +11,8 @@ from small_ratings import block_of
 
 from recsys.config import ModelConfig
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN
 from recsys.tensorflow_env import quiet_keras
 

@@ -11,7 +11,8 @@ from small_ratings import RATINGS, block_of
 
 from recsys.config import Config
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.partition import Part
 from recsys.data.split import TRAIN, VALIDATION, split_ratings
 from recsys.errors import UserError

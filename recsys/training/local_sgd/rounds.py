@@ -17,7 +17,8 @@ import numpy as np
 from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from recsys.data.partition import Part
-from recsys.training.local_sgd.worker import Delta, Moments
+from recsys.training.local_sgd.worker import Delta
+from recsys.training.state import Moments
 
 Element = Any  # Moments | Delta
 Worker = Callable[[int, Iterator[Any]], Iterator[Element]]
