@@ -8,12 +8,12 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from recsys.config import Complaint, Config, Table
+from recsys.config import Complaint, Config, DataConfig, Table
 from recsys.errors import ConfigError
 from recsys.secrets import masked, unmasked
 
@@ -23,6 +23,7 @@ else:
     import tomli as tomllib
 
 Tree = dict[str, Any]
+_AnyTable = TypeVar("_AnyTable", bound=Table)
 
 _FILE_KEYS = ("separator", "header", "encoding", "columns", "id_type", "rating_min", "rating_max")
 
@@ -61,6 +62,19 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     spark = tree.get("spark")
     if isinstance(spark, Mapping):
         tree["spark"] = dict(_flatten(spark, "spark"))
+    return _build(Config, tree)
+
+
+def build_data(settings: Mapping[str, Any]) -> DataConfig:
+    """The checked data table alone, from its keys; ConfigError as of `build_config`."""
+    return _build(_DataAlone, {"data": dict(settings)}).data
+
+
+class _DataAlone(Table):
+    data: DataConfig
+
+
+def _build(table: type[_AnyTable], tree: Tree) -> _AnyTable:
     lines: list[str] = []
     wrong: list[str] = []
     while True:
@@ -70,7 +84,7 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         complaints: list[Complaint] = []
         try:
             # strict JSON: numbers are not read out of strings, but arrays may become tuples
-            config = Config.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
+            built = table.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
             break
         except ValidationError as error:
             # pydantic looks at combinations only where every key is fine: again, without the wrong ones
@@ -84,7 +98,7 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     lines += [text for keys, text in complaints if not any(_touches(key, wrong) for key in keys)]
     if lines:
         raise ConfigError("\n".join(dict.fromkeys(lines)))
-    return config
+    return built
 
 
 def find_file(name: str, experiments: Path | None) -> Path:
@@ -157,10 +171,14 @@ def without_secrets(tree: Tree) -> Tree:
 def as_tree(config: Config) -> Tree:
     """The settings as a plain tree, without the keys that have no value or are foreign to the data's kind."""
     tree = config.model_dump(mode="json", exclude_none=True)
-    if config.data.dataset:
-        for key in _FILE_KEYS:
-            tree["data"].pop(key, None)
-    return tree
+    return {**tree, "data": data_as_tree(config.data)}
+
+
+def data_as_tree(data: DataConfig) -> Tree:
+    """The data table as `as_tree` gives it."""
+    tree = data.model_dump(mode="json", exclude_none=True)
+    foreign = _FILE_KEYS if data.dataset else ()
+    return {key: value for key, value in tree.items() if key not in foreign}
 
 
 def _read(path: Path) -> Tree:
