@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys.config import Config
+from recsys.data.dataset import Dataset
 from recsys.data.examples import Examples, Preprocessing
-from recsys.data.ingest.pipeline import Prepared
-from recsys.data.orientation import Arrays, rating_arrays
-from recsys.data.partition import Part, deal
+from recsys.data.orientation import ArraySource, rating_arrays
+from recsys.data.partition import Part, partition
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.evaluate import judge_factors
@@ -40,41 +40,41 @@ class Fitted:
     judged: Any  # of movies' arrays what is evaluated in their place, else None
 
 
-def fit(run: Run, config: Config, prepared: Prepared, examples: Examples, preprocessing: Preprocessing) -> Fitted:
+def fit(run: Run, config: Config, dataset: Dataset, examples: Examples, preprocessing: Preprocessing) -> Fitted:
     """Trains, keeping the best model so far in the run directory; UserError where there is nothing to test on."""
-    context = prepared.blocks.sparkSession.sparkContext
+    context = dataset.blocks.sparkSession.sparkContext
     if config.training.strategy == "elephas" and config.model.kind != "linear":
         warm_up(context)  # executors import TensorFlow while this process does
     quiet_keras()
     from recsys.models.build import build_model
 
-    arrays, parts = arrange(config, prepared, examples)
+    arrays, parts = arrange(config, dataset, examples)
     folder = run.path / "model"
     if config.model.linear != "none":
         _check_linear(config, arrays.examples.width)
-    rows, ratings = parts[TRAIN].rows, int(prepared.statistics["ratings"])
+    rows, ratings = parts[TRAIN].rows, int(dataset.statistics["ratings"])
     check_memory(config, context, arrays.examples.width, rows, ratings)
-    save_movies(folder, prepared.items, preprocessing, config.model.loss, config.data.orientation)
+    save_movies(folder, dataset.items, preprocessing, config.model.loss, config.data.orientation)
     model = build_model(arrays.examples.width, config.model, config.seed)
     if config.model.kind == "linear":
         ended = _fit_linear_alone(run, model, config, arrays.examples, parts)
     else:
-        ended = _train(run, model, config, arrays.examples, parts, prepared.statistics["density"])
+        ended = _train(run, model, config, arrays.examples, parts, dataset.statistics["density"])
         if config.model.linear != "none":
             # afterwards: it knows the training users too well, and would leave the deep part nothing to learn
             _fit_linear(model, parts[TRAIN], arrays.examples, config)
             save_model(folder, model)
-    shared, judged, factors = to_judge(model, config, prepared, examples, arrays, parts)
+    shared, judged, factors = to_judge(model, config, dataset, examples, arrays, parts)
     if factors is not None:
         save_factors(folder, factors)
     return Fitted(model, ended, shared, parts, arrays.examples, judged)
 
 
-def arrange(config: Config, prepared: Prepared, examples: Examples) -> tuple[Arrays, dict[int, Part]]:
+def arrange(config: Config, dataset: Dataset, examples: Examples) -> tuple[ArraySource, dict[int, Part]]:
     """The rating arrays that the model is of, and the parts of each role; UserError where there is no test."""
-    arrays = rating_arrays(prepared, config.data, examples)
+    arrays = rating_arrays(dataset, config.data, examples)
     parts = {
-        role: deal(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
+        role: partition(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
         for role in (TRAIN, VALIDATION, TEST)
     }
     if not parts[TEST].rows:
@@ -83,15 +83,15 @@ def arrange(config: Config, prepared: Prepared, examples: Examples) -> tuple[Arr
 
 
 def to_judge(
-    model: Any, config: Config, prepared: Prepared, examples: Examples, arrays: Arrays, parts: dict[int, Part]
+    model: Any, config: Config, dataset: Dataset, examples: Examples, arrays: ArraySource, parts: dict[int, Part]
 ) -> tuple[Any, Any, Any]:
     """(the model as workers get it, what is evaluated in its place or None, its factors or None): the latter two of a
     model of movies' arrays."""
-    shared = share(prepared.blocks.sparkSession.sparkContext, model, config.model)
+    shared = share(dataset.blocks.sparkSession.sparkContext, model, config.model)
     if arrays.users is None:
         return shared, None, None
-    factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, examples, config)
-    return shared, judge_factors(factors, arrays.users, prepared.blocks, examples), factors
+    factors = fit_factors(model, shared, parts, arrays.examples, dataset.blocks, examples, config)
+    return shared, judge_factors(factors, arrays.users, dataset.blocks, examples), factors
 
 
 def _train(run: Run, model: Any, config: Config, examples: Examples, parts: dict[int, Part], density: float) -> Any:

@@ -30,14 +30,9 @@ def describe_data(statistics: dict[str, Any]) -> str:
     if statistics["movies_file"]["undecodable_titles"]:
         count = statistics["movies_file"]["undecodable_titles"]
         lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
+    if "test_file" in statistics:
+        lines.append(describe_test_file(statistics["test_file"]))
     return "\n".join(lines)
-
-
-def tell_test_file(run: Any, statistics: dict[str, Any], told: dict[str, Any] | None) -> None:
-    """Adds what became of the test file to statistics.json, and says it; nothing without one."""
-    if told is not None:
-        run.write_json("statistics.json", {**statistics, "test_file": told})
-        run.say(describe_test_file(told))
 
 
 def describe_test_file(told: dict[str, Any]) -> str:
