@@ -85,9 +85,7 @@ class Model:
     def save(self, directory: str | Path) -> None:
         """Writes the model, so that `recsys.load_recommender(directory)` reads it without Spark and TensorFlow."""
         config = self.config
-        save_items(
-            directory, self.items, self.family.preprocessing, config.model.loss_name, config.data.orientation
-        )
+        save_items(directory, self.items, self.family.preprocessing, config.model.loss_name, config.data.orientation)
         self.family.save(Path(directory))
         if self.fold_in is not None:
             save_fold_in(directory, self.family, self.fold_in)
@@ -181,7 +179,9 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
         judged = None
         if arranged.users is not None:
             if role != "test":
-                raise ConfigError("role = 'validation' is for users' arrays: the fold-in is chosen on validation ratings")
+                raise ConfigError(
+                    "role = 'validation' is for users' arrays: the fold-in is chosen on validation ratings"
+                )
             if model._judged is None or model._arranged is not arranged:
                 _fit_fold_in(model, arranged)
             judged = model._judged

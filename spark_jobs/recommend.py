@@ -10,13 +10,12 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from recsys.config import Config
-from recsys.data.ingest.pipeline import Prepared, prepare
-from recsys.data.store import load_prepared
+from recsys.data.dataset import Dataset
 from recsys.errors import UserError
 from recsys.recommend.batch import Ranker, check_output, fingerprint, movie_index, recommend_to_all
 from recsys.recommend.lookup import sources_of, user_in_data, user_in_prepared
-from recsys.recommend.recommender import load_recommender
 from recsys.recommend.sample import recommendation, render
+from recsys.recommend.saved import load_recommender
 from recsys.recommend.titles import find_title, parse_ratings
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.launcher.lock import alone
@@ -59,29 +58,28 @@ def _rank_all(run: Run, options: Any) -> None:
     spark = run.session()
     check_output(spark, options.output)
     recommender = load_recommender(options.model)
-    prepared = _ratings_of_all(run, spark, options.prepared, config, folder)
-    run.say(describe_data(prepared.statistics))
-    index = movie_index(recommender.items, prepared.items["movie_id"].to_numpy())
+    dataset = _ratings_of_all(run, spark, options.prepared, config, folder)
+    run.say(describe_data(dataset.statistics))
+    index = movie_index(recommender.items, dataset.items["movie_id"].to_numpy())
     if index is not None and (unknown := int((index < 0).sum())):
         run.say(f"  {unknown:,} movies of the data are not the model's: their ratings count for nothing")
-    preprocessing = recommender.preprocessing
-    ranker = Ranker(recommender.scorer(config.model), preprocessing, recommender.items, index, options.top)
-    users = int(prepared.statistics["users"])
-    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(prepared.blocks)}
+    ranker = Ranker(recommender.scorer, recommender.items, index, options.top)
+    users = int(dataset.statistics["users"])
+    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(dataset.blocks)}
     run.say(f"the {options.top} best of {len(recommender.items):,} movies for {users:,} users")
-    recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
+    recommend_to_all(dataset.blocks, ranker, users, options.output, plan, run.say)
     run.say(f"user, rank, movie, score: {options.output}")
 
 
-def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config: Config, folder: Path) -> Prepared:
+def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config: Config, folder: Path) -> Dataset:
     """All ratings, also those that a model of likes was not trained on: what somebody disliked was seen, too."""
     if directory:
         with run.phase("data_loading"):
-            return load_prepared(spark, directory)
-    data = config.data.model_copy(update={"positive_from": None})
+            return Dataset.load(spark, directory, test_ratings=None)
+    data = config.data.model_copy(update={"positive_from": None, "test_ratings": None})
     run.say(describe_source(data))
     sources = sources_of(spark, data, folder / "data")
-    return prepare(spark, sources, data, run.phase, profile=False)
+    return Dataset.from_config(spark, data, sources=sources, phase=run.phase)
 
 
 def _alone_in(output: str) -> AbstractContextManager[None]:
@@ -109,7 +107,7 @@ def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
 def _fingerprint(folder: Path) -> str:
     """Which model it is."""
     digest = hashlib.sha256()
-    for path in sorted((folder / "model").iterdir()):
+    for path in sorted(path for path in (folder / "model").rglob("*") if path.is_file()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -8,12 +8,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from recsys.config.data import DataConfig
 from recsys.config.model import ModelConfig
 from recsys.config.run import Config, config_class
 from recsys.config.table import Complaint, Table
@@ -27,6 +28,7 @@ else:
     import tomli as tomllib
 
 Tree = dict[str, Any]
+_AnyTable = TypeVar("_AnyTable", bound=Table)
 
 _FILE_KEYS = ("separator", "header", "encoding", "columns", "id_type", "rating_min", "rating_max")
 
@@ -54,9 +56,10 @@ def load_tree(
         if isinstance(layer.get("spark"), dict):
             layer["spark"] = unmasked(layer["spark"])  # a secret must be given again
         tree = overlay(tree, layer)
+    own: Tree = {}
     for assignment in assignments:
-        tree = overlay(tree, parse_assignment(assignment))
-    return tree
+        own = overlay(own, parse_assignment(assignment))
+    return overlay(tree, own)
 
 
 def build_config(tree: Mapping[str, Any]) -> Config:
@@ -72,6 +75,20 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         lines.append(f"{'.'.join(path)} is not a key any more: {remedy}")
         wrong.append(".".join(path))
         tree = _without(tree, path)
+    return _build(root, tree, lines, wrong)
+
+
+def build_data(settings: Mapping[str, Any]) -> DataConfig:
+    """The checked data table alone, from its keys; ConfigError as of `build_config`."""
+    return _build(_DataAlone, {"data": dict(settings)}, [], []).data
+
+
+class _DataAlone(Table):
+    data: DataConfig
+
+
+def _build(root: type[_AnyTable], tree: Tree, lines: list[str], wrong: list[str]) -> _AnyTable:
+    """The checked table. `lines` and `wrong` hold what is wrong already: messages, and the keys that they are of."""
     while True:
         data = tree.get("data", {})
         if isinstance(data, Mapping) and not {"dataset", "ratings"} & data.keys():
@@ -79,7 +96,7 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         complaints: list[Complaint] = []
         try:
             # strict JSON: numbers are not read out of strings, but arrays may become tuples
-            config = root.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
+            built = root.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
             break
         except ValidationError as error:
             # pydantic looks at combinations only where every key is fine: again, without the wrong ones
@@ -93,7 +110,7 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     lines += [text for keys, text in complaints if not any(_touches(key, wrong) for key in keys)]
     if lines:
         raise ConfigError("\n".join(dict.fromkeys(lines)))
-    return config
+    return built
 
 
 def _class_for(tree: Tree, lines: list[str]) -> type[Config]:
@@ -149,7 +166,7 @@ def parse_assignment(text: str) -> Tree:
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
-    """`above` laid over `below`, key by key; a new data set or new own ratings replace what was there of the other."""
+    """`above` laid over `below`, key by key; new data or a new kind of model replace what goes with the old."""
     below_data, above_data = below.get("data"), above.get("data")
     if isinstance(below_data, Mapping) and isinstance(above_data, Mapping):
         gone: tuple[str, ...] = ()
@@ -158,7 +175,21 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
         elif "ratings" in above_data:
             gone = ("dataset",)
         below = {**below, "data": {key: value for key, value in below_data.items() if key not in gone}}
+    below_model, above_model = below.get("model"), above.get("model")
+    if isinstance(below_model, Mapping) and isinstance(above_model, Mapping) and below_model:
+        below = {**below, "model": _of_kind(below_model, above_model)}
     return _merge(below, above)
+
+
+def _of_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
+    """The model table below without the keys that the kind of the table above does not have."""
+    if "kind" not in above or above["kind"] == below.get("kind", ModelConfig.model_fields["kind"].default):
+        return dict(below)
+    try:
+        known = FAMILIES.get(str(above["kind"])).Config.model_fields
+    except ConfigError:  # said where the settings are checked
+        return {}
+    return {key: value for key, value in below.items() if key in known and key != "kind"}
 
 
 def keys_of(table: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str, str, str]]:
@@ -213,10 +244,14 @@ def without_secrets(tree: Tree) -> Tree:
 def as_tree(config: Config) -> Tree:
     """The settings as a plain tree, without the keys that have no value or are foreign to the data's kind."""
     tree = config.model_dump(mode="json", exclude_none=True)
-    if config.data.dataset:
-        for key in _FILE_KEYS:
-            tree["data"].pop(key, None)
-    return tree
+    return {**tree, "data": data_as_tree(config.data)}
+
+
+def data_as_tree(data: DataConfig) -> Tree:
+    """The data table as `as_tree` gives it."""
+    tree = data.model_dump(mode="json", exclude_none=True)
+    foreign = _FILE_KEYS if data.dataset else ()
+    return {key: value for key, value in tree.items() if key not in foreign}
 
 
 def _read(path: Path) -> Tree:
@@ -276,7 +311,7 @@ def _touches(key: str, wrong: Sequence[str]) -> bool:
     return any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in wrong)
 
 
-def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]], root: type[Config]) -> str:
+def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]], root: type[Table]) -> str:
     """One line for one wrong key: what is wrong, and the nearest valid key or value."""
     key, error = ".".join(path), errors[0]
     if error["type"] == "extra_forbidden":
@@ -293,7 +328,7 @@ def _did_you_mean(error: Mapping[str, Any]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _nearest_key(path: Sequence[str], root: type[Config]) -> str:
+def _nearest_key(path: Sequence[str], root: type[Table]) -> str:
     """The key that was meant: of another kind of model, of that name in another table, of a like name, or a list."""
     table: type[BaseModel] = root
     for part in path[:-1]:

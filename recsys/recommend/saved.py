@@ -72,6 +72,14 @@ def load_recommender(model_dir: str | Path) -> Recommender:
     return Recommender(scorer, items, described["loss"])
 
 
+def read_items(model_dir: str | Path) -> pd.DataFrame:
+    """items.parquet of a saved model that is whole; UserError as `load_recommender`."""
+    import pandas
+
+    load_recommender(model_dir)
+    return pandas.read_parquet(model_folder(model_dir) / ITEMS)
+
+
 def load_model(model_dir: str | Path) -> ModelFamily:
     """The model itself, of a run directory or its `model` folder. Raises UserError as `load_recommender`."""
     folder = model_folder(model_dir)

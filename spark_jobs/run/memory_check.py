@@ -7,8 +7,10 @@ import platform
 from typing import Any
 
 import monitor
+from recsys.api import Arranged
 from recsys.config import Config
 from recsys.data.sources.files import Size
+from recsys.data.split import TRAIN
 from recsys.errors import UserError
 from recsys.training.local_sgd.rounds import cores_of
 from recsys.training.memory import training_needs
@@ -19,17 +21,22 @@ _REMEDY = "narrow the selection by data.year_from and data.year_to, or set train
 
 
 def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
-    """The same before the data phases, of a data set that is known: by less than it will be, so that none is refused in
-    vain."""
+    """The same before the data phases, of a data set whose size is known: by less than it will be, so that none is
+    refused in vain."""
     if size is None or (config.data.year_from, config.data.year_to) != (None, None):
         return
-    share = 0.9 if config.data.positive_from is None else 0.5
+    fraction = 0.9 if config.data.positive_from is None else 0.5
     rows, columns = (size.movies, size.users) if config.data.orientation == "movie" else (size.users, size.movies)
-    check_memory(config, context, int(share * columns), rows // 2, size.ratings // 2)
+    _check(config, context, int(fraction * columns), rows // 2, size.ratings // 2)
 
 
-def check_memory(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
+def check_memory(arranged: Arranged, config: Config) -> None:
     """UserError, before anything is trained, where this machine or a host of the cluster has not the memory for it."""
+    rows, ratings = arranged.parts[TRAIN].rows, int(arranged.dataset.statistics["ratings"])
+    _check(config, arranged.context, arranged.examples.width, rows, ratings)
+
+
+def _check(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
     if not config.training.check_memory:
         return
     if str(context.master).startswith("local"):

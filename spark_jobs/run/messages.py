@@ -30,14 +30,9 @@ def describe_data(statistics: dict[str, Any]) -> str:
     if statistics["movies_file"]["undecodable_titles"]:
         count = statistics["movies_file"]["undecodable_titles"]
         lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
+    if "test_file" in statistics:
+        lines.append(describe_test_file(statistics["test_file"]))
     return "\n".join(lines)
-
-
-def tell_test_file(run: Any, statistics: dict[str, Any], told: dict[str, Any] | None) -> None:
-    """Adds what became of the test file to statistics.json, and says it; nothing without one."""
-    if told is not None:
-        run.write_json("statistics.json", {**statistics, "test_file": told})
-        run.say(describe_test_file(told))
 
 
 def describe_test_file(told: dict[str, Any]) -> str:
@@ -57,8 +52,8 @@ def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:
     return lines
 
 
-def describe_epoch(progress: Any, orientation: str) -> str:
-    """One line an epoch: losses, speed and time left; `orientation` says what is trained on, users or movies."""
+def describe_epoch(progress: Any) -> str:
+    """One line an epoch: losses, speed and time left."""
     epoch = progress.epoch
     best = (
         "  best" if progress.best is epoch else f"  best {progress.best.validation_loss:.6g} at {progress.best.epoch}"
@@ -66,7 +61,7 @@ def describe_epoch(progress: Any, orientation: str) -> str:
     minutes, seconds = divmod(round(progress.seconds_left), 60)
     return (
         f"  epoch {epoch.epoch:>{len(str(progress.epochs))}}/{progress.epochs}  train {epoch.train_loss:.6g}  "
-        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} {orientation}s/s  "
+        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} {progress.orientation}s/s  "
         f"{minutes}:{seconds:02d} left{best}"
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -105,13 +105,13 @@ def _compiled(model: keras.Model, loss: Loss, learning_rate: float) -> tuple[ker
     return copy, {loss.name: function} if callable(function) else {}
 
 
-def dense_rows(examples: Examples, seed: int) -> Callable[[int, Iterator[Block]], Iterator[Row]]:
+def dense_rows(examples: Examples, seed: int) -> Callable[[int, Iterable[Block]], Iterable[Row]]:
     """(input, target) pairs of dense rating arrays, one a user, the same array for both, as Elephas takes them.
 
     The process' seeds and threads are set when the partition starts, before Elephas builds its model.
     """
 
-    def rows(partition: int, blocks: Iterator[Block]) -> Iterator[Row]:
+    def rows(partition: int, blocks: Iterable[Block]) -> Iterator[Row]:
         limit_threads()
         keras.utils.set_random_seed((seed + partition) % 2**32)
         return _generate(examples, blocks)
@@ -119,7 +119,7 @@ def dense_rows(examples: Examples, seed: int) -> Callable[[int, Iterator[Block]]
     return rows
 
 
-def _generate(examples: Examples, blocks: Iterator[Block]) -> Iterator[Row]:
+def _generate(examples: Examples, blocks: Iterable[Block]) -> Iterator[Row]:
     for block in blocks:
         shown, _ = examples.arrays(block, TRAIN)
         for array in examples.preprocessing.scale(shown).toarray():

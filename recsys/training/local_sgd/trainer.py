@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,8 @@ class LocalSgdTrainer(Trainer):
         rows = {role: [part.rows_of(worker) for worker in range(workers)] for role, part in parts.items()}
         about = {TRAIN: -(-self._data.config.training.loss_rows // workers)}  # of a worker; 0 and other roles: all
 
-        def run(worker: int, blocks: Iterator[Block]) -> Iterator[tuple[int, int, float, float]]:
+        def run(worker: int, elements: Iterable[Block]) -> Iterator[tuple[int, int, float, float]]:
+            blocks = iter(elements)
             for role in rows:
                 own = rows_from(blocks, rows[role][worker])
                 sums = measure(plan, examples, training, weights.value, role, worker, own, about.get(role, 0))
