@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
 from recsys.config.load import build_data, data_as_tree
-from recsys.data.preprocessing import Preprocessing
 from recsys.data.ingest.pipeline import Phase, prepare
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.sources.files import Source, Sources, find_sources, find_test_source
 from recsys.data.sources.frames import FRAME, source_of_frame
 from recsys.data.split_file import find_test_entries
