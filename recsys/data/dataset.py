@@ -238,7 +238,7 @@ class Dataset:
     def save(self, directory: str | Path) -> None:
         """Writes the data set: blocks, movies, statistics, settings and the rejected rows.
 
-        The executors write the blocks: on a cluster `directory` must be a folder that all machines share.
+        The executors write the blocks: on a cluster `directory` must be a folder that all machines see.
         """
         statistics = {key: value for key, value in self.statistics.items() if key != _TEST_FILE}
         save_prepared(

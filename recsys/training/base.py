@@ -65,12 +65,7 @@ class Trainer:
     epochs: int  # how many there are to train at most
     in_epochs: ClassVar[bool] = True  # False: solved in one step, without validation, checkpoints and curves
 
-    def train_epoch(self, epoch: int, first_round: int = 0, after_round: if TYPE_CHECKING:
-    from recsys.data.arrays import Arrays
-    from recsys.data.examples import Examples
-    from recsys.data.partition import Part
-
-AfterRound = no_checkpoint) -> Seconds:
+    def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
         """Trains an epoch.
 
         Args:
@@ -120,12 +115,7 @@ class Finishing(Trainer):
         self._trainer, self._finish = trainer, finish
         self.epochs = trainer.epochs
 
-    def train_epoch(self, epoch: int, first_round: int = 0, after_round: if TYPE_CHECKING:
-    from recsys.data.arrays import Arrays
-    from recsys.data.examples import Examples
-    from recsys.data.partition import Part
-
-AfterRound = no_checkpoint) -> Seconds:
+    def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
         return self._trainer.train_epoch(epoch, first_round, after_round)
 
     def losses(self) -> dict[int, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from preparing import arrays_of, run_prepare
+from recsys.models.autoencoder.kernels.network import Network
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
@@ -17,7 +18,6 @@ from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.metrics import top_n
 from recsys.models.autoencoder.kernels.layout import Layout
-from recsys.models.autoencoder.kernels.network import Network
 from recsys.recommend import batch as everyone
 from recsys.recommend.batch import Ranker, fingerprint, movie_index, recommend_to_all
 

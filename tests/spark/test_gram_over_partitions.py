@@ -6,8 +6,8 @@ from small_ratings import block_of
 
 from recsys.config.load import build_config
 from recsys.data.examples import Examples
-from recsys.data.preprocessing import Preprocessing
 from recsys.data.partition import Part
+from recsys.data.preprocessing import Preprocessing
 from recsys.models.ease.gramian import gram
 
 
