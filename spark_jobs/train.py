@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import monitor
 from recsys.config.load import write_config
 from recsys.data.examples import Examples, Preprocessing
 from recsys.data.ingest.pipeline import Prepared, prepare
@@ -18,6 +17,7 @@ from spark_jobs._fit import fit
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.memory_check import check_memory_early
 from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, tell_test_file
+from spark_jobs.run.report_sections import plot_losses
 
 
 def run_train(run: Run) -> None:
@@ -43,7 +43,7 @@ def run_train(run: Run) -> None:
 
     with run.phase("model_training"):
         fitted = fit(run, config, prepared, examples, preprocessing)
-    run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
+    run.draw("the loss curve", lambda: plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": fitted.ended.epoch}
