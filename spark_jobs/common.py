@@ -21,6 +21,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 import monitor
+from monitor.report import make_report
 from recsys.config import Config
 from recsys.config.load import write_config
 from recsys.errors import UserError
@@ -43,6 +44,7 @@ PHASES = (
 )
 _PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
 _SAMPLE_SECONDS = 0.5
+REPORT_SECTIONS = "spark_jobs.run.report_sections:EXTENSION"
 _FULL = "is full: free some of it"
 _AGAIN = {"train": "go on with train --resume", "recommend": "call it again: what is finished stays"}
 
@@ -120,7 +122,9 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     keeps = arguments.leaves_directory
     interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
     profile = Profile(path / "resources", interval)
-    with monitor.record(path, _phase_teller(arguments, profile), interval=interval) as recorder:
+    with monitor.record(
+        path, _phase_teller(arguments, profile), interval=interval, extensions=[REPORT_SECTIONS]
+    ) as recorder:
         run = Run(arguments, arguments.config, path, recorder, profile, started)
         code, ended = 0, {"status": "succeeded"}
         try:
@@ -212,7 +216,7 @@ def _report(run: Run, ended: dict[str, Any]) -> None:
     samples = run.path / "resources" / "samples.jsonl"
     if not run.arguments.leaves_directory or not samples.exists() or not samples.stat().st_size:
         return
-    run.draw("the report", lambda: run.say(f"report: {monitor.make_report(run.path, ended)}"))
+    run.draw("the report", lambda: run.say(f"report: {make_report(run.path, ended)}"))
 
 
 def _output(arguments: Arguments) -> Path:

@@ -14,6 +14,8 @@ from types import FrameType
 
 import psutil
 
+from monitor.sampler.tree import is_monitor_command
+
 _STOP_SECONDS = 20  # what a job gets to write down that it was stopped
 _MONITOR_SECONDS = 1.0
 
@@ -88,7 +90,7 @@ def _end_rest(processes: list[psutil.Process]) -> None:
 
 def _is_monitor(process: psutil.Process) -> bool:
     try:
-        return process.cmdline()[1:4] == ["-m", "monitor", "watch"]
+        return is_monitor_command(process.cmdline())
     except psutil.Error:
         return False
 

@@ -6,7 +6,8 @@ import logging
 import platform
 from typing import Any
 
-import monitor
+from monitor.headroom import Headroom, memory_headroom
+from monitor.spark import ExecutorHeadroom, executor_headroom
 from recsys.api import Arranged
 from recsys.config import Config
 from recsys.data.sources.files import Size
@@ -49,12 +50,12 @@ def _check_machine(config: Config, context: Any, columns: int, rows: int, rating
     heap = context._jvm.java.lang.Runtime.getRuntime()
     left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
     needs = training_needs(config, columns, rows, ratings, cores, left)
-    room = monitor.memory_room()
-    if room is not None and needs.total > room.left:
+    here = memory_headroom()
+    if here is not None and needs.total > here.left_bytes:
         parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
         told = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
         raise UserError(
-            f"training would take about {needs.total / 1e9:.1f} GB more ({told}), and {_left(room)}: lower "
+            f"training would take about {needs.total / 1e9:.1f} GB more ({told}), and {_left(here)}: lower "
             f"training.workers = {config.training.workers} or model.hidden, {_REMEDY}"
         )
 
@@ -64,36 +65,37 @@ def _check_cluster(config: Config, context: Any, columns: int, rows: int, rating
     the JVM (spark.executor.memoryOverhead) is not looked at."""
     workers = config.training.workers
     needs = training_needs(config, columns, rows, ratings, cores=1, heap_limit=_NO_LIMIT)
-    room = monitor.memory_room()
-    if room is not None and needs.driver > room.left:
+    here = memory_headroom()
+    if here is not None and needs.driver > here.left_bytes:
         raise UserError(
-            f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(room)}: lower "
+            f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(here)}: lower "
             f"model.hidden, {_REMEDY}"
         )
-    found = _rooms(context, workers)
+    found = _executor_headroom(context, workers)
     executors = sum(one.executors for one in found)
     for one in found:
         slots = one.executors * int(context.getConf().get("spark.executor.cores", "1"))
         there = min(slots, -(-workers * one.executors // executors))  # as Spark spreads them
         total = there * needs.workers + one.executors * min(one.heap_growth_bytes, needs.heap // executors)
-        beside = room is not None and (one.host, one.room.group) == (platform.node(), room.group)
+        beside = here is not None and (one.host, one.headroom.group) == (platform.node(), here.group)
         total += needs.driver if beside else 0
-        if total > one.room.left:
+        if total > one.headroom.left_bytes:
             told = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
             raise UserError(
-                f"training would take about {total / 1e9:.1f} GB more on {one.host} ({told}), and {_left(one.room)} "
-                f"there: spread executors over more hosts, lower model.hidden or training.batch_size, {_REMEDY}"
+                f"training would take about {total / 1e9:.1f} GB more on {one.host} ({told}), and "
+                f"{_left(one.headroom)} there: spread executors over more hosts, lower model.hidden or training.batch_size, {_REMEDY}"
             )
 
 
-def _rooms(context: Any, workers: int) -> list[Any]:
+def _executor_headroom(context: Any, workers: int) -> list[ExecutorHeadroom]:
     """What executors say; nothing where they cannot be asked: what is wrong with them the job's own tasks will say."""
     try:
-        return monitor.executor_rooms(context, workers)
+        return executor_headroom(context, workers)
     except Exception as error:
         _log.debug(f"the executors do not say how much memory is left: {type(error).__name__}: {error}")
         return []
 
 
-def _left(room: Any) -> str:
-    return f"{room.left / 1e9:.1f} GB of {room.whose}, {room.limit / 1e9:.1f} GB, are left"
+def _left(headroom: Headroom) -> str:
+    left, limit = headroom.left_bytes / 1e9, headroom.limit_bytes / 1e9
+    return f"{left:.1f} GB of {headroom.limited_by}, {limit:.1f} GB, are left"

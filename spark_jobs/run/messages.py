@@ -52,20 +52,6 @@ def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:
     return lines
 
 
-def describe_epoch(progress: Any) -> str:
-    """One line an epoch: losses, speed and time left."""
-    epoch = progress.epoch
-    best = (
-        "  best" if progress.best is epoch else f"  best {progress.best.validation_loss:.6g} at {progress.best.epoch}"
-    )
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
-    return (
-        f"  epoch {epoch.epoch:>{len(str(progress.epochs))}}/{progress.epochs}  train {epoch.train_loss:.6g}  "
-        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} {progress.orientation}s/s  "
-        f"{minutes}:{seconds:02d} left{best}"
-    )
-
-
 def describe_metrics(metrics: dict[str, Any]) -> str:
     """The evaluation as a small table."""
     parts = metrics["reconstruction"]

@@ -152,7 +152,7 @@ def sidecars_of(cluster: Cluster) -> list[psutil.Process]:
         one
         for one in found
         if any(str(cluster.temporary) in word for word in one.info["cmdline"] or [])
-        and "monitor.spark.hostwatch" in one.info["cmdline"]
+        and one.info["cmdline"][1:4] == ["-m", "monitor", "sidecar"]
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor import read_samples
-from monitor.sampling.procfs import Processes
+from monitor.sources import open_source
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +37,6 @@ def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> Non
     found = read_samples(tmp_path)
     assert found.begin is not None and found.end is not None
     assert found.end.why == "root ended"
-    processes = Processes()
+    processes = open_source()
     assert processes.stat(found.begin.pid) is None
     assert processes.stat(int((tmp_path / "left").read_text())) is None

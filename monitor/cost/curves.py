@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
+from monitor.cost.timeline import HostSeries, Timeline
 from monitor.records import TREE_ROLES
-from monitor.report.timeline import HostSeries, Timeline
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from monitor.records import ROLES, RoleUsage
-from monitor.sampling.ledger import Count, Key, Ledger, Spent
-from monitor.sampling.memory import MemoryReader
-from monitor.sampling.procfs import TICKS_PER_SECOND, Memory, Processes, Stat
-from monitor.sampling.roles import Member
-from monitor.sampling.tree import Tree
+from monitor.sampler.ledger import Count, Key, Ledger, Spent
+from monitor.sampler.memory import MemoryReader
+from monitor.sampler.tree import Member, Tree
+from monitor.sources import Memory, Source, Stat
 
 _NO_MEMORY = Memory(0, 0, 0)
 _COUNTED = ("cpu_ticks", "major_faults", "read_bytes", "write_bytes", "context_switches")
@@ -44,10 +43,10 @@ class TreeMeter:
     reaped children without telling them apart. Context switches are those of main threads: the kernel sums no others.
     """
 
-    def __init__(self, tree: Tree, processes: Processes, memory: MemoryReader | None) -> None:
+    def __init__(self, tree: Tree, source: Source, memory: MemoryReader | None) -> None:
         """Without `memory` the resident size stands for the proportional and the private one."""
         self.tree = tree
-        self._processes = processes
+        self._source = source
         self._memory = memory
         self._ledgers = {name: Ledger(apart=not name.endswith("_bytes")) for name in _COUNTED}
         self._read: dict[Key, _Read] = {}
@@ -77,7 +76,8 @@ class TreeMeter:
                 role = self._role(key)  # a watcher's children are what it watches
                 sums["other" if role == "sidecar" else role][name] += amount
         self._first = False
-        used = {role: _usage(part) for role, part in sums.items() if any(part.values())}
+        ticks = self._source.ticks_per_second
+        used = {role: _usage(part, ticks) for role, part in sums.items() if any(part.values())}
         return TreeUsage(used, self.tree.vanished + (len(self._memory.gone) if self._memory else 0))
 
     def _measure(self, members: Mapping[Key, Member], now: float) -> dict[Key, Memory]:
@@ -109,13 +109,13 @@ class TreeMeter:
         if known.at == at:
             return known
         # what cannot be read (a zombie's, another user's) stands as it was
-        switches = self._processes.switches(key[0])
-        return _Read(at, self._processes.io(key[0]) or known.io, known.switches if switches is None else switches)
+        switches = self._source.switches(key[0])
+        return _Read(at, self._source.io(key[0]) or known.io, known.switches if switches is None else switches)
 
     def _role(self, key: Key) -> str:
         return next((roles[key] for roles in self._roles if key in roles), "other")
 
 
-def _usage(part: Mapping[str, int]) -> RoleUsage:
+def _usage(part: Mapping[str, int], ticks_per_second: int) -> RoleUsage:
     counts = {name: value for name, value in part.items() if name != "cpu_ticks"}
-    return RoleUsage(cpu_seconds=round(part.get("cpu_ticks", 0) / TICKS_PER_SECOND, 6), **counts)
+    return RoleUsage(cpu_seconds=round(part.get("cpu_ticks", 0) / ticks_per_second, 6), **counts)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor.cost.phase_costs import Costs, phase_costs
+from monitor.cost.timeline import Timeline, build_timeline
 from monitor.errors import MonitorError
 from monitor.phases import read_phases
 from monitor.records import HOSTS, JOBS, PHASES, SAMPLES, STAGES, read_samples
-from monitor.report.cost import Costs, phase_costs
-from monitor.report.timeline import Timeline, build_timeline
 
 _MONITOR_GROUP = "monitor"
 
@@ -28,17 +28,26 @@ class RunFiles:
     stages: list[dict[str, Any]] | None = None
     jobs: list[dict[str, Any]] | None = None
     ended: Mapping[str, Any] | None = None
-    statistics: Mapping[str, Any] | None = None
-    metrics: Mapping[str, Any] | None = None
-    recommendations: Mapping[str, Any] | None = None
     environment: Mapping[str, Any] | None = None
     config: str | None = None  # config.toml as it is
-    history: tuple[dict[str, str], ...] = ()  # rows of history.csv
 
     @property
     def name(self) -> str:
         """The run's name: that of its directory."""
         return self.path.name
+
+    @property
+    def resources(self) -> Path:
+        """Where phases and samples lie."""
+        return resources_of(self.path)
+
+    def read_object(self, name: str) -> dict[str, Any] | None:
+        """A JSON object of the run directory; None where it is missing or broken."""
+        return _mapping(self.path / name)
+
+    def read_rows(self, name: str) -> list[dict[str, str]]:
+        """The rows of a CSV file of the run directory; empty without a file."""
+        return read_rows(self.path / name)
 
 
 def read_run(run: str | Path, ended: Mapping[str, Any] | None = None) -> RunFiles:
@@ -61,12 +70,8 @@ def read_run(run: str | Path, ended: Mapping[str, Any] | None = None) -> RunFile
         stages=stages,
         jobs=jobs,
         ended=ended or _mapping(path / "run.json"),
-        statistics=_mapping(path / "statistics.json"),
-        metrics=_mapping(path / "metrics.json"),
-        recommendations=_mapping(path / "recommendations.json"),
         environment=_mapping(path / "environment.json"),
         config=_text(path / "config.toml"),
-        history=tuple(_history(path / "history.csv")),
     )
 
 
@@ -118,7 +123,8 @@ def _of_run(records: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None
     return None if records is None else [one for one in records if one.get("job_group") != _MONITOR_GROUP]
 
 
-def _history(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header; empty without a file. A row that was cut off is left out."""
     text = _text(path)
     rows = list(csv.DictReader(text.splitlines())) if text else []
-    return [row for row in rows if None not in row.values()]  # a line that was cut off
+    return [row for row in rows if None not in row.values()]

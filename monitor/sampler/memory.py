@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from monitor.sampling.ledger import Key
-from monitor.sampling.procfs import PAGE_BYTES, Memory, Stat
+from monitor.sampler.ledger import Key
+from monitor.sources.base import PAGE_BYTES, Memory, Stat
 
 BUDGET_SHARE = 0.002  # of one core: a 6 GB JVM costs 35 ms a look
 _BURST_SECONDS = 0.05  # what may be spent at once, at the start or after quiet times

@@ -1,12 +1,77 @@
-"""Who belongs to a process tree."""
+"""Which processes belong to a tree, and the role of each."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from monitor.sampling.ledger import Key
-from monitor.sampling.procfs import Processes, Stat
-from monitor.sampling.roles import Member, assign_role
+from monitor.sampler.ledger import Key
+from monitor.sources import Source, Stat
+
+MONITOR_COMMANDS = ("watch", "sidecar")
+_WORKER_WORDS = ("pyspark.daemon", "pyspark/daemon", "pyspark.worker", "pyspark/worker")
+
+
+@dataclass(eq=False)
+class Member:
+    """One process of a tree: its `origin` started it (None: from outside), `parent` is its parent now."""
+
+    stat: Stat
+    origin: Member | None
+    parent: Member | None
+    kind: str = "other"
+    role: str = "other"
+
+    def above(self) -> list[Member]:
+        """The process that started it, the one that started that, and so on, whether or not they live."""
+        found = []
+        member = self.origin
+        while member is not None:
+            found.append(member)
+            member = member.origin
+        return found
+
+
+def is_monitor_command(command: Sequence[str]) -> bool:
+    """Whether a command line is that of a sidecar, or of `monitor watch`."""
+    words = list(command[1:4])
+    if len(words) > 1 and os.path.basename(words[0]) == "howdah-monitor":  # the installed script
+        words = ["-m", "monitor", words[1]]
+    return words[:2] == ["-m", "monitor"] and words[-1] in MONITOR_COMMANDS
+
+
+def assign_role(member: Member, command: Sequence[str]) -> None:
+    """Sets kind and role of a member by its command line, and mends the role of those above where it shows more."""
+    above = member.above()
+    member.kind = _kind(member.stat.name, command)
+    member.role = _role(member.kind, command, above)
+    java = next((index for index, upper in enumerate(above) if upper.kind == "java"), None)
+    if member.role == "driver" and java is not None:
+        # the job's own Python is below spark-submit's JVM: a Python above that is a launcher
+        for upper in above[java:]:
+            if upper.role == "driver":
+                upper.role = "other"
+
+
+def _kind(name: str, command: Sequence[str]) -> str:
+    if is_monitor_command(command):
+        return "sidecar"
+    program = os.path.basename(command[0]) if command else name
+    if program.startswith(("python", "pypy")):
+        return "python"
+    return "java" if program == "java" else "other"
+
+
+def _role(kind: str, command: Sequence[str], above: Sequence[Member]) -> str:
+    if kind in ("sidecar", "java"):
+        return "jvm" if kind == "java" else kind
+    if kind != "python":
+        return "other"
+    below_java = any(upper.kind == "java" for upper in above)
+    if any(upper.role == "worker" for upper in above):
+        return "worker"
+    return "worker" if below_java and any(word in part for part in command for word in _WORKER_WORDS) else "driver"
 
 
 class Tree:
@@ -16,8 +81,8 @@ class Tree:
     a member reaps it (a subreaper), or if it is a plain fork of a member, without exec.
     """
 
-    def __init__(self, root_pid: int, processes: Processes | None = None, own_pid: int | None = None) -> None:
-        self._processes = processes or Processes()
+    def __init__(self, root_pid: int, source: Source, own_pid: int | None = None) -> None:
+        self._source = source
         self._own_pid = os.getpid() if own_pid is None else own_pid
         self._root_pid = root_pid
         self._root: Key | None = None
@@ -28,8 +93,8 @@ class Tree:
         self._images: dict[tuple[int, int], Member] = {}
         self._reapers = {1}
         self._began = False
-        self._others: set[str] = set()  # entries of /proc that are not of the tree
-        self._young: set[str] = set()  # looked at once: a parent that began at that moment may have been missed
+        self._others: set[int] = set()  # pids of the machine that are not of the tree
+        self._young: set[int] = set()  # looked at once: a parent that began at that moment may have been missed
         self._last_pid: int | None = None
 
     def look(self) -> None:
@@ -55,7 +120,7 @@ class Tree:
         return any(one.role != "sidecar" and not one.stat.ended for one in self.members.values())
 
     def _read_again(self, key: Key, member: Member) -> bool:
-        stat = self._processes.stat(key[0])
+        stat = self._source.stat(key[0])
         if stat is None or stat.key != key:
             return False
         before, member.stat = member.stat, stat
@@ -65,16 +130,16 @@ class Tree:
 
     def _adopt_roots(self) -> None:
         for pid in (self._root_pid, self._own_pid):
-            stat = self._processes.stat(pid)
+            stat = self._source.stat(pid)
             if stat is not None and stat.key not in self.members:
                 member = self._add(stat, None)
                 if pid == self._own_pid:
                     member.kind = member.role = "sidecar"
         self._root = next((key for key in self.members if key[0] == self._root_pid), None)
-        stat = self._processes.stat(self._root_pid)
+        stat = self._source.stat(self._root_pid)
         while stat is not None and stat.parent_pid not in self._reapers:  # any of them may reap orphans
             self._reapers.add(stat.parent_pid)
-            stat = self._processes.stat(stat.parent_pid)
+            stat = self._source.stat(stat.parent_pid)
 
     def _find_new(self) -> None:
         pids = {member.stat.pid: member for member in self.members.values()}
@@ -90,7 +155,7 @@ class Tree:
                     pids[stat.pid] = self._add(stat, origin)
                     found = True
             waiting = left
-        strangers = {str(stat.pid) for stat in waiting}
+        strangers = {stat.pid for stat in waiting}
         self._others |= strangers & self._young if self._began else strangers
         self._young = strangers - self._others
 
@@ -100,35 +165,35 @@ class Tree:
 
     def _newcomers(self) -> list[Stat]:
         """Processes of the machine that may be of the tree; those known to be others are not read again."""
-        last = self._processes.last_pid()
+        last = self._source.last_pid()
         if last is not None and last == self._last_pid and not self._young:
             return []  # nothing has begun anywhere
-        names = self._processes.pids()
-        self._others &= names
+        pids = self._source.pids()
+        self._others &= pids
         self._forget_reused(self._last_pid, last)
         self._last_pid = last
         found = []
-        for name in names - self._others - {str(pid) for pid, _ in self.members}:
-            if not name.isdigit():
-                self._others.add(name)
-            elif (stat := self._processes.stat(name)) is None:
+        for pid in pids - self._others - {pid for pid, _ in self.members}:
+            stat = self._source.stat(pid)
+            if stat is None:
                 self.vanished += 1
             else:
                 found.append(stat)
         return found
 
     def _forget_reused(self, before: int | None, last: int | None) -> None:
-        """Pids given out since the look before may be of new processes: pids go round."""
-        if before is not None and last is not None and 0 <= last - before < len(self._others):
-            self._others.difference_update(map(str, range(before + 1, last + 1)))
+        """Forgets strangers whose pid may have been given to a new process since the look before: pids go round.
+
+        Where the source does not know the last pid, a pid that was reused between two looks is not noticed.
+        """
+        if before is None or last is None:
             return
-        low, high = before or 0, last or 0
-        round_trip = before is None or last is None or low > high
-        self._others = {
-            name
-            for name in self._others
-            if not name.isdigit() or (high < int(name) <= low if round_trip else not low < int(name) <= high)
-        }
+        if 0 <= last - before < len(self._others):
+            self._others.difference_update(range(before + 1, last + 1))
+        elif last >= before:
+            self._others = {pid for pid in self._others if not before < pid <= last}
+        else:  # they went round
+            self._others = {pid for pid in self._others if last < pid <= before}
 
     def _add(self, stat: Stat, origin: Member | None) -> Member:
         member = self.members[stat.key] = Member(stat, origin, None)
@@ -138,4 +203,4 @@ class Tree:
     def _note(self, member: Member) -> None:
         if any(member.stat.image):
             self._images[member.stat.image] = member
-        assign_role(member, self._processes.command(member.stat.pid))
+        assign_role(member, self._source.command(member.stat.pid))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from monitor.formatting import counted, gigabytes, seconds
 from monitor.plots import canvas
-from monitor.report.figures import counted, gigabytes, seconds
 from monitor.spark.graph import SKIPPED, GraphStage, JobGraph, Step
 
 _WIDE, _GAP, _LINE, _APART = 2.5, 1.25, 0.21, 0.45  # inches: box, between layers, line of text, between boxes

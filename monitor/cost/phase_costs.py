@@ -7,9 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from monitor.report.curves import Memory, Rate, memory_at, memory_curve, rate_curve
-from monitor.report.intervals import Interval, common_seconds, holds, merged, seconds_of, share
-from monitor.report.timeline import DONE, FAILED, UNFINISHED, HostSeries, Span, Timeline
+from monitor.cost.curves import Memory, Rate, memory_at, memory_curve, rate_curve
+from monitor.cost.timeline import (
+    DONE,
+    FAILED,
+    UNFINISHED,
+    HostSeries,
+    Interval,
+    Span,
+    Timeline,
+    common_seconds,
+    holds,
+    merged,
+    seconds_of,
+    share,
+)
 
 TOTAL = "total"
 

@@ -1,4 +1,4 @@
-"""The tightest memory limit above a process, in the hierarchy of control groups, version 1 and 2."""
+"""The tightest memory limit above a process, in the hierarchy of control groups, version 1 and 2; reading of /proc."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.records import CgroupUsage
-from monitor.sampling.procfs import PROC, read_file
 
+PROC = Path("/proc")
 _NO_LIMIT = 1 << 60  # version 1 says "none" by the largest number of whole pages
 _NAMES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_rss", "total_cache"),
@@ -17,7 +17,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class MemoryGroup:
+class ControlGroup:
     """A folder of the hierarchy and the version of its files."""
 
     folder: Path
@@ -45,7 +45,7 @@ class MemoryGroup:
         return read_file(f"{self.folder}/{name}", whole=True)
 
 
-def find_group(pid: int, proc: Path = PROC, base: Path = Path("/")) -> MemoryGroup | None:
+def find_group(pid: int, proc: Path = PROC, base: Path = Path("/")) -> ControlGroup | None:
     """The group with the tightest limit from the process' own upwards; without any limit its own, or None.
 
     Folders are those of `proc`/self/mountinfo below `base`. In a container only what is mounted can be seen.
@@ -58,7 +58,7 @@ def find_group(pid: int, proc: Path = PROC, base: Path = Path("/")) -> MemoryGro
     folder = own
     while True:
         inside = os.path.relpath(folder, top)
-        groups.append(MemoryGroup(folder, "/" if inside == "." else f"/{inside}", version))
+        groups.append(ControlGroup(folder, "/" if inside == "." else f"/{inside}", version))
         if folder == top:
             break
         folder = folder.parent
@@ -103,3 +103,25 @@ def _mounts(proc: Path, base: Path) -> dict[int, tuple[str, Path]]:
         elif kind == "cgroup" and "memory" in options.split(","):
             mounts.setdefault(1, (root, base / point.lstrip("/")))
     return mounts
+
+
+def read_file(path: str, *, whole: bool = False, refusable: bool = False) -> bytes | None:
+    """A file's text, None where there is none to be had; without `whole` one read: a record of /proc fits in it.
+
+    PermissionError only if `refusable`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(descriptor, 8192)
+            while whole and (more := os.read(descriptor, 65536)):
+                text += more
+            return text
+        finally:
+            os.close(descriptor)
+    except PermissionError:
+        if refusable:
+            raise
+        return None
+    except OSError:  # also ESRCH: it ended between opening and reading
+        return None
