@@ -12,7 +12,7 @@ from recsys.recommend.lookup import sources_of
 from recsys.recommend.recommender import load_model, load_recommender
 from spark_jobs._fit import arrange, to_judge
 from spark_jobs.common import Run, exit_with, run_job
-from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, tell_test_file
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, report_test_file
 from spark_jobs.run.trained_run import run_of
 
 
@@ -37,7 +37,7 @@ def run_evaluate(run: Run) -> None:
     preprocessing = Preprocessing(prepared.rating_min, prepared.rating_max, prepared.positive_from)
     folders = config.data.data_dir or "", str(folder / "data")
     entries, test_file = find_test_entries(spark, config.data, prepared, *folders)
-    tell_test_file(run, prepared.statistics, test_file)
+    report_test_file(run, prepared.statistics, test_file)
     examples = Examples.of(config, prepared.movies, preprocessing, test_entries=entries)
     with run.phase("model_evaluation"):
         model = load_model(folder)

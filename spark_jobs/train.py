@@ -17,7 +17,7 @@ from recsys.recommend.sample import find_user, recommendation, render, sample_us
 from spark_jobs._fit import fit
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.memory_check import check_memory_early
-from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, tell_test_file
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, report_test_file
 
 
 def run_train(run: Run) -> None:
@@ -35,7 +35,7 @@ def run_train(run: Run) -> None:
     preprocessing = Preprocessing(prepared.rating_min, prepared.rating_max, prepared.positive_from)
     folders = config.data.data_dir or "", str(run.path / "data")
     test_entries, test_file = find_test_entries(spark, config.data, prepared, *folders)
-    tell_test_file(run, prepared.statistics, test_file)
+    report_test_file(run, prepared.statistics, test_file)
     examples = Examples.of(config, prepared.movies, preprocessing, test_entries=test_entries)
     wanted = config.recommend.user_id
     # looked up before training, which an unknown user id would make vain

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from compare_data import make_small_ratings
-from launching import EPOCHS, ROOT, TINY, succeed
+from fake_java import copy_checkout
+from launching import EPOCHS, TINY, succeed
 from shared_folders import Ended, made_once
 from standalone import OnCluster, running_cluster, train_on
-
-sys.path.insert(0, str(ROOT / "tests" / "unit"))
-from fake_java import copy_checkout
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from recsys.errors import ConfigError, UserError
 from spark_jobs.launcher.arguments import (
     Arguments,
     cores,
-    fail,
     job_parser,
-    jobs,
     parse_arguments,
     resolved,
     run_directory_given,
 )
+from spark_jobs.launcher.installation import jobs
+from spark_jobs.run.messages import fail
 
 OWN = "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nyear_from = 1990\n[training]\nworkers = 3\nepochs = 2\n"
 
@@ -90,14 +90,14 @@ def test_profile_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (["--worker", "3"], "unknown option --worker: did you mean --workers?"),
         (["--confg=x"], "unknown option --confg=x: did you mean --config?"),
-        (["--zzzz"], "unknown option --zzzz: see ./spark-submit.sh train --help (Spark's own options go behind --)"),
-        (["stray"], "unknown option stray: see ./spark-submit.sh train --help (Spark's own options go behind --)"),
+        (["--zzzz"], "unknown option --zzzz: see howdah train --help (Spark's own options go after --)"),
+        (["stray"], "unknown option stray: see howdah train --help (Spark's own options go after --)"),
         (
             ["--workers", "0"],
-            "argument --workers: '0': expected a whole number from 1: see ./spark-submit.sh train --help",
+            "argument --workers: '0': expected a whole number from 1: see howdah train --help",
         ),
-        (["--workers", "x"], "argument --workers: 'x': expected a whole number from 1: see ./spark-submit.sh train"),
-        (["--config"], "argument --config: expected one argument: see ./spark-submit.sh train --help"),
+        (["--workers", "x"], "argument --workers: 'x': expected a whole number from 1: see howdah train"),
+        (["--config"], "argument --config: expected one argument: see howdah train --help"),
         (["--set", "hidden"], "--set 'hidden': expected key=value, such as model.hidden=[200]"),
         (["--set", "model.hiden=[2]"], "unknown key model.hiden: did you mean model.hidden?"),
         (["--output", "hdfs://nn/a"], "--output hdfs://nn/a: must be a folder of this machine"),
@@ -152,12 +152,18 @@ def test_recommend_takes_a_user_or_ratings() -> None:
     ("argv", "message"),
     [
         (["--user", "42"], "--model is needed"),
-        (["--model", "run"], "one of --user ID, --ratings"),
-        (["--model", "run", "--user", "42", "--ratings", "Heat=4"], "one of --user ID, --ratings"),
+        (["--model", "run"], "or --all is needed, and only one of them"),
+        (
+            ["--model", "run", "--user", "42", "--ratings", "Heat=4"],
+            "or --all is needed, and only one of them",
+        ),
         (["--model", "run", "--user", "42", "--top", "0"], "argument --top: '0': expected a whole number from 1"),
         (["--model", "run", "--user", "42", "--workers", "2"], "--workers goes with --all"),
         (["--model", "run", "--all"], "--all needs --output"),
-        (["--model", "run", "--all", "--user", "42"], "one of --user ID, --ratings"),
+        (
+            ["--model", "run", "--all", "--user", "42"],
+            "or --all is needed, and only one of them",
+        ),
         (["--model", "run", "--user", "42", "--set", "seed=1"], "unknown option --set"),
     ],
 )

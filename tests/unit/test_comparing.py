@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 FAKE = f"""#!{sys.executable}
 import json, os, signal, sys, time
 from pathlib import Path
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "unit")!r}]
+sys.path.append({str(Path(__file__).parent)!r})
 from recsys.config.load import load_config
 from runs_to_compare import make_run
 

@@ -11,7 +11,8 @@ from runs_to_compare import make_run
 from monitor.compare import GridRun, Prices, grid_run, write_grid
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import Planned, parse_grid, plan, varied_keys
-from spark_jobs.launcher.arguments import EXPERIMENTS, parse_arguments
+from spark_jobs.launcher.arguments import parse_arguments
+from spark_jobs.launcher.installation import EXPERIMENTS
 
 
 def planned(*argv: str) -> list[Planned]:
