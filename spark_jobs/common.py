@@ -186,7 +186,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         again = _AGAIN.get(run.arguments.job, "call it again, into a new directory")
         text, code = f"the disk of {output}, or of an executor, {_FULL} and {again}", 1
     elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
-        text, code = f"{lost[1]}: not visible to an executor: it must have this path on all machines", 2
+        text, code = f"{lost[1]}: an executor does not find it: it must have this path on all machines", 2
     elif refused := re.search(r"Mkdirs failed to create (\S+)|(\S+) \(Permission denied\)", str(error)):
         path = refused[1] or refused[2]
         text, code = f"{path}: an executor cannot write there: name a path that all machines can write to", 2

@@ -94,7 +94,7 @@ def _help() -> str:
         "  " + ", ".join(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))),
         "",
         f"{PROGRAM} JOB --help lists a job's options and every setting.",
-        f"{PROGRAM} --install-java fetches Java 17 into {state_folder() / 'java'}.",
+        f"{PROGRAM} --install-java fetches Java 17 into the virtual environment.",
     ]
     return "\n".join(lines)
 

@@ -152,18 +152,15 @@ def test_recommend_takes_a_user_or_ratings() -> None:
     ("argv", "message"),
     [
         (["--user", "42"], "--model is needed"),
-        (["--model", "run"], "or --all is needed, and only one of them"),
+        (["--model", "run"], "--user ID, --ratings 'Movie title=4.5, ...' or --all is needed, and only one of them"),
         (
             ["--model", "run", "--user", "42", "--ratings", "Heat=4"],
-            "or --all is needed, and only one of them",
+            "--user ID, --ratings 'Movie title=4.5, ...' or --all is needed",
         ),
         (["--model", "run", "--user", "42", "--top", "0"], "argument --top: '0': expected a whole number from 1"),
         (["--model", "run", "--user", "42", "--workers", "2"], "--workers goes with --all"),
         (["--model", "run", "--all"], "--all needs --output"),
-        (
-            ["--model", "run", "--all", "--user", "42"],
-            "or --all is needed, and only one of them",
-        ),
+        (["--model", "run", "--all", "--user", "42"], "--user ID, --ratings 'Movie title=4.5, ...' or --all is needed"),
         (["--model", "run", "--user", "42", "--set", "seed=1"], "unknown option --set"),
     ],
 )
@@ -226,7 +223,7 @@ def test_a_stopped_run_goes_on_with_its_settings(tmp_path: Path, status: str | N
         (["--workers", "2"], "this run has training.workers = 3, not 2"),
         (["--set", "model.hidden=[9]"], "this run has model.hidden = (9, 4), not [9]"),
         (["--set", "data.year_from=1950"], "this run has data.year_from = None, not 1950"),
-        (["--output", "elsewhere"], "--resume goes on in the run's own directory: leave --output out"),
+        (["--output", "elsewhere"], "--resume continues in the run's own directory: leave --output out"),
     ],
 )
 def test_a_stopped_run_does_not_go_on_with_other_settings(tmp_path: Path, more: list[str], message: str) -> None:
