@@ -21,6 +21,7 @@ from spark_jobs.run.trained_run import config_of, run_of
 if TYPE_CHECKING:  # imported late: given ratings need no Spark
     from pyspark.sql import SparkSession
 
+    from recsys.data.dataset import Dataset
 
 def run_recommend(run: Run) -> None:
     """Recommends to one user, on the screen and with --output in recommendations.json, or to all users, as Parquet."""
@@ -73,16 +74,16 @@ def _rank_all(run: Run, options: Any) -> None:
 
 def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config: Config, folder: Path) -> Dataset:
     """All ratings, also those that a model of likes was not trained on: a disliked movie was seen, too."""
-    from recsys.data.dataset import Dataset
+    from recsys.data import dataset as datasets
     from recsys.recommend.lookup import sources_of
 
     if directory:
         with run.phase("data_loading"):
-            return Dataset.load(spark, directory, test_ratings=None)
+            return datasets.Dataset.load(spark, directory, test_ratings=None)
     data = config.data.model_copy(update={"positive_from": None, "test_ratings": None})
     run.say(describe_source(data))
     sources = sources_of(spark, data, folder / "data")
-    return Dataset.from_config(spark, data, sources=sources, phase=run.phase)
+    return datasets.Dataset.from_config(spark, data, sources=sources, phase=run.phase)
 
 
 def _alone_in(output: str) -> AbstractContextManager[None]:
