@@ -68,6 +68,7 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
 def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
     import keras
+
     from recsys.models.autoencoder.keras_models import build_autoencoder
 
     config = DaeConfig(hidden=(3,), input_normalisation=how, input_scale=scale)

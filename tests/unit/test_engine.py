@@ -47,7 +47,10 @@ def train_both(config: DaeConfig, plan: Plan) -> tuple[list[np.ndarray], list[np
     order = np.tile(np.random.default_rng(7).permutation(ROWS), STEPS * BATCH // ROWS)
     generator = np.random.default_rng(0)
     arrays = Arrays(matrix, matrix)
-    assert engine.train_batches(training_batches(arrays, order, BATCH, config, generator), EACH_STEP, generator) == STEPS * BATCH
+    assert (
+        engine.train_batches(training_batches(arrays, order, BATCH, config, generator), EACH_STEP, generator)
+        == STEPS * BATCH
+    )
     model.compile(optimizer=keras.optimizers.Adam(RATE), loss=loss_named(config.loss).keras_loss())
     dense = matrix.toarray()[order]
     model.fit(dense, dense, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)

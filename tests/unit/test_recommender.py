@@ -178,9 +178,7 @@ def test_text_ids_come_back_from_disk(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        UserError, match=r"no saved model \(items\.parquet, preprocessing\.json missing\)"
-    ):
+    with pytest.raises(UserError, match=r"no saved model \(items\.parquet, preprocessing\.json missing\)"):
         load_recommender(tmp_path)
     saved(tmp_path)
     (tmp_path / "items.parquet").unlink()

@@ -20,9 +20,8 @@ from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.training.elephas.trainer import check_partitions, dense_rows  # noqa: E402
-
 from recsys.training.base import Trainer, TrainingData  # noqa: E402
+from recsys.training.elephas.trainer import check_partitions, dense_rows  # noqa: E402
 from recsys.training.loop import train  # noqa: E402
 
 
