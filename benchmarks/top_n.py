@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from recsys.config import ModelConfig  # noqa: E402
 from recsys.data.blocks import Block, block_schema, hash_users, stored  # noqa: E402
-from recsys.data.examples import Preprocessing  # noqa: E402
+from recsys.data.preprocessing import Preprocessing  # noqa: E402
 from recsys.models.autoencoder.kernels.layout import Layout  # noqa: E402
 from recsys.models.autoencoder.kernels.network import Network  # noqa: E402
 from recsys.recommend.batch import Ranker, recommend_to_all  # noqa: E402

@@ -70,7 +70,7 @@ def test_packed_files_with_and_without_a_header(spark, tmp_path):
 
 
 def test_more_files_than_are_looked_at(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsys.data.sources.files._FILES_LOOKED_AT", 2)
+    monkeypatch.setattr("recsys.data.sources.files._FILES_CHECKED", 2)
     for number in range(4):
         (tmp_path / f"{number}.csv").write_text(f"userId,movieId,rating\n{number},1,3\n")
     sources = find_sources(spark, DataConfig(ratings=str(tmp_path)), "", "")
@@ -152,7 +152,7 @@ def _write(folder, files):
         ("a.csv", {"a.csv": b"1,1,3\n"}, {"columns": {"user": "who"}}, "is a name, but the file has no header"),
         ("a.csv", {"a.csv": b"1,1,3\n"}, {"header": False, "columns": {"rating": 9}}, "but row 1 has 3 fields"),
         ("*.csv", {"a.csv": b"userId,movieId,rating,x\n", "b.csv": b"userId,movieId,rating,y\n"}, {}, "different head"),
-        ("*.csv", {"a.csv": b"1,1,3,5\n", "b.csv": b"1;1;3;5\n"}, {}, "b.csv: is not laid out as /.*a.csv"),
+        ("*.csv", {"a.csv": b"1,1,3,5\n", "b.csv": b"1;1;3;5\n"}, {}, "b.csv: its layout is not that of /.*a.csv"),
         ("a.parquet", {"a.parquet": b"PAR1 and nothing more"}, {}, "a.parquet: cannot be read as Parquet"),
         ("a.csv.gz", {"a.csv.gz": b"not packed"}, {}, "a.csv.gz: cannot be read"),
     ],

@@ -16,7 +16,7 @@ from recsys.data.blocks import block_from_row
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.orientation import columns_of_users, rating_arrays, transpose
-from recsys.data.partition import deal
+from recsys.data.partition import partition
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import evaluate, judge_factors
 from recsys.evaluation.factors import find_factors
@@ -111,7 +111,7 @@ def test_the_parts_hold_the_same_ratings_in_both_orientations(prepared, settings
     of_users = entries_by_role(collected(prepared.blocks), by_user)
     turned = {role: set() for role in ROLES}
     for role in ROLES:
-        part = deal(arrays.blocks, arrays.examples, role, 2, 4)
+        part = partition(arrays.blocks, arrays.examples, role, 2, 4)
         blocks = part.blocks.collect()
         assert (part.rows, sum(block.rows for block in blocks)) == (23, 23)
         for movie, column, rating in entries_by_role(blocks, arrays.examples)[role]:
@@ -136,7 +136,7 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     preprocessing = Preprocessing(0.5, 5.0)
     by_user = Examples.of(settings, prepared.movies, preprocessing)
     arrays = rating_arrays(prepared, settings.data, by_user)
-    parts = {role: deal(arrays.blocks, arrays.examples, role, 2, 4) for role in ROLES}
+    parts = {role: partition(arrays.blocks, arrays.examples, role, 2, 4) for role in ROLES}
     model = build_autoencoder(60, settings.model, seed=2)
     shared = share(spark.sparkContext, model, settings.model)
     factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, by_user, settings)
@@ -202,7 +202,7 @@ def test_what_the_model_adds_to_its_output_is_part_of_the_scores(spark, prepared
     chosen = settings.model.model_copy(update={"input_normalisation": "offset", "input_scale": 4.0})
     by_user = Examples.of(settings, prepared.movies, Preprocessing(0.5, 5.0))
     arrays = rating_arrays(prepared, settings.data, by_user)
-    part = deal(arrays.blocks, arrays.examples, TEST, 2, 4)
+    part = partition(arrays.blocks, arrays.examples, TEST, 2, 4)
     model = build_autoencoder(60, chosen, seed=2)
     factors = find_factors(model, share(spark.sparkContext, model, chosen), part, arrays.examples, 23, "offset")
     known = dense.copy()

@@ -7,7 +7,7 @@ from small_ratings import block_of
 from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.partition import Part, to_its_worker
+from recsys.data.partition import Part, partition_of_worker
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.loss import mean_losses
@@ -33,7 +33,7 @@ def config_of(**training):
 
 
 def part_of(spark, users, workers, seed=0):
-    """The users dealt out in turn, as `deal` does, in blocks of three."""
+    """The users in W partitions, as `partition` makes them, in blocks of three."""
     generator = np.random.default_rng(seed)
     dense = generator.integers(1, 11, (users, COLUMNS)) / 2 * (generator.random((users, COLUMNS)) < DENSITY)
     whole = block_of(dense, np.arange(users))
@@ -43,8 +43,8 @@ def part_of(spark, users, workers, seed=0):
         for worker, rows in enumerate(mine)
         for start in range(0, len(rows), 3)
     ]
-    dealt = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, to_its_worker)
-    blocks = dealt.mapPartitions(lambda pairs: (block for _, block in pairs), preservesPartitioning=True)
+    partitioned = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, partition_of_worker)
+    blocks = partitioned.mapPartitions(lambda pairs: (block for _, block in pairs), preservesPartitioning=True)
     return Part(blocks.persist(), users, workers)
 
 
@@ -207,7 +207,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_a_remedy(spark, tmp_path):
         train_in(tmp_path, config, parts_of(spark))
 
 
-def test_a_loss_of_some_rows_depends_on_no_dealing(spark):
+def test_a_loss_of_some_rows_does_not_depend_on_partitions(spark):
     """And is that of so many rows: their own losses, added up."""
     config = config_of()
     examples, found = examples_of(config), []

@@ -8,7 +8,7 @@ from recsys.config.load import build_config
 from recsys.data.blocks import block_from_row
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.partition import deal
+from recsys.data.partition import partition
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.row_sampling import choose, share_of
@@ -37,7 +37,7 @@ def figures(spark, tmp_path_factory):
     shared = share(spark.sparkContext, model, settings_of(0).model)
     found = {}
     for users, workers in ((0, 2), (USERS, 2), (USERS, 3)):
-        parts = {role: deal(prepared.blocks, examples, role, workers, 50) for role in (TRAIN, VALIDATION, TEST)}
+        parts = {role: partition(prepared.blocks, examples, role, workers, 50) for role in (TRAIN, VALIDATION, TEST)}
         found[users, workers] = evaluate(parts, shared, examples, settings_of(users))
     test = [block.take(examples.rows(block, TEST)) for block in map(block_from_row, prepared.blocks.collect())]
     share_chosen = share_of(sum(block.rows for block in test), USERS)
@@ -45,7 +45,7 @@ def figures(spark, tmp_path_factory):
     return found, sum(block.rows for block in test), sum(block.rows for block in chosen), chosen
 
 
-def test_about_so_many_users_are_judged_however_they_are_dealt_out(figures):
+def test_about_so_many_users_are_judged_however_they_are_partitioned(figures):
     found, everybody, chosen, _ = figures
     two, three = found[USERS, 2], found[USERS, 3]
     assert everybody > 2 * USERS and 0.7 * USERS < chosen < 1.3 * USERS

@@ -1,4 +1,4 @@
-"""Movies parsed by the driver itself: the same as by the parser of all layouts, or left to that."""
+"""Movies that the driver parses itself: the same as by the full parser, or left to it."""
 
 import pandas as pd
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.config import DataConfig
-from recsys.data.ingest.fast_csv_movies import parse_plain_movies, read_plain_movies
+from recsys.data.ingest.fast_csv import parse_movie_lines, read_movies
 from recsys.data.ingest.movies import collect_rows
 from recsys.data.ingest.parse import parse_movies, read_rows
 from recsys.data.sources.files import find_sources
@@ -51,7 +51,7 @@ def rows_of(frame):
 )
 def test_both_parsers_say_the_same(spark, tmp_path, text):
     movies = sources_of(spark, tmp_path, text).movies
-    found = read_plain_movies(movies, True)
+    found = read_movies(movies, True)
     assert found is not None
     assert rows_of(found) == rows_of(by_spark(spark, movies))
 
@@ -60,16 +60,16 @@ def test_both_parsers_say_the_same(spark, tmp_path, text):
     "line",
     ["x,Bad (1985),x", ",None (1985),x", '15,a "b" c,x', '16,"cut off', "17,tab\there,x", "9999999999999999999,big,x"],
 )
-def test_what_is_not_plain_is_left_to_the_other(spark, tmp_path, line):
+def test_other_forms_are_left_to_the_full_parser(spark, tmp_path, line):
     movies = sources_of(spark, tmp_path, "\n".join(["movieId,title,genres", *COMMA, line, ""])).movies
-    assert read_plain_movies(movies, True) is None
+    assert read_movies(movies, True) is None
 
 
-def test_what_is_not_utf_8_is_left_to_the_other(spark, tmp_path):
+def test_what_is_not_utf_8_is_left_to_the_full_parser(spark, tmp_path):
     movies = sources_of(spark, tmp_path, "movieId,title,genres\n1,Toy (1995),a\n").movies
-    assert read_plain_movies(movies, False) is None
+    assert read_movies(movies, False) is None
     (tmp_path / "movies.csv").write_bytes(b"movieId,title,genres\n1,Am\xe9lie (2001),a\n")
-    assert read_plain_movies(movies, True) is None
+    assert read_movies(movies, True) is None
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,7 +84,7 @@ def test_whatever_the_titles(spark, tmp_path, titles, quoted):
     ]
     text = "\n".join(["movieId,title,genres", *COMMA, *lines])
     movies = sources_of(spark, tmp_path, text).movies
-    plain = [line for line in lines if parse_plain_movies(movies.layout, [(1, line)]) is not None]
-    assert all(line in plain for line, quotes in zip(lines, quoted, strict=True) if quotes)
-    movies = sources_of(spark, tmp_path, "\n".join(["movieId,title,genres", *COMMA, *plain])).movies
-    assert rows_of(read_plain_movies(movies, True)) == rows_of(by_spark(spark, movies))
+    simple = [line for line in lines if parse_movie_lines(movies.layout, [(1, line)]) is not None]
+    assert all(line in simple for line, quotes in zip(lines, quoted, strict=True) if quotes)
+    movies = sources_of(spark, tmp_path, "\n".join(["movieId,title,genres", *COMMA, *simple])).movies
+    assert rows_of(read_movies(movies, True)) == rows_of(by_spark(spark, movies))
