@@ -92,7 +92,8 @@ class Started:
 
     def wait_for_epoch(self) -> None:
         """Waits until an epoch is finished and its model kept."""
-        self.wait_until(lambda: len(history(self.path)) > 0 and (self.path / "model" / "model.keras").exists())
+        saved = self.path / "model" / "scorer" / "scorer.json"  # written after model.keras
+        self.wait_until(lambda: len(history(self.path)) > 0 and saved.exists())
 
     def processes(self, pick: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
         """The processes below the launcher that are picked."""

@@ -12,16 +12,17 @@ from preparing import arrays_of, run_prepare
 from recsys.models.autoencoder.kernels.network import Network
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
 from recsys.data.blocks import block_from_row, stored
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
-from recsys.evaluation.metrics import top_n
+from recsys.evaluation.topk import top_n
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.models.autoencoder.kernels.layout import Layout
 from recsys.recommend import batch as everyone
 from recsys.recommend.batch import Ranker, fingerprint, movie_index, recommend_to_all
 
-MODEL = ModelConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
+MODEL = DaeConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
 N = 7
 
 
@@ -36,9 +37,10 @@ def small_parts(monkeypatch):
 
 
 def ranker_of(movies, index=None, likes=4.0):
-    layout = Layout(len(movies), MODEL)
-    network = Network(layout, np.random.default_rng(1).normal(0, 0.5, layout.size).astype(np.float32), None)
-    return Ranker(network, Preprocessing(0.5, 5.0, likes), movies, index, N)
+    layout = Layout(len(movies), MODEL, DenoisingAutoencoder.architecture)
+    weights = layout.split(np.random.default_rng(1).normal(0, 0.5, layout.size).astype(np.float32))
+    model = DenoisingAutoencoder(MODEL, Preprocessing(0.5, 5.0, likes), len(movies), weights)
+    return Ranker(model.scorer(), movies, index, N)
 
 
 def written(path):
@@ -66,7 +68,7 @@ def test_every_user_has_the_best_of_what_he_or_she_has_not_seen(prepared, tmp_pa
         columns = sorted(places[movie] for movie in rated[user])
         values = np.float32([rated[user][int(movies[column])] for column in columns])
         row = csr_matrix((values, columns, [0, len(columns)]), shape=(1, len(movies)))
-        scores = ranker.scorer.outputs(ranker.preprocessing.scale(row))
+        scores = ranker.scorer.score(row)
         best = top_n(scores, row, N)[0]
         assert its["rank"].tolist() == list(range(1, N + 1))
         np.testing.assert_allclose(its["score"], scores[0, best], rtol=1e-4, atol=1e-6)
