@@ -26,6 +26,7 @@ from recsys.tensorflow_env import quiet_keras
 quiet_keras()
 
 import pyarrow.parquet as pq  # noqa: E402
+from recsys.models.build import build_model  # noqa: E402
 
 from recsys import load_config  # noqa: E402
 from recsys.data.blocks import block_from_row  # noqa: E402
@@ -33,7 +34,6 @@ from recsys.data.examples import Examples, Preprocessing  # noqa: E402
 from recsys.data.partition import concatenate  # noqa: E402
 from recsys.data.split import TEST, TRAIN, VALIDATION  # noqa: E402
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
-from recsys.models.build import build_model  # noqa: E402
 from recsys.training.local_sgd.worker import Task, measure, train_round  # noqa: E402
 from recsys.training.outer import Outer, outer_for  # noqa: E402
 

@@ -19,15 +19,6 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
-from recsys.config import ModelConfig
-from recsys.data.blocks import Block, block_schema, hash_users, stored
-from recsys.data.examples import Preprocessing
-from recsys.models.autoencoder.kernels.layout import Layout
-from recsys.models.autoencoder.kernels.network import Network
-from recsys.recommend.batch import Ranker, recommend_to_all
-from recsys.session import local_session
-=======
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -38,7 +29,6 @@ from recsys.models.autoencoder.kernels.layout import Layout  # noqa: E402
 from recsys.models.autoencoder.kernels.network import Network  # noqa: E402
 from recsys.recommend.batch import Ranker, recommend_to_all  # noqa: E402
 from recsys.session import local_session  # noqa: E402
->>>>>>> tests2
 
 RATINGS_A_USER, BLOCK_USERS = 150, 1024
 

@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from recsys.conf_folder import EXPERIMENTS
 from recsys.errors import UserError
 from spark_jobs.launcher.installation import (
     DEFAULT_EXPERIMENT,
     DEFAULT_JOB,
-    EXPERIMENTS,
     PROGRAM,
     SETTINGS,
     check_installed,

@@ -10,13 +10,8 @@ from pyspark.sql import functions as F
 
 from recsys.config import DataConfig
 from recsys.data.dataset import Dataset
-<<<<<<< HEAD
-from recsys.data.examples import Preprocessing
-from recsys.errors import ConfigError, DataError, UserError
-=======
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import ConfigError, DataError
->>>>>>> tests2
 
 # 4 users x 6 movies; nobody rated movie 60
 RATINGS = [(1, 10, 4.0), (1, 30, 0.5), (2, 20, 3.5), (2, 10, 5.0), (2, 50, 2.0), (3, 40, 1.0), (4, 10, 2.5)]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from preparing import arrays_of, run_prepare
-from recsys.models.autoencoder.kernels.network import Network
 from scipy.sparse import csr_matrix
 
 from recsys.data.blocks import block_from_row, stored

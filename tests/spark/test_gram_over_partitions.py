@@ -8,11 +8,7 @@ from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.partition import Part
 from recsys.data.preprocessing import Preprocessing
-<<<<<<< HEAD
-from recsys.models.ease.gramian import gram
-=======
 from recsys.models.ease.gramian import gramian
->>>>>>> tests2
 
 
 @pytest.mark.parametrize("user_power", [0.0, 0.25])

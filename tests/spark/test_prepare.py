@@ -11,10 +11,7 @@ from recsys.config.load import build_config
 from recsys.data.dataset import Dataset
 from recsys.data.examples import Examples
 from recsys.data.partition import partition
-<<<<<<< HEAD
-=======
 from recsys.data.preprocessing import Preprocessing
->>>>>>> tests2
 from recsys.data.rows import rating_rows
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.data.store import with_prepared_data

@@ -7,14 +7,6 @@ from recsys.training.strategies import LocalSgd
 from small_ratings import block_of
 
 from recsys.config.load import build_config
-<<<<<<< HEAD
-from recsys.data.examples import Examples, Preprocessing
-from recsys.data.partition import Part, partition_of_worker
-from recsys.data.split import TRAIN, VALIDATION
-from recsys.errors import UserError
-from recsys.evaluation.loss import mean_losses
-from recsys.evaluation.scoring import share
-=======
 from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
@@ -22,7 +14,6 @@ from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.loss import mean_losses
 from recsys.models.autoencoder.families import DenoisingAutoencoder
->>>>>>> tests2
 from recsys.models.autoencoder.kernels.engine import plan_for
 from recsys.registries import loss_named
 from recsys.training.base import TrainingData

@@ -7,14 +7,6 @@ from recsys.models.build import build_model
 
 from recsys.config.load import build_config
 from recsys.data.blocks import block_from_row
-<<<<<<< HEAD
-from recsys.data.examples import Examples, Preprocessing
-from recsys.data.partition import partition
-from recsys.data.split import TEST, TRAIN, VALIDATION
-from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.row_sampling import choose, share_of
-from recsys.evaluation.scoring import share
-=======
 from recsys.data.examples import Examples
 from recsys.data.partition import partition
 from recsys.data.preprocessing import Preprocessing
@@ -22,7 +14,6 @@ from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.row_sampling import choose, fraction_of
 from recsys.models.autoencoder.families import DenoisingAutoencoder
->>>>>>> tests2
 
 USERS = 120
 
