@@ -15,14 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def main(argv: list[str]) -> None:
     prepared, experiment, epochs, threads = argv[0], argv[1], int(argv[2]), int(argv[3])
     most = int(argv[4]) if len(argv) > 4 else 0
     os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS=str(threads))
-    sys.path.insert(0, str(ROOT))
     import keras
     import numpy as np
     import pyarrow.parquet as pq

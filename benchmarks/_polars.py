@@ -1,10 +1,10 @@
 """The data phases by polars, on one machine and without Spark: the same rows in, the same arrays out, as Parquet.
 
-    PYTHONPATH=... .venv/bin/python benchmarks/_polars.py --ratings ratings.csv --movies movies.csv --out result.json
+    python benchmarks/_polars.py --ratings ratings.csv --movies movies.csv --out result.json
 
-polars is no dependency of this project: install it anywhere and name the place in PYTHONPATH. Rows are read, joined and
-filtered by year, of repeated ratings the last is kept, and each user's movies and ratings are written as two lists in
-the order of the movies. Nothing is checked, counted or reported, as howdah does meanwhile.
+polars is no dependency of this project: `pip install polars` into the environment that this runs in. Rows are read,
+joined and filtered by year, of repeated ratings the last is kept, and each user's movies and ratings are written as two
+lists in the order of the movies. Nothing is checked, counted or reported, as howdah does meanwhile.
 """
 
 from __future__ import annotations

@@ -21,10 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one worker, one thread
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from recsys.tensorflow_env import quiet_keras  # noqa: E402
+from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
@@ -41,6 +38,8 @@ from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
 from recsys.registries import FAMILIES  # noqa: E402
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round  # noqa: E402
 from recsys.training.outer import Outer, outer_for  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
 
 WAYS = ("mean:1:0:1", "mean:1:0:4", "nesterov:0.8:0.6:1", "nesterov:0.8:0.6:4", "nesterov:0.7:0.9:4", "slowmo:1:0.6:4")
 

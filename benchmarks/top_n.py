@@ -12,25 +12,20 @@ asserted; ratios are of this run.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from recsys.data.blocks import Block, block_schema, hash_users, stored  # noqa: E402
-from recsys.data.preprocessing import Preprocessing  # noqa: E402
-from recsys.models.autoencoder.config import DaeConfig  # noqa: E402
-from recsys.models.autoencoder.families import DenoisingAutoencoder  # noqa: E402
-from recsys.models.autoencoder.kernels.layout import Layout  # noqa: E402
-from recsys.recommend.batch import Ranker, recommend_to_all  # noqa: E402
-from recsys.session import local_session  # noqa: E402
+from recsys.data.blocks import Block, block_schema, hash_users, stored
+from recsys.data.preprocessing import Preprocessing
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.families import DenoisingAutoencoder
+from recsys.models.autoencoder.kernels.layout import Layout
+from recsys.recommend.batch import Ranker, recommend_to_all
+from recsys.session import local_session
 
 RATINGS_A_USER, BLOCK_USERS = 150, 1024
 

@@ -6,16 +6,18 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from monitor.errors import MonitorError
-from monitor.sampling.sampler import INTERVAL_SECONDS
-from monitor.watch import RUN_VARIABLE, Sidecar, start_sidecar
+from monitor.extensions import write_extensions
+from monitor.sampler.loop import INTERVAL_SECONDS
+from monitor.sidecar import Sidecar, start_sidecar
 
+RUN_VARIABLE = "MONITOR_RUN"  # in a watched command: the folder that its records go to
 Listener = Callable[[dict[str, Any]], None]
 
 
@@ -82,19 +84,35 @@ _current: Recorder | None = None
 
 @contextmanager
 def record(
-    directory: str | Path | None = None, listener: Listener | None = None, *, interval: float | None = INTERVAL_SECONDS
+    directory: str | Path | None = None,
+    listener: Listener | None = None,
+    *,
+    interval: float | None = INTERVAL_SECONDS,
+    extensions: Sequence[str] = (),
 ) -> Iterator[Recorder]:
-    """Records a run into `directory`/resources: its phases, which `monitor.phase` uses too while the context lasts,
-    and what its processes and the machine do, by a sidecar every `interval` seconds (None: phases alone).
+    """Records a run: its phases, and what its processes and the machine do.
 
-    Without `directory` it joins the run that `python -m monitor watch` records this command in, and its samples;
-    MonitorError where there is none. `listener` hears every record of a phase.
+    Args:
+        directory: The run directory; records go to its folder `resources`. Without it, the run joins the one that
+            `python -m monitor watch` records this command in, and its samples.
+        listener: Is called with every record of a phase.
+        interval: Seconds between samples, which a sidecar takes; None records phases alone.
+        extensions: What a report of this run shows beside the monitor's own figures, as "module:attribute" of a
+            `monitor.Extension`.
+
+    Yields:
+        The recorder. `monitor.phase` uses it too while the context lasts.
+
+    Raises:
+        MonitorError: There is neither a directory nor a run to join.
     """
     global _current
     watched = os.environ.get(RUN_VARIABLE)
     if directory is None and not watched:
         raise MonitorError('record() without a directory is for commands below "monitor watch": name a directory')
     recorder = Recorder(Path(directory) / "resources" if directory is not None else str(watched), listener)
+    if extensions:
+        write_extensions(recorder.path.parent, extensions)
     if directory is not None and interval is not None:
         recorder.start_sampling(interval)
     before, _current = _current, recorder

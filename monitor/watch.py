@@ -1,113 +1,137 @@
-"""Starting and stopping the sidecar: a process of its own that samples this one's tree."""
+"""`monitor watch -- command`: runs a command, samples it, and ends as it did."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-import warnings
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
-from monitor.records import SAMPLES
-from monitor.sampling.procfs import PROC, Processes
-from monitor.sampling.sampler import INTERVAL_SECONDS, checked_interval
+from monitor.errors import MonitorError
+from monitor.phases import RUN_VARIABLE, Recorder
+from monitor.records import PHASES, SAMPLES
+from monitor.sampler.loop import INTERVAL_SECONDS, checked_interval
+from monitor.sampler.tree import Tree
+from monitor.sidecar import start_sidecar
+from monitor.sources import open_source
 
-RUN_VARIABLE = "MONITOR_RUN"  # in a watched command: the folder that its records go to
-_START_SECONDS = 5.0
-_STOP_SECONDS = 5.0
-
-
-class Sidecar:
-    """A sidecar process, or none where it could not be started."""
-
-    def __init__(self, process: subprocess.Popen[bytes] | None) -> None:
-        self._process = process
-        self._owner = os.getpid()
-
-    @property
-    def pid(self) -> int | None:
-        """Its pid; None where there is none."""
-        return self._process.pid if self._process else None
-
-    def stop(self, timeout: float = _STOP_SECONDS) -> None:
-        """Asks it to take a last sample and end, and waits; after `timeout` seconds it is killed. May be repeated."""
-        process = self._process
-        if process is None or os.getpid() != self._owner:  # a fork of who started it leaves it alone
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell's
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+_BY_KERNEL = 128  # si_code of a signal from the terminal, which the command got as well
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_LEFT_SECONDS = 1.0
 
 
-def start_sidecar(
-    resources: str | Path,
-    root_pid: int | None = None,
-    interval: float = INTERVAL_SECONDS,
-    *,
-    file_name: str = SAMPLES,
-) -> Sidecar:
-    """Starts a sidecar that samples `root_pid` and all below it into `resources`/`file_name` every `interval` seconds.
+def watch_command(output: str | Path, command: Sequence[str], interval: float = INTERVAL_SECONDS) -> int:
+    """Runs `command`, samples it into `output`/resources, and returns its exit code (128 + n for signal n).
 
-    Without `root_pid` it is this process, or its parent where that is the JVM of spark-submit. Returns when the first
-    sample is written. Where that does not come about, a warning says so and the job goes on unsampled. The sidecar
-    ends by itself after its root; it has its own session, so that Ctrl-C in a terminal leaves it to record the end.
+    Signals are passed on. What the command leaves running is ended. Unless the command records phases of its own
+    (`monitor.record()` in it needs no folder), the whole of it is one phase, "command". MonitorError where
+    `output` has samples already or cannot be written.
     """
     checked_interval(interval)
-    folder = Path(resources).resolve()
-    if not (PROC / "self" / "stat").exists():
-        return _without("there is no /proc on this system")
-    root = _default_root() if root_pid is None else root_pid
-    path = folder / file_name
+    if sys.platform != "linux":
+        raise MonitorError("watch needs Linux: use monitor.record() in the program, or run the command without watch")
+    if not command:
+        raise MonitorError("no command: put it behind --, as in: watch --output RUN -- python job.py")
+    resources = _prepare(Path(output))
+    if shutil.which(command[0]) is None:
+        exists = "/" in command[0] and Path(command[0]).exists()
+        print(f"monitor: {command[0]}: {'not executable' if exists else 'not found'}", file=sys.stderr)
+        return NOT_EXECUTABLE if exists else NOT_FOUND
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # orphans below come here: their time counts, and they are ended
+    sidecar = start_sidecar(resources, os.getpid(), interval)
+    recorder = Recorder(resources)
+    started, began = datetime.now(timezone.utc), time.monotonic()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        before = path.stat().st_size if path.exists() else 0
-        process = subprocess.Popen(
-            [sys.executable, "-m", "monitor", "watch", "--resources", str(folder), "--root", str(root),
-             "--interval", str(interval), "--file", file_name],
-            env=_environment(), cwd="/", start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        code = _run(command, {**os.environ, RUN_VARIABLE: str(resources)})
     except OSError as error:
-        return _without(str(error))
-    end = time.monotonic() + _START_SECONDS
-    while not _has_sample(path, before):
-        if process.poll() is not None:
-            return _without(f"the sidecar ended at once (exit code {process.returncode})")
-        if time.monotonic() > end:
-            warnings.warn(f"monitor: no sample in {_START_SECONDS:g} s; they may come late", stacklevel=2)
-            break
-        time.sleep(0.01)
-    return Sidecar(process)
+        print(f"monitor: {command[0]}: {error.strerror}", file=sys.stderr)
+        code = NOT_EXECUTABLE
+    seconds = time.monotonic() - began
+    if not (resources / PHASES).exists():
+        recorder.add_phase("command", started, began, seconds, "failed" if code else "done")
+    _end_rest(sidecar.pid)
+    sidecar.stop()
+    entry = {
+        "status": "failed" if code else "succeeded",
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": list(command),
+        "exit_code": code,
+        "seconds": round(seconds, 1),
+    }
+    with contextlib.suppress(OSError):  # a full disk is no failure of the command
+        (Path(output) / "run.json").write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+    return code
 
 
-def _without(why: str) -> Sidecar:
-    warnings.warn(f"monitor: nothing is sampled: {why}", stacklevel=3)
-    return Sidecar(None)
-
-
-def _default_root() -> int:
-    parent = os.getppid()
-    return parent if "org.apache.spark.deploy.SparkSubmit" in Processes().command(parent) else os.getpid()
-
-
-def _environment() -> dict[str, str]:
-    """With this package importable, be it a folder or in an archive, and nothing else of ours in front of it."""
-    place = str(Path(__file__).absolute().parent.parent)
-    return {**os.environ, "PYTHONPATH": place, "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def _has_sample(path: Path, start: int) -> bool:
-    """Whether a whole sample was appended after byte `start`."""
+def _prepare(output: Path) -> Path:
+    resources = (output / "resources").resolve()
+    if (resources / SAMPLES).exists() or (resources / PHASES).exists():
+        raise MonitorError(f"--output {output}: has a run's samples already: name a new directory")
     try:
-        with path.open("rb") as file:
-            file.seek(start)
-            return any(line.startswith(b'{"event":"sample"') and line.endswith(b"\n") for line in file)
-    except FileNotFoundError:
-        return False
+        resources.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MonitorError(f"--output {output}: cannot be written: {error.strerror}: name another") from None
+    return resources
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> int:
+    """The command's exit code, with signals passed on and orphans reaped meanwhile."""
+    awaited = (*_PASSED_ON, signal.SIGCHLD)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+    try:
+        child = subprocess.Popen(
+            command, env=environment, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        )
+        while True:
+            code = _reap(child.pid)
+            if code is not None:
+                child.returncode = code
+                return code
+            received = signal.sigwaitinfo(awaited)
+            if received.si_signo != signal.SIGCHLD and received.si_code != _BY_KERNEL:
+                os.kill(child.pid, received.si_signo)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _reap(pid: int) -> int | None:
+    """Takes over the time of all children that ended; the exit code if `pid` was among them."""
+    code = None
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == pid:
+                exit_code = os.waitstatus_to_exitcode(ended[1])
+                code = exit_code if exit_code >= 0 else 128 - exit_code
+    return code
+
+
+def _end_rest(sidecar_pid: int | None) -> None:
+    """Ends what the command left running: first asked, then killed."""
+    source = open_source()
+    end = time.monotonic() + _LEFT_SECONDS
+    asked: set[int] = set()
+    while True:
+        tree = Tree(os.getpid(), source)
+        tree.look()
+        left = {pid for pid, _ in tree.members} - {os.getpid(), sidecar_pid}
+        _reap(0)
+        if not left:
+            return
+        late = time.monotonic() > end
+        for pid in left if late else left - asked:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+        asked |= left
+        if time.monotonic() > end + 1:  # not ours to kill
+            return
+        time.sleep(0.02)

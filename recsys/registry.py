@@ -1,7 +1,7 @@
 """Registries: what a name in the settings stands for. A new entry is one file and one line.
 
 An entry comes from this package (a table of paths), from an installed package (an entry point of the registry's group),
-or from the settings themselves (`package.module:Class`).
+or from the settings themselves (`package.module:Class` or `folder/file.py:Class`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import importlib.util
+import sys
 from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from recsys.errors import ConfigError
@@ -64,23 +68,43 @@ class Registry(Generic[T]):
 
 
 def import_path(path: str, setting: str) -> type:
-    """What `package.module:name` names.
+    """What `package.module:name` or `folder/file.py:name` names.
 
     Args:
-        path: the module and, behind a colon, the name in it.
+        path: the module or the file and, behind a colon, the name in it.
         setting: the setting that holds the path, for messages.
 
     Raises:
         ConfigError: the module cannot be imported, or has nothing of that name.
     """
-    module_name, _, attribute = path.partition(":")
+    source, _, attribute = path.rpartition(":")
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(
-            f"{setting}: {module_name} cannot be imported: {error}: install it, or mend the path"
-        ) from None
+        module = _import_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+    except (ImportError, OSError) as error:
+        why = f"{source} cannot be imported: {error}"
+        raise ConfigError(f"{setting}: {why}: install it, or mend the path") from None
     if not attribute or not hasattr(module, attribute):
-        raise ConfigError(f"{setting}: {module_name} has no {attribute!r}: write package.module:name")
+        raise ConfigError(f"{setting}: {source} has no {attribute!r}: write package.module:name")
     found: type = getattr(module, attribute)
     return found
+
+
+def _import_file(path: Path) -> ModuleType:
+    """The module in a file, under the file's own name, as if its folder had been on the path."""
+    path = path.resolve()
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        if getattr(known, "__file__", None) == str(path):
+            return known
+        raise ImportError(f"a module named {path.stem} is imported already: give the file another name")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError("there is no such file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module

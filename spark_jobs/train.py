@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import monitor
 from recsys.api import evaluate, examples_of, fit, forget_checkpoints
 from recsys.config.load import write_config
 from recsys.data.dataset import Dataset
@@ -14,7 +13,8 @@ from recsys.recommend.sample import find_user, recommendation, render, sample_us
 from recsys.recommend.saved import load_recommender
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.memory_check import check_memory, check_memory_early
-from spark_jobs.run.messages import describe_data, describe_epoch, describe_metrics, describe_source
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_source
+from spark_jobs.run.report_sections import plot_losses
 
 
 def run_train(run: Run) -> None:
@@ -39,11 +39,11 @@ def run_train(run: Run) -> None:
             dataset,
             config,
             output=run.path,
-            on_progress=lambda progress: run.say(describe_epoch(progress)),
+            on_progress=lambda progress: run.say(str(progress)),
             on_message=run.say,
             before_training=check_memory,
         )
-    run.draw("the loss curve", lambda: monitor.plot_losses(run.path))  # what drawing costs is no phase's
+    run.draw("the loss curve", lambda: plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": model.epoch.epoch if model.epoch else None}

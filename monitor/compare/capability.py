@@ -103,7 +103,7 @@ def read_capability(folder: str | Path) -> Capability | None:
 def _start(processes: int, megabytes: int) -> list[subprocess.Popen[str]]:
     environment = {**os.environ, **dict.fromkeys(_SINGLE, "1")}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, "-m", "monitor.compare.capability", str(megabytes)]
+    command = [sys.executable, "-c", f"from monitor.compare.capability import serve; serve({megabytes})"]
     return [
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
@@ -131,7 +131,7 @@ def _line(child: subprocess.Popen[str]) -> str:
     return line
 
 
-def _serve(megabytes: int) -> None:
+def serve(megabytes: int) -> None:
     """One process: says that it is warm, then answers each line of its input with a rate."""
     import numpy as np
 
@@ -153,7 +153,3 @@ def _serve(megabytes: int) -> None:
             run()
             times += 1
         print(times * amount / seconds, flush=True)
-
-
-if __name__ == "__main__":
-    _serve(int(sys.argv[1]))

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.compare.capability import Capability
 from monitor.compare.runs import Column, wall_seconds
-from monitor.compare.speedup import Spread, serial_fraction, spread
-from monitor.report.cost import TOTAL, PhaseCost
-from monitor.report.runfiles import RunFiles
+from monitor.cost.phase_costs import TOTAL, PhaseCost
+from monitor.cost.run_files import RunFiles
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Repeated measurements: the middle one, the extremes, and the sample standard deviation (None of fewer than 2)."""
+
+    middle: float
+    low: float
+    high: float
+    deviation: float | None
+    count: int
+
+
+def spread(values: Iterable[float | None]) -> Spread | None:
+    """The spread of what is known; None of nothing."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    deviation = statistics.stdev(known) if len(known) > 1 else None
+    return Spread(statistics.median(known), min(known), max(known), deviation, len(known))
+
+
+def serial_fraction(speedup: float, times_workers: float) -> tuple[float | None, str]:
+    """The part of the baseline's time that Amdahl's law takes for serial, and why there is none where it is None.
+
+    S = 1 / (f + (1 - f) / W) gives f = (W / S - 1) / (W - 1), with `times_workers` = W: how many times as many
+    workers (or how many times what the baseline could use). It lies in 0 to 1 only where 1 <= S <= W.
+    """
+    if times_workers <= 1:
+        return None, "nothing more was there to be used than by the baseline"
+    if speedup < 1:
+        return None, "slower than the baseline"
+    if speedup > times_workers:
+        return None, f"faster than {times_workers:.3g} times, which Amdahl's law has no fraction for"
+    return (times_workers / speedup - 1) / (times_workers - 1), ""
 
 
 @dataclass(frozen=True)
@@ -42,23 +77,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Losses:
-    """A row of the paper's table 2, spreads over repeats; divergence = (test - train) / train."""
-
-    column: int
-    train: Spread | None
-    test: Spread | None
-    divergence: Spread | None
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Columns beside each other; a row for every phase and column, the total last."""
 
     columns: tuple[Column, ...]
     phases: tuple[str, ...]
     rows: tuple[Row, ...]
-    losses: tuple[Losses, ...]
     capability: Capability | None
 
     def row(self, phase: str, column: int) -> Row:
@@ -80,15 +104,14 @@ class Comparison:
 
 def compare_columns(columns: Sequence[Column], capability: Capability | None = None) -> Comparison:
     """All figures; only phases that ended well count."""
-    bare = Comparison(tuple(columns), _phases(columns), (), (), capability)
+    bare = Comparison(tuple(columns), _phases(columns), (), capability)
     rows: list[Row] = []
     for phase in (*bare.phases, TOTAL):
         for number in range(len(columns)):
             base = bare.baseline(number)
             row = _measured(phase, number, columns[number])
             rows.append(row if base == number else _against(row, _measured(phase, base, columns[base]), bare))
-    losses = tuple(_losses(number, column) for number, column in enumerate(columns))
-    return Comparison(bare.columns, bare.phases, tuple(rows), losses, capability)
+    return Comparison(bare.columns, bare.phases, tuple(rows), capability)
 
 
 def _phases(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -157,12 +180,7 @@ def machine_speedup(capability: Capability | None, workers: int, base_workers: i
     return many / few if many and few else None
 
 
-def _losses(number: int, column: Column) -> Losses:
-    told = [(run.metrics or {}).get("reconstruction") or {} for run in column.runs]
-    train, test = [[_number(one.get(name)) for one in told] for name in ("train", "test")]
-    gaps = [(b - a) / a if a and b is not None else None for a, b in zip(train, test, strict=True)]
-    return Losses(number, spread(train), spread(test), spread(gaps))
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def column_name(comparison: Comparison, number: int) -> str:
+    """A column in a few letters: its workers, such as 8W, or its label where it has none."""
+    column = comparison.columns[number]
+    return column.label if column.workers is None else f"{column.workers}W"

@@ -1,22 +1,24 @@
-"""The runs of a grid as a table: a row a run with its settings, how it ended, what it took and what that costs."""
+"""The runs of a grid as a table and as pictures."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitor.compare.runs import wall_seconds
-from monitor.compare.tables import Table
+from monitor.compare.comparison import Spread, spread
+from monitor.compare.fields import PLAIN, ComparisonFields, GridColumn, Table
+from monitor.compare.runs import find_fields, short_key, wall_seconds
+from monitor.cost.run_files import RunFiles, read_run
 from monitor.errors import MonitorError
-from monitor.report.figures import UNKNOWN
-from monitor.report.runfiles import RunFiles, read_run
+from monitor.formatting import UNKNOWN, counted
+from monitor.plots import canvas
 
 GRID = "grid.csv"
-TRAINING = "model_training"
 SUCCEEDED, FAILED = "succeeded", "failed"
 
 
@@ -49,29 +51,29 @@ def grid_run(
 ) -> GridRun:
     """The row of a run that has ended."""
     try:
-        figures = run_figures(read_run(path), workers, prices)
+        run = read_run(path)
+        figures = run_figures(run, workers, prices, find_fields([run]))
     except MonitorError:  # it failed before it had a phase
         figures = {}
     return GridRun(path.name, dict(settings), workers, repeat, status, " ".join(reason.split()), figures)
 
 
-def run_figures(run: RunFiles, workers: int, prices: Prices) -> dict[str, float]:
-    """Wall time, training time, memory, CPU time, metrics and cost of a run, as far as they are known.
+def run_figures(run: RunFiles, workers: int, prices: Prices, fields: ComparisonFields = PLAIN) -> dict[str, float]:
+    """The figures of a run as far as they are known.
 
     core_hours: wall time times the cores that were set aside, one a worker but no more than there are. gb_hours: wall
-    time times peak memory. cost: both times their prices.
+    time times peak memory. cost: both times their prices. `fields` add wall times of phases, and figures of their own.
     """
     total = run.costs.total
     hours = wall_seconds(run) / 3600
     cores = min(workers, run.timeline.cores) if run.timeline.cores else workers
-    training = next((row for row in run.costs.phases if row.phase == TRAINING and row.status == "done"), None)
     peak = total.pss_peak_bytes
     known: dict[str, float | None] = {
         "wall_seconds": round(hours * 3600, 3),
-        "training_seconds": training.wall_seconds if training else None,
+        **{name: _phase_seconds(run, phase) for name, phase in fields.phase_seconds.items()},
         "pss_peak_bytes": peak,
         "cpu_seconds": total.cpu_seconds,
-        **dict(_metrics(run.metrics or {})),
+        **fields.figures(run),
         "core_hours": hours * cores,
         "gb_hours": None if peak is None else hours * peak / 1e9,
     }
@@ -80,17 +82,9 @@ def run_figures(run: RunFiles, workers: int, prices: Prices) -> dict[str, float]
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _metrics(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The model's own figures: losses, errors, and ranking figures by their mean."""
-    losses = metrics.get("reconstruction") or {}
-    for name, key in (("train", "train_loss"), ("test", "test_loss"), ("divergence", "divergence")):
-        if isinstance(losses.get(name), int | float):
-            yield key, losses[name]
-    for part in ("rating_prediction", "ranking"):
-        for key, value in ((metrics.get(part) or {}).get("model") or {}).items():
-            number = value.get("mean") if isinstance(value, Mapping) else value
-            if isinstance(number, int | float):
-                yield key, number
+def _phase_seconds(run: RunFiles, phase: str) -> float | None:
+    rows = (row for row in run.costs.phases if row.phase == phase and row.status == "done")
+    return next((row.wall_seconds for row in rows), None)
 
 
 def grid_csv(runs: Sequence[GridRun], keys: Sequence[str]) -> str:
@@ -118,37 +112,31 @@ def write_grid(runs: Sequence[GridRun], keys: Sequence[str], folder: Path) -> Pa
     return path
 
 
-def grid_table(runs: Sequence[GridRun], keys: Sequence[str]) -> Table:
+def grid_table(runs: Sequence[GridRun], keys: Sequence[str], fields: ComparisonFields = PLAIN) -> Table:
     """What fits a page of it."""
-    shown = (
-        ("wall_seconds", "wall s", 1, 1.0),
-        ("training_seconds", "training s", 1, 1.0),
-        ("cpu_seconds", "CPU s", 1, 1.0),
-        ("pss_peak_bytes", "peak GB", 2, 1e9),
-        ("test_loss", "test loss", 6, 1.0),
-        ("divergence", "divergence %", 2, 0.01),
-        ("rmse", "RMSE", 4, 1.0),
-        *((name, name, 4, 1.0) for name in _ranking(runs)),
-        ("cost", "cost", 6, 1.0),
-    )
+    more = fields.grid_columns(list(dict.fromkeys(name for run in runs for name in run.figures)))
+    shown = [
+        GridColumn("wall_seconds", "wall s", 1),
+        *(column for column in more if column.name in fields.phase_seconds),
+        GridColumn("cpu_seconds", "CPU s", 1),
+        GridColumn("pss_peak_bytes", "peak GB", 2, 1e9),
+        *(column for column in more if column.name not in fields.phase_seconds),
+        GridColumn("cost", "cost", 6),
+    ]
     varied = [key for key in keys if key != "workers"]
     rows = [
         (
             run.name,
             *[str(run.settings.get(key, UNKNOWN)) for key in varied],
             str(run.workers),
-            *[_cell(run.figures.get(name), digits, size) for name, _, digits, size in shown],
+            *[_cell(run.figures.get(column.name), column.digits, column.divisor) for column in shown],
             run.status if run.status == SUCCEEDED else f"{run.status}: {run.reason}",
         )
         for run in runs
     ]
-    columns = ("run", *varied, "workers", *[title for _, title, _, _ in shown], "status")
-    about = "Cost is core-hours and GB-hours times the prices of the settings' table [cost]."
+    columns = ("run", *varied, "workers", *[column.title for column in shown], "status")
+    about = "Cost is core-hours and GB-hours times their prices."
     return Table("All runs of the grid", columns, tuple(rows), about)
-
-
-def _ranking(runs: Sequence[GridRun]) -> list[str]:
-    return [name for name in dict.fromkeys(key for run in runs for key in run.figures) if name.startswith("ndcg@")]
 
 
 def _cell(value: float | None, digits: int, size: float) -> str:
@@ -157,3 +145,120 @@ def _cell(value: float | None, digits: int, size: float) -> str:
 
 def _rounded(value: float | None) -> object:
     return "" if value is None else float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+_PANELS = (
+    ("wall_seconds", "wall time (s)", 1.0),
+    ("pss_peak_bytes", "peak memory (GB, PSS)", 1e9),
+    ("cost", "cost", 1.0),
+)
+_LINES = ("-", "--", ":", "-.")
+_MOST_LINES = 24
+
+
+def plot_grid(runs: Sequence[GridRun], keys: Sequence[str], folder: Path) -> list[canvas.Picture]:
+    """Draws one picture a key that takes more than one value, grid-KEY.png."""
+    pictures = []
+    for key in keys:
+        figure = grid_figure(runs, keys, key)
+        if figure is None:
+            continue
+        path = folder / f"grid-{re.sub(r'[^A-Za-z0-9_.-]+', '-', key)}.png"
+        canvas.save(figure, path)
+        failed = sum(run.status != SUCCEEDED for run in runs)
+        text = f"Wall time, peak memory and cost of {counted(len(runs), 'run')} against {key}"
+        text += f"; {counted(failed, 'run')} failed." if failed else "."
+        pictures.append(canvas.Picture(path, f"Against {key}", text))
+    return pictures
+
+
+def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
+    """Three panels over the values of `key`; a cross at the bottom is a run that failed. None of one value."""
+    values = list(dict.fromkeys(_value(run, key) for run in runs))
+    if len(values) < 2:
+        return None
+    places = _places(values)
+    if _is_numeric(values):
+        values.sort(key=places.__getitem__)
+    lines: dict[str, list[GridRun]] = {}
+    for run in runs:
+        others = [f"{short_key(one)}={_value(run, one)}" for one in keys if one != key and _varies(runs, one)]
+        lines.setdefault(", ".join(others), []).append(run)
+    figure = canvas.new_figure(11, 4.4 + 0.22 * (min(len(lines), _MOST_LINES) // 4))
+    panels = figure.subplots(1, 3)
+    for axes, (name, title, size) in zip(panels, _PANELS, strict=True):
+        for number, (label, members) in enumerate(list(lines.items())[:_MOST_LINES]):
+            look = {
+                "color": canvas.HOST_COLOURS[number % len(canvas.HOST_COLOURS)],
+                "linestyle": _LINES[number // len(canvas.HOST_COLOURS) % len(_LINES)],
+            }
+            _line(axes, members, key, places, (name, size), canvas.literal(canvas.shorten(label, 46)), look)
+        _crosses(axes, runs, key, places)
+        axes.set_title(title, fontsize="medium")
+        known = [value / size for run in runs if (value := run.figures.get(name)) is not None]
+        axes.set_ylim(0, 1.08 * max(known, default=0) or 1)
+        axes.margins(x=0.08)
+        ticks = [places[value] for value in values]
+        axes.set_xticks(ticks, [canvas.literal(canvas.shorten(str(value), 16)) for value in values])
+        if sum(len(str(value)) for value in values) > 28:
+            axes.tick_params(axis="x", labelrotation=30)
+        axes.set_xlabel(canvas.literal(key))
+        axes.grid(alpha=0.25)
+        if not any(run.figures.get(name) is not None for run in runs):
+            axes.text(0.5, 0.5, "unknown", transform=axes.transAxes, ha="center", color="#6b6b6b")
+    canvas.legend_below(figure, panels)
+    return figure
+
+
+def _line(
+    axes: Any,
+    members: Sequence[GridRun],
+    key: str,
+    places: Mapping[Any, float],
+    what: tuple[str, float],
+    label: str,
+    look: Mapping[str, Any],
+) -> None:
+    name, size = what
+    points: list[tuple[float, Spread]] = []
+    for value in sorted(dict.fromkeys(_value(run, key) for run in members), key=places.__getitem__):
+        good = [run for run in members if _value(run, key) == value and run.status == SUCCEEDED]
+        found = spread(run.figures.get(name) for run in good)
+        if found:
+            points.append((places[value], found))
+    if points:
+        middles = [one.middle / size for _, one in points]
+        low = [(one.middle - one.low) / size for _, one in points]
+        high = [(one.high - one.middle) / size for _, one in points]
+        axes.errorbar(
+            [x for x, _ in points], middles, yerr=[low, high], marker="o", markersize=5, capsize=3, linewidth=1.6,
+            label=label or None, **look,
+        )  # fmt: skip
+
+
+def _crosses(axes: Any, runs: Sequence[GridRun], key: str, places: Mapping[Any, float]) -> None:
+    failed = sorted({places[_value(run, key)] for run in runs if run.status != SUCCEEDED})
+    if failed:
+        axes.plot(
+            failed, [0.03] * len(failed), transform=axes.get_xaxis_transform(), linestyle="", marker="x",
+            color=canvas.LIMIT_COLOUR, markersize=9, markeredgewidth=2, label="failed", zorder=5,
+        )  # fmt: skip
+
+
+def _value(run: GridRun, key: str) -> Any:
+    return run.workers if key == "workers" else run.settings.get(key)
+
+
+def _varies(runs: Sequence[GridRun], key: str) -> bool:
+    return len({repr(_value(run, key)) for run in runs}) > 1
+
+
+def _places(values: Sequence[Any]) -> dict[Any, float]:
+    """Numbers stand where they are, anything else in the order given."""
+    if _is_numeric(values):
+        return {value: float(value) for value in values}
+    return {value: float(number) for number, value in enumerate(values)}
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

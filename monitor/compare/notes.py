@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monitor.compare.comparison import Comparison
-from monitor.report.cost import TOTAL
-from monitor.report.figures import listed
+from monitor.cost.phase_costs import TOTAL
+from monitor.formatting import listed
 
 BUSY = 0.5  # of the cores: from there on other work spoils a measurement
 MOST_PANELS = 24
@@ -53,7 +53,7 @@ def _without_samples(comparison: Comparison) -> list[str]:
     without = [run.name for column in comparison.columns for run in column.runs if not run.timeline.hosts]
     if not without:
         return []
-    return [f"No samples of {listed(without, 12)}: only wall times and losses are known."]
+    return [f"No samples of {listed(without, 12)}: only wall times are known."]
 
 
 def _alone(comparison: Comparison) -> list[str]:
@@ -66,7 +66,7 @@ def _alone(comparison: Comparison) -> list[str]:
 def _machine(comparison: Comparison) -> list[str]:
     capability = comparison.capability
     if capability is None:
-        return ["What this machine can give was not measured: ./spark-submit.sh compare does."]
+        return ["What this machine can give was not measured: monitor.compare.measure_capability does."]
     hosts = {host.host for column in comparison.columns for run in column.runs for host in run.timeline.hosts}
     if hosts and capability.host not in hosts:
         return [f"What the machine gives was measured on {capability.host}, the runs were on {listed(sorted(hosts))}."]

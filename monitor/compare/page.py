@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 from monitor.compare.comparison import Comparison
+from monitor.compare.fields import ComparedPart, ComparisonSection, Table
 from monitor.compare.notes import highlights, warnings
 from monitor.compare.runs import Column, wall_seconds
-from monitor.compare.tables import METHOD, Table, capability_table, cost_tables, loss_table, speedup_tables
+from monitor.compare.tables import METHOD, capability_table, cost_tables, speedup_tables
+from monitor.cost.phase_costs import TOTAL
+from monitor.formatting import UNKNOWN, counted, duration, listed
 from monitor.plots import Picture
-from monitor.report.cost import TOTAL
-from monitor.report.figures import UNKNOWN, counted, duration, listed
-from monitor.report.markup import Html, joined, table, tag
-from monitor.report.page_style import PAGE, STYLE
+from monitor.report.markup import PAGE, STYLE, Html, figure, joined, table, tag
 
 
 def compare_page(
@@ -24,11 +22,19 @@ def compare_page(
     title: str,
     gains: Sequence[Picture],
     panels: Sequence[Picture],
-    losses: Picture | None,
+    more: Sequence[tuple[ComparisonSection, ComparedPart]] = (),
     grid: tuple[Table, Sequence[Picture]] | None = None,
 ) -> str:
-    """The page: pictures of wall times and speed-ups, of phases side by side, of losses, and of a grid."""
-    told = loss_table(comparison)
+    """The page of a comparison.
+
+    Args:
+        comparison: The figures.
+        title: The page's title.
+        gains: Pictures of wall times and speed-ups.
+        panels: Pictures of phases side by side.
+        more: Sections of extensions.
+        grid: The table and the pictures of a grid.
+    """
     capability = capability_table(comparison)
     by_variant = [_table(one, total=True) for one in speedup_tables(comparison)]
     costs = [_table(one, total=True) for one in cost_tables(comparison)]
@@ -40,11 +46,15 @@ def compare_page(
         ("costs", "Cost by phase", joined(costs)),
         ("grid", "Grid", _grid(*grid) if grid else None),
         ("phases", "Phases side by side", joined([tag("p", intro), *map(_figure, panels)]) if panels else None),
-        ("losses", "Losses", joined([_table(told) if told else None, _figure(losses) if losses else None])),
         ("machine", "What this machine gives", _table(capability) if capability else None),
         ("runs", "Runs", _runs(comparison)),
         ("method", "How figures came about", tag("ul", *[tag("li", one) for one in METHOD])),
     ]
+    for section, part in more:
+        names = [name for name, _, _ in sections]
+        at = names.index(section.after) + 1 if section.after in names else len(sections)
+        shown = [_table(part.table) if part.table else None, _figure(part.picture) if part.picture else None]
+        sections.insert(at, (section.name, section.title, joined(shown)))
     there = [(key, name, part) for key, name, part in sections if part]
     body = [tag("section", tag("h2", name, id=key), part, aria_labelledby=key) for key, name, part in there]
     made = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
@@ -91,8 +101,8 @@ def _commit(column: Column) -> str:
     return str(column.settings.get("commit") or UNKNOWN)
 
 
-def _grid(told: Table, pictures: Sequence[Picture]) -> Html:
-    return joined([*[_figure(one) for one in pictures], _table(told)])
+def _grid(runs: Table, pictures: Sequence[Picture]) -> Html:
+    return joined([*map(_figure, pictures), _table(runs)])
 
 
 def _table(one: Table, total: bool = False) -> Html:
@@ -101,12 +111,4 @@ def _table(one: Table, total: bool = False) -> Html:
 
 
 def _figure(picture: Picture) -> Html:
-    data = picture.path.read_bytes()
-    size: dict[str, Any] = {
-        "width": int.from_bytes(data[16:20], "big"),
-        "height": int.from_bytes(data[20:24], "big"),
-    }
-    source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    box = {"class_": "wide scroll", "tabindex": "0", "role": "region", "aria_label": picture.title}
-    image = tag("img", src=source, alt=picture.text, **size)
-    return tag("figure", tag("div", image, **box), tag("figcaption", picture.text))
+    return figure(picture, "wide scroll")

@@ -9,12 +9,12 @@ from typing import Any
 
 from monitor.compare.comparison import Comparison
 from monitor.compare.runs import Column
+from monitor.cost.curves import Memory, Rate, memory_curve, rate_curve
+from monitor.cost.phase_costs import TOTAL
+from monitor.cost.run_files import RunFiles
+from monitor.cost.timeline import Span
+from monitor.formatting import gigabytes, percent, seconds
 from monitor.plots import canvas
-from monitor.report.cost import TOTAL
-from monitor.report.curves import Memory, Rate, memory_curve, rate_curve
-from monitor.report.figures import gigabytes, percent, seconds
-from monitor.report.runfiles import RunFiles
-from monitor.report.timeline import Span
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from monitor.compare.comparison import Comparison, Row, machine_speedup
+from monitor.compare.comparison import Comparison, Row, column_name, machine_speedup
+from monitor.cost.phase_costs import TOTAL
+from monitor.formatting import listed, seconds
 from monitor.plots import canvas
-from monitor.report.cost import TOTAL
-from monitor.report.figures import listed, seconds
-
-_MOST_VARIANTS = 6
 
 
 def plot_speedups(comparison: Comparison, variant: str, path: Path) -> canvas.Picture | None:
@@ -27,7 +25,7 @@ def plot_speedups(comparison: Comparison, variant: str, path: Path) -> canvas.Pi
         colour = canvas.HOST_COLOURS[place % len(canvas.HOST_COLOURS)]
         rows = [comparison.row(phase, number) for phase in phases]
         at = [index + (place - (len(columns) - 1) / 2) * thick for index in range(len(phases))]
-        _bars(times, at, rows, thick, colour, f"{_short(comparison, number)}")
+        _bars(times, at, rows, thick, colour, f"{canvas.literal(column_name(comparison, number))}")
         if place:
             known = [(y, row) for y, row in zip(at, rows, strict=True) if row.speedup is not None]
             gains.barh([y for y, _ in known], [row.speedup for _, row in known], thick * 0.9, color=colour)
@@ -85,7 +83,7 @@ def _limits(axes: Any, comparison: Comparison, columns: Sequence[int], phases: S
             label=f"the machine at {most}W: {machine:.2f}",
         )  # fmt: skip
         highest = max(highest, machine)
-    axes.set(xlabel=f"speed-up over {_short(comparison, columns[0])}", xlim=(0, highest * 1.22))
+    axes.set(xlabel=f"speed-up over {canvas.literal(column_name(comparison, columns[0]))}", xlim=(0, highest * 1.22))
     axes.grid(axis="x", alpha=0.25)
 
 
@@ -126,73 +124,6 @@ def plot_scaling(comparison: Comparison, path: Path) -> canvas.Picture | None:
     return canvas.Picture(
         path, "Scaling", f"Speed-up of the whole run at {listed([f'{one}W' for one in ordered], 12)}."
     )
-
-
-def plot_loss_curves(comparison: Comparison, path: Path) -> canvas.Picture | None:
-    """Training (solid) and validation loss (dashed) by epoch of all runs, a panel a variant; None without an epoch."""
-    variants = {
-        name: columns
-        for name, columns in list(comparison.variants.items())[:_MOST_VARIANTS]
-        if any(run.history for number in columns for run in comparison.columns[number].runs)
-    }
-    if not variants:
-        return None
-    from matplotlib.ticker import MaxNLocator
-
-    wide = min(3, len(variants))
-    high = -(-len(variants) // wide)
-    figure = canvas.new_figure(max(7.0, 4.2 * wide), 0.9 + 3.5 * high)
-    grid = figure.subplots(high, wide, squeeze=False, sharex=True, sharey=True)
-    panels = [one for row in grid for one in row]
-    for panel, (name, columns) in zip(panels, variants.items(), strict=False):
-        for place, number in enumerate(columns):
-            _losses(panel, comparison, number, canvas.HOST_COLOURS[place % len(canvas.HOST_COLOURS)])
-        panel.set_title(canvas.literal(canvas.shorten(name, 40)), fontsize="medium")
-        panel.grid(alpha=0.25)
-        panel.tick_params(labelbottom=True)
-        panel.set_xlabel("epoch")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if panels[0].get_xlim()[1] - panels[0].get_xlim()[0] < 1:  # a single epoch
-        panels[0].set_xlim(0.5, 1.5)
-    for panel in panels[len(variants) :]:
-        panel.set_axis_off()
-    for row in grid:
-        row[0].set_ylabel("loss of the master model")
-    canvas.legend_below(figure, panels)
-    canvas.save(figure, path)
-    labels = [comparison.columns[number].label for columns in variants.values() for number in columns]
-    text = f"Training (solid) and validation loss (dashed) by epoch, on equal axes: {listed(labels, 12)}."
-    return canvas.Picture(path, "Losses by epoch", text)
-
-
-def _losses(axes: Any, comparison: Comparison, number: int, colour: str) -> None:
-    column = comparison.columns[number]
-    for run in column.runs:
-        alone = run is column.middle
-        for kind, line in (("train", "-"), ("validation", "--")):
-            points = _points(run.history, f"{kind}_loss")
-            if points:
-                axes.plot(
-                    *zip(*points, strict=True), color=colour, linestyle=line, linewidth=1.6 if alone else 0.8,
-                    alpha=1 if alone else 0.3, marker="o" if len(points) < 3 else None, markersize=5,
-                    markerfacecolor=colour if kind == "train" else "white",
-                    label=f"{_short(comparison, number)} {kind}" if alone else None,
-                )  # fmt: skip
-
-
-def _points(history: Sequence[dict[str, str]], name: str) -> list[tuple[int, float]]:
-    points = []
-    for row in history:
-        try:
-            points.append((int(row["epoch"]), float(row[name])))
-        except (KeyError, ValueError):
-            continue
-    return points
-
-
-def _short(comparison: Comparison, number: int) -> str:
-    column = comparison.columns[number]
-    return canvas.literal(column.label) if column.workers is None else f"{column.workers}W"
 
 
 def _high(row: Row) -> float:

@@ -8,18 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor.compare.fields import PLAIN, ComparisonFields
+from monitor.cost.run_files import RunFiles
 from monitor.errors import MonitorError
-from monitor.report.runfiles import RunFiles
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-WORKERS = "training.workers"
-# what does not change how a run goes
-_ASIDE = ("name", "data.data_dir", "cost.")
-_YEARS = ("data.year_from", "data.year_to")
+from monitor.extensions import find_extensions
 
 
 @dataclass(frozen=True)
@@ -44,53 +36,59 @@ class Column:
 
 
 def wall_seconds(run: RunFiles) -> float:
-    """What the whole run took: as the job says, otherwise from its first record to its last."""
-    told = (run.ended or {}).get("seconds")
-    return float(told) if isinstance(told, int | float) else run.costs.total.wall_seconds
+    """What the whole run took: as run.json says, otherwise from its first record to its last."""
+    seconds = (run.ended or {}).get("seconds")
+    return float(seconds) if isinstance(seconds, int | float) else run.costs.total.wall_seconds
 
 
 def find_runs(paths: Sequence[str | Path]) -> list[Path]:
-    """The runs that are named; a directory that the job compare left stands for the runs in it."""
+    """The runs that are named; a directory with a folder `runs` stands for the runs in that."""
     found: list[Path] = []
     for path in map(Path, paths):
         inner = path / "runs"
         if (path / "resources").is_dir() or not inner.is_dir():
             found.append(path)
             continue
-        found += [one for one in sorted(inner.iterdir()) if (one / "resources").is_dir()]
+        found += [run for run in sorted(inner.iterdir()) if (run / "resources").is_dir()]
     unique = list({path.resolve(): path for path in found}.values())
     if not unique:
-        raise MonitorError("no run to compare: name run directories, or one that ./spark-submit.sh compare left")
+        raise MonitorError("no run to compare: name run directories, or a directory whose folder runs/ holds them")
     return unique
+
+
+def find_fields(runs: Sequence[RunFiles]) -> ComparisonFields:
+    """What the settings of these runs mean: as the first extension says that is about comparisons."""
+    for run in runs:
+        for extension in find_extensions(run.resources).extensions:
+            if extension.comparison is not None:
+                return extension.comparison
+    return PLAIN
 
 
 def columns_of(runs: Sequence[RunFiles]) -> list[Column]:
     """Groups runs whose settings, machine and commit are the same."""
+    fields = find_fields(runs)
     groups: dict[tuple[tuple[str, str], ...], list[RunFiles]] = {}
     settings: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
     for run in runs:
-        found = settings_of(run)
+        found = settings_of(run, fields)
         key = tuple(sorted((name, repr(value)) for name, value in found.items()))
         groups.setdefault(key, []).append(run)
         settings[key] = found
-    differing = _differing(list(settings.values()))
+    differing = _differing(list(settings.values()), fields.workers_key)
     columns = [
-        Column(tuple(members), _workers(settings[key]), _variant(settings[key], differing), settings[key])
-        for key, members in groups.items()
+        Column(tuple(members), _workers(own, fields), fields.variant(own, differing) or _variant(own, differing), own)
+        for members, own in ((groups[key], settings[key]) for key in groups)
     ]
     order = list(dict.fromkeys(column.variant for column in columns))
-    return sorted(columns, key=lambda one: (order.index(one.variant), one.workers or 0))
+    return sorted(columns, key=lambda column: (order.index(column.variant), column.workers or 0))
 
 
-def settings_of(run: RunFiles) -> dict[str, Any]:
-    """Every setting that tells runs apart, flat: those of config.toml, and where and with which commit it ran."""
+def settings_of(run: RunFiles, fields: ComparisonFields = PLAIN) -> dict[str, Any]:
+    """Every setting that distinguishes runs, flat: those of config.toml, and where and with which commit it ran."""
     if run.config is None:
         return {"run": run.name}
-    try:
-        tree = tomllib.loads(run.config)
-    except tomllib.TOMLDecodeError as error:
-        raise MonitorError(f"{run.path / 'config.toml'}: cannot be read: {error}") from None
-    flat = {key: value for key, value in _flat(tree) if not key.startswith(_ASIDE)}
+    flat = {key: value for key, value in _flat(_parsed(run)) if not key.startswith(fields.ignored)}
     environment = run.environment or {}
     spark = environment.get("spark") or {}
     master = str(spark.get("spark.master", ""))
@@ -102,6 +100,17 @@ def settings_of(run: RunFiles) -> dict[str, Any]:
     return flat | {key: value for key, value in more.items() if value}
 
 
+def _parsed(run: RunFiles) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(run.config or "")
+    except tomllib.TOMLDecodeError as error:
+        raise MonitorError(f"{run.path / 'config.toml'}: cannot be read: {error}") from None
+
+
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         full = key if prefix == "spark." else f"{prefix}{key}"  # Spark's own names begin with spark.
@@ -111,19 +120,17 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield full, value
 
 
-def _workers(settings: Mapping[str, Any]) -> int | None:
-    found = settings.get(WORKERS)
-    return int(found) if isinstance(found, int) else None
+def _workers(settings: Mapping[str, Any], fields: ComparisonFields) -> int | None:
+    found = settings.get(fields.workers_key) if fields.workers_key else None
+    return found if isinstance(found, int) else None
 
 
-def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    keys = dict.fromkeys(key for one in settings for key in one)
-    return [key for key in keys if key != WORKERS and len({repr(one.get(key)) for one in settings}) > 1]
+def _differing(settings: Sequence[Mapping[str, Any]], workers_key: str | None) -> list[str]:
+    keys = dict.fromkeys(key for each in settings for key in each)
+    return [key for key in keys if key != workers_key and len({repr(each.get(key)) for each in settings}) > 1]
 
 
 def _variant(settings: Mapping[str, Any], differing: Sequence[str]) -> str:
-    if differing and set(differing) <= {*_YEARS}:
-        return "–".join(str(settings.get(key, "")) for key in _YEARS)
     words = []
     for key in differing:
         value = settings.get(key)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from monitor.compare.comparison import Comparison, Row
+from monitor.compare.comparison import Comparison, Row, Spread
+from monitor.compare.fields import Table
 from monitor.compare.notes import highlights, warnings
-from monitor.compare.speedup import Spread
-from monitor.report.cost import TOTAL
-from monitor.report.figures import UNKNOWN
+from monitor.cost.phase_costs import TOTAL
+from monitor.formatting import UNKNOWN
 
 _SPREADS = ("wall_seconds", "cpu_seconds", "pss_peak_bytes")
 _FIGURES = (
@@ -30,16 +29,6 @@ COMPARE_COLUMNS = (
     *(f"{name}{end}" for name in _SPREADS for end in ("", "_min", "_max", "_stdev")),
     *_FIGURES,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts: a title, names of columns (the first is text, the others are numbers), rows."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    about: str = ""
 
 
 def compare_csv(comparison: Comparison) -> str:
@@ -67,23 +56,6 @@ def speedup_tables(comparison: Comparison) -> list[Table]:
     return [_speedups(comparison, variant, columns) for variant, columns in many.items()]
 
 
-def loss_table(comparison: Comparison) -> Table | None:
-    """The paper's table 2; None where no run was evaluated."""
-    if not any(one.train or one.test for one in comparison.losses):
-        return None
-    rows = [
-        (
-            comparison.columns[one.column].label,
-            _spread(one.train, _loss),
-            _spread(one.test, _loss),
-            _spread(one.divergence, lambda value: f"{100 * value:.2f} %"),
-        )
-        for one in comparison.losses
-    ]
-    about = "Divergence is (test loss - train loss) / train loss, as in the paper's table 2."
-    return Table("Losses", ("configuration", "train loss", "test loss", "divergence"), tuple(rows), about)
-
-
 def capability_table(comparison: Comparison) -> Table | None:
     """What the machine gives; None where it was not measured."""
     capability = comparison.capability
@@ -109,9 +81,9 @@ def capability_table(comparison: Comparison) -> Table | None:
     return Table("What this machine gives", columns, tuple(rows), about)
 
 
-def markdown(comparison: Comparison) -> str:
-    """compare.md: every table, the notes, and how the figures came about."""
-    tables = [*speedup_tables(comparison), *cost_tables(comparison), loss_table(comparison)]
+def markdown(comparison: Comparison, more: Sequence[Table] = ()) -> str:
+    """compare.md: every table, `more` of extensions, the notes, and how the figures came about."""
+    tables = [*speedup_tables(comparison), *cost_tables(comparison), *more]
     lines = ["# Comparison", ""]
     lines += [
         *[f"- {one}" for one in highlights(comparison)],
@@ -142,9 +114,9 @@ def _costs(comparison: Comparison, variant: str, columns: Sequence[int]) -> Tabl
     rows = []
     for phase in (*comparison.phases, TOTAL):
         found = [comparison.row(phase, number) for number in columns]
-        cells = [_spread(row.wall_seconds, _number) for row in found]
-        cells += [_spread(row.cpu_seconds, _number) for row in found]
-        cells += [_spread(row.pss_peak_bytes, lambda value: f"{value / 1e9:.2f}") for row in found]
+        cells = [spread_text(row.wall_seconds, _number) for row in found]
+        cells += [spread_text(row.cpu_seconds, _number) for row in found]
+        cells += [spread_text(row.pss_peak_bytes, lambda value: f"{value / 1e9:.2f}") for row in found]
         rows.append((phase, *cells))
     title = "Wall time, CPU time and memory" + (f": {variant}" if variant else "")
     return Table(title, tuple(names), tuple(rows))
@@ -159,7 +131,7 @@ def _speedups(comparison: Comparison, variant: str, columns: Sequence[int]) -> T
         names += [f"wall s {short}", *(f"{gain}{whose}" for gain in gains)]
     rows = []
     for phase in (*comparison.phases, TOTAL):
-        cells = [_spread(comparison.row(phase, columns[0]).wall_seconds, _number)]
+        cells = [spread_text(comparison.row(phase, columns[0]).wall_seconds, _number)]
         for number in columns[1:]:
             cells += _gain(comparison.row(phase, number))
         rows.append((phase, *cells))
@@ -168,12 +140,12 @@ def _speedups(comparison: Comparison, variant: str, columns: Sequence[int]) -> T
 
 def _gain(row: Row) -> list[str]:
     return [
-        _spread(row.wall_seconds, _number),
+        spread_text(row.wall_seconds, _number),
         _times(row.speedup) + (f" ({row.speedup_low:.2f}–{row.speedup_high:.2f})" if _repeated(row) else ""),
-        _share(row.efficiency),
-        _share(row.of_machine),
-        _share(row.serial_fraction),
-        _share(row.machine_serial_fraction),
+        _percent(row.efficiency),
+        _percent(row.of_machine),
+        _percent(row.serial_fraction),
+        _percent(row.machine_serial_fraction),
     ]
 
 
@@ -196,27 +168,23 @@ def _rounded(value: object) -> object:
     return "" if value is None else round(value, 6) if isinstance(value, float) else value
 
 
-def _spread(one: Spread | None, write) -> str:  # type: ignore[no-untyped-def]
-    if one is None:
+def spread_text(found: Spread | None, write: Callable[[float], str]) -> str:
+    """The median, and the least and the most behind it where they differ; `write` writes a number."""
+    if found is None:
         return UNKNOWN
-    text = write(one.middle)
-    low, high = write(one.low), write(one.high)
-    return str(text if low == high else f"{text} ({low}–{high})")
+    text, low, high = write(found.middle), write(found.low), write(found.high)
+    return text if low == high else f"{text} ({low}–{high})"
 
 
 def _number(value: float) -> str:
     return f"{value:,.{2 if abs(value) < 10 else 1 if abs(value) < 1000 else 0}f}"
 
 
-def _loss(value: float) -> str:
-    return f"{value:.6f}" if abs(value) < 10 else f"{value:.2f}"
-
-
 def _times(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.2f}×"
 
 
-def _share(value: float | None) -> str:
+def _percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{100 * value:.0f} %"
 
 

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from monitor.compare.capability import read_capability
 from monitor.compare.comparison import Comparison, compare_columns
-from monitor.compare.grid import GridRun, grid_table, write_grid
-from monitor.compare.gridplots import plot_grid
+from monitor.compare.grid import GridRun, grid_table, plot_grid, write_grid
 from monitor.compare.notes import MOST_PANELS
 from monitor.compare.page import compare_page
 from monitor.compare.panels import plot_panels
-from monitor.compare.pictures import plot_loss_curves, plot_scaling, plot_speedups
-from monitor.compare.runs import columns_of, find_runs
+from monitor.compare.pictures import plot_scaling, plot_speedups
+from monitor.compare.runs import columns_of, find_fields, find_runs
 from monitor.compare.tables import compare_csv, markdown
+from monitor.cost.phase_costs import TOTAL
+from monitor.cost.run_files import read_run
 from monitor.errors import MonitorError
 from monitor.plots import Picture
-from monitor.report.cost import TOTAL
-from monitor.report.runfiles import read_run
 
 
 def make_comparison(
@@ -53,22 +52,23 @@ def write_comparison(
         raise MonitorError(f"--output {folder}: cannot be written: {error.strerror}: name another") from None
     for old in (*folder.glob("phase-*.png"), *folder.glob("speedup*.png"), *folder.glob("grid-*.png")):
         old.unlink()  # of a comparison made earlier
+    fields = find_fields([run for column in comparison.columns for run in column.runs])
+    more = [(section, section.render(comparison, folder)) for section in fields.sections]
     _text(folder / "compare.csv", compare_csv(comparison))
-    _text(folder / "compare.md", markdown(comparison))
+    _text(folder / "compare.md", markdown(comparison, [part.table for _, part in more if part.table]))
     gains = [
         plot_speedups(comparison, variant, folder / (f"speedup-{number}.png" if number else "speedup.png"))
         for number, variant in enumerate(comparison.variants)
     ]
     gains.append(plot_scaling(comparison, folder / "scaling.png"))
-    losses = plot_loss_curves(comparison, folder / "losses.png")
     drawn = None
     if grid:
         write_grid(*grid, folder)
-        drawn = (grid_table(*grid), plot_grid(*grid, folder))
+        drawn = (grid_table(*grid, fields), plot_grid(*grid, folder))
     index = folder / "index.html"
     _text(
         index,
-        compare_page(comparison, title, [one for one in gains if one], _panels(comparison, folder), losses, drawn),
+        compare_page(comparison, title, [gain for gain in gains if gain], _panels(comparison, folder), more, drawn),
     )
     return index
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from monitor.report.figures import counted
+from monitor.formatting import counted
 
 DPI = 130
 # the paper's: CPU green, memory blue

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.report.cost import PhaseCost
-from monitor.report.curves import memory_curve
-from monitor.report.figures import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
-from monitor.report.intervals import merged, seconds_of
-from monitor.report.laziness import laziness
-from monitor.report.quality import quality
-from monitor.report.runfiles import RunFiles
-from monitor.report.timeline import HostSeries
+from monitor.cost.curves import memory_curve
+from monitor.cost.phase_costs import PhaseCost
+from monitor.cost.run_files import RunFiles
+from monitor.cost.timeline import HostSeries, Timeline, merged, seconds_of
+from monitor.formatting import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
 
 NEAR_LIMIT = 0.8  # of the limit: memory that a reader should be warned of
 
@@ -37,10 +34,10 @@ class MemoryPeak:
     limit: str  # what sets it
 
 
-def findings(run: RunFiles) -> list[Finding]:
-    """All findings, warnings first."""
+def findings(run: RunFiles, more: Sequence[Finding] = ()) -> list[Finding]:
+    """All findings of a run, and `more` of extensions; warnings come first."""
     found = [Finding(text, True) for text in [*_ending(run), *quality(run)]]
-    found += [Finding(text, True) for text in _rejected(run.statistics)]
+    found += more
     found += _memory(run)
     found += [Finding(text) for text in [*_costliest(run), *_outside(run), *_overstated(run)]]
     found += [Finding(text) for text in [*laziness(run), *_own_cost(run)]]
@@ -174,21 +171,148 @@ def _own_cost(run: RunFiles) -> list[str]:
     return [f"The monitor itself used {seconds(used)} of CPU time{where}: {share}{memory}. No figure above has it in."]
 
 
-def _rejected(statistics: Mapping[str, Any] | None) -> list[str]:
+MISSED, LATE = 0.02, 0.05  # of the samples: fewer tell nothing
+UNSEEN = 0.1  # of a phase's time
+FOREIGN = 15  # percent of a machine
+
+
+def quality(run: RunFiles) -> list[str]:
+    """A sentence for everything that makes figures doubtful."""
+    timeline = run.timeline
     sentences = []
-    told = statistics or {}
-    for what, part in (("rating", told), ("movie", told.get("movies_file") or {})):
-        reasons = part.get("rejected") if isinstance(part, Mapping) else None
-        counts = {
-            str(reason): int(one["count"])
-            for reason, one in (reasons.items() if isinstance(reasons, Mapping) else ())
-            if isinstance(one, Mapping) and one.get("count")
-        }
-        if counts:
-            total, rows = sum(counts.values()), part.get("rows_read")
-            share = f" of {rows:,} ({part_of(total, rows)})" if rows else ""
-            most = sorted(counts, key=lambda reason: -counts[reason])
-            which = listed([f"{reason} {counts[reason]:,}" for reason in most])
-            were = "was" if total == 1 else "were"
-            sentences.append(f"{counted(total, f'{what} row')}{share} {were} rejected: {which}.")
+    if not timeline.hosts:
+        sentences.append("There are no samples: only wall times are known. CPU and memory were not watched.")
+    for host in timeline.hosts:
+        sentences += _of_host(host, len(timeline.hosts) > 1)
+    if timeline.without_data:
+        which = listed(timeline.without_data)
+        many = len(timeline.without_data) > 1
+        sentences.append(
+            f"No data came from {'the hosts' if many else 'the host'} {which}: what ran there is in no figure."
+        )
+    sentences += [f"The monitor met with a problem: {problem}." for problem in timeline.problems]
+    driver = timeline.driver
+    if timeline.hosts and driver is None:
+        sentences.append("The driver's host has no samples: the figures are of the executors' hosts alone.")
+    if driver and timeline.spans:
+        first = timeline.spans[0].start
+        if driver.points[0].end > first + max(2 * driver.interval_seconds, 1.0):
+            late = driver.points[0].end - first
+            sentences.append(f"Sampling began {seconds(late)} after the first phase: what that cost is unknown.")
+        for row in run.costs.phases:
+            unseen = row.wall_seconds - row.seen_seconds
+            if row.samples and unseen > max(UNSEEN * row.wall_seconds, 2 * driver.interval_seconds):
+                sentences.append(
+                    f"{row.phase}: no sample covers {seconds(unseen)} of its {seconds(row.wall_seconds)}, "
+                    "so that its CPU time and means are too low."
+                )
+    short = [row.phase for row in run.costs.phases if not row.samples]
+    if short and timeline.hosts:
+        sentences.append(
+            f"No sample fell into {listed(short, 10)}: peaks are unknown there, and CPU time is a share of what the "
+            "samples around say."
+        )
     return sentences
+
+
+def _of_host(host: HostSeries, several: bool) -> list[str]:
+    where = f" on {host.host}" if several else ""
+    sentences = []
+    taken = len(host.points)
+    if host.missed > MISSED * (taken + host.missed):
+        planned = taken + host.missed
+        sentences.append(
+            f"{counted(host.missed, 'sample')} of {planned:,} ({part_of(host.missed, planned)}) "
+            f"{'was' if host.missed == 1 else 'were'} missed{where}: the machine was too busy to be watched every "
+            f"{host.interval_seconds:g} s, and short peaks may be unseen."
+        )
+    delays = [point.sample.late_seconds for point in host.points]
+    delays = [delay for delay in delays if delay > host.interval_seconds / 2]
+    if len(delays) > LATE * taken:
+        sentences.append(
+            f"{counted(len(delays), 'sample')} of {taken:,} came over half an interval late{where}, at worst by "
+            f"{seconds(max(delays))}."
+        )
+    run, machine = busy_percent(host)
+    if machine - run > FOREIGN:
+        sentences.append(
+            f"Other work kept the machine{where} busy: {machine:.0f} % of its CPU was used, {run:.0f} % by this run. "
+            "Times would be shorter on an idle machine."
+        )
+    if not host.pss:
+        sentences.append(f"The kernel tells no PSS{where}: RSS stands for it, and shared pages count several times.")
+    if host.ended is None:
+        last = host.points[-1]
+        sentences.append(
+            f"The monitor{where} was killed, or still goes on: its last sample is at {seconds(last.end)}, with "
+            f"{gigabytes(last.sample.tree().pss_bytes)} in use."
+        )
+    error = host.clock_error_seconds
+    if error is not None and error > host.interval_seconds:
+        sentences.append(f"The clock of {host.host} is known to {seconds(error)} only: its curves may be off by that.")
+    if several and host.role == "executor" and host.clock_offset_seconds is None:
+        sentences.append(f"How far the clock of {host.host} differs is unknown: it is taken for right.")
+    return sentences
+
+
+def busy_percent(host: HostSeries) -> tuple[float, float]:
+    """The mean CPU use of the run's tree and of the whole machine, in percent of the host's cores."""
+    known = [point for point in host.points if point.sample.machine.cpu_percent is not None and point.end > point.start]
+    length = sum(point.end - point.start for point in known)
+    if not length or not host.cores:
+        return 0.0, 0.0
+    tree = sum(point.sample.tree().cpu_seconds for point in known)
+    machine = sum((point.sample.machine.cpu_percent or 0) * (point.end - point.start) for point in known)
+    return 100 * tree / length / host.cores, machine / length
+
+
+def laziness(run: RunFiles) -> list[str]:
+    """Sentences on phases without jobs, jobs without a phase, and jobs that ran in another phase than their own."""
+    if run.jobs is None:
+        return []
+    sentences = []
+    idle = [row for row in run.costs.phases if not row.jobs]
+    if idle and run.jobs:
+        names = listed([f"{row.phase} ({seconds(row.wall_seconds)})" for row in idle], 10)
+        sentences.append(
+            f"No Spark job ran in {names}: what Spark has to do for {'it' if len(idle) == 1 else 'them'}, if anything, "
+            "is paid for later."
+        )
+    if not run.jobs:
+        sentences.append("No Spark job ran at all.")
+    where = [(job, phase_of(job, run.timeline)) for job in run.jobs if job.get("submitted") is not None]
+    outside = [job for job, phase in where if phase is None]
+    if outside and run.timeline.spans:
+        taken = sum(_seconds(job) for job in outside)
+        sentences.append(
+            f"{counted(len(outside), 'Spark job')} ({seconds(taken)}) ran outside of any phase; no phase has the cost."
+        )
+    known = {span.name for span in run.timeline.spans}
+    moved: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for job, phase in where:
+        own = job.get("phase")
+        if own in known and not _going_on(job, str(own), run.timeline):
+            moved.setdefault((str(own), phase or "no phase"), []).append(job)
+    for (own, phase), jobs in moved.items():
+        taken = sum(_seconds(job) for job in jobs)
+        sentences.append(
+            f"Work of {own} ran later: {counted(len(jobs), 'Spark job')} of it ({seconds(taken)}) in {phase}."
+        )
+    return sentences
+
+
+def phase_of(job: Mapping[str, Any], timeline: Timeline) -> str | None:
+    """The innermost phase in which a job was submitted."""
+    moment = timeline.at_wall(float(job["submitted"])) + 0.001  # Spark cuts its times off to milliseconds
+    around = [span for span in timeline.spans if span.start < moment <= span.end]
+    return max(around, key=lambda span: (span.depth, span.start)).name if around else None
+
+
+def _going_on(job: Mapping[str, Any], name: str, timeline: Timeline) -> bool:
+    moment = timeline.at_wall(float(job["submitted"])) + 0.001
+    return any(span.name == name and span.start < moment <= span.end for span in timeline.spans)
+
+
+def _seconds(job: Mapping[str, Any]) -> float:
+    completed = job.get("completed")
+    return max(0.0, float(completed) - float(job["submitted"])) if completed is not None else 0.0

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from monitor.cost.run_files import RunFiles, read_run
 from monitor.errors import MonitorError
-from monitor.plots import Picture, plot_cores, plot_hosts, plot_losses, plot_memory, plot_phase, plot_run
-from monitor.report.figures import UNKNOWN, counted
+from monitor.extensions import Card, Section, find_extensions
+from monitor.plots import Picture, plot_cores, plot_hosts, plot_memory, plot_phase, plot_run
 from monitor.report.findings import Finding, findings
+from monitor.report.markup import Html, figure
 from monitor.report.page import page
-from monitor.report.runfiles import RunFiles, read_run
 from monitor.report.tables import costs_csv, costs_markdown, costs_screen
 
 REPORT = "report"
@@ -20,18 +21,26 @@ _MOST_HOSTS, _MOST_PHASES = 8, 24  # that have a picture of their own
 
 
 def make_report(run: str | Path, ended: Mapping[str, Any] | None = None) -> Path:
-    """Writes report/ into a run directory and returns the path of its index.html.
+    """Writes report/ into a run directory.
 
-    `ended` stands for run.json where that is still to be written. MonitorError where `run` is not a run, or one of
-    which neither phase nor sample is known.
+    Args:
+        run: The run directory, or a directory that `monitor.record` wrote to.
+        ended: Stands for run.json where that is still to be written.
+
+    Returns:
+        The path of the report's index.html.
+
+    Raises:
+        MonitorError: `run` is not a run, or neither a phase nor a sample of it is known.
     """
     return _write(read_run(run, ended))
 
 
 def report_command(run: str | Path) -> int:
-    """`python -m monitor report RUN`: makes the report, prints the phase table and where the page is; exit code 0.
+    """`python -m monitor report RUN`: makes the report, prints the phase table and the page's path; exit code 0.
 
-    MonitorError as of `make_report`, and where the report cannot be written.
+    Raises:
+        MonitorError: As of `make_report`, or the report cannot be written.
     """
     files = read_run(run)
     try:
@@ -46,13 +55,38 @@ def report_command(run: str | Path) -> int:
 def _write(run: RunFiles) -> Path:
     folder = run.path / REPORT
     folder.mkdir(exist_ok=True)
-    found = findings(run)
+    added = _added(run)
+    found = findings(run, added.findings)
     _text(folder / "phases.csv", costs_csv(run.costs))
     _text(folder / "phases.md", _markdown(run, found))
     whole, phases = _pictures(run, folder)
     index = folder / "index.html"
-    _text(index, page(run, found, whole, phases, _losses(run)))
+    _text(index, page(run, found, whole, phases, added.sections, added.cards))
     return index
+
+
+class _Added(NamedTuple):
+    """What extensions add to a report."""
+
+    sections: list[tuple[Section, Html | None]]
+    cards: list[Card]
+    findings: list[Finding]
+
+
+def _added(run: RunFiles) -> _Added:
+    extensions, problems = find_extensions(run.resources)
+    added = _Added([], [], [Finding(text) for text in problems])
+    for extension in extensions:
+        try:
+            added.findings.extend(extension.findings(run) if extension.findings else ())
+            added.cards.extend(extension.cards(run) if extension.cards else ())
+            for section in extension.sections:
+                rendered = section.render(run)
+                added.sections.append((section, figure(rendered) if isinstance(rendered, Picture) else rendered))
+        except Exception as error:  # the report of a run is worth more than a part of it
+            text = f"Not all that {extension.name} adds could be made: {type(error).__name__}: {error}."
+            added.findings.append(Finding(text))
+    return added
 
 
 def _pictures(run: RunFiles, folder: Path) -> tuple[list[Picture], dict[str, Picture]]:
@@ -75,22 +109,6 @@ def _pictures(run: RunFiles, folder: Path) -> tuple[list[Picture], dict[str, Pic
         if picture:
             phases[row.phase] = picture
     return [*whole, *[one for one in drawn if one]], phases
-
-
-def _losses(run: RunFiles) -> Picture | None:
-    path = plot_losses(run.path) if run.history else None
-    if path is None:
-        return None
-    last = [_rounded(run.history[-1].get(name)) for name in ("train_loss", "validation_loss")]
-    text = f"Training and validation loss over {counted(len(run.history), 'epoch')}; after the last one"
-    return Picture(path, "Losses", f"{text} {last[0]} and {last[1]}.")
-
-
-def _rounded(text: str | None) -> str:
-    try:
-        return f"{float(text or 'nan'):.6g}"
-    except ValueError:
-        return UNKNOWN
 
 
 def _markdown(run: RunFiles, found: Sequence[Finding]) -> str:

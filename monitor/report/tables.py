@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from monitor.report.cost import COLUMNS, Costs, PhaseCost
-from monitor.report.figures import UNKNOWN
+from monitor.cost.phase_costs import COLUMNS, Costs, PhaseCost
+from monitor.formatting import UNKNOWN
 
 # name on the screen, digits, what it is divided by
 _SCREEN: tuple[tuple[str, str, int, float], ...] = (

@@ -17,17 +17,21 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from monitor.records import SAMPLES
-from monitor.sampling.machine import boot_id, host
+from monitor.sampler.loop import Clock, LineFile, Sampler, sample_until_end
+from monitor.sidecar import sidecar_environment
+from monitor.sources import Source, host_name, open_source
 
 LOCK, ROOTS, STATE, ERRORS = "lock", "roots", "sidecar.json", "errors"
 _PART_BYTES = 2 << 20  # of samples in one answer; a sample has about 1 KB
 _STOP_SECONDS = 5.0
+_LINGER_SECONDS = 5.0  # Spark may replace an executor that died
 
 
 @dataclass(frozen=True)
@@ -70,39 +74,31 @@ def task(request: Request, _rows: Iterator[object]) -> Iterator[Report]:
 def visit(request: Request) -> Report:
     """Does what is asked on the machine that this runs on; never raises, but says what went wrong."""
     begun = time.time()
-    told: dict[str, object] = {}
-    problem = None
-    root, executor = 0, None
+    source = open_source()
+    report = Report(host_name(), source.boot_id(), None, begun)
     try:
-        root, executor, above = find_executor(os.getpid())
-        if (host(), boot_id()) == request.driver[:2] and request.driver[2] in above:
-            told["with_driver"] = True
+        root, executor, above = find_executor(os.getpid(), source)
+        report = replace(report, executor=executor)
+        if (report.host, report.boot_id) == request.driver[:2] and request.driver[2] in above:
+            report = replace(report, with_driver=True)
         else:
-            told |= _serve(request, root)
+            report = _serve(request, root, report)
     except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-    return Report(
-        host(),
-        boot_id(),
-        executor,
-        begun,
-        time.time(),
-        problem=problem,
-        **told,  # type: ignore[arg-type]
-    )
+        report = replace(report, problem=f"{type(error).__name__}: {error}")
+    return replace(report, ended=time.time())
 
 
-def find_executor(pid: int) -> tuple[int, str | None, tuple[int, ...]]:
+def find_executor(pid: int, source: Source) -> tuple[int, str | None, tuple[int, ...]]:
     """The executor's JVM above a task's Python: its process id, its executor id where it says so, and all above it.
 
     LookupError where there is no JVM above.
     """
-    above = list(_ancestors(pid))
-    for place, one in enumerate(above):
-        words = _words(one)
+    above = list(_ancestors(pid, source))
+    for index, ancestor in enumerate(above):
+        words = source.command(ancestor)
         if words and Path(words[0]).name == "java":
             named = dict(itertools.pairwise(words)).get("--executor-id")
-            return one, named, tuple(above[place + 1 :])
+            return ancestor, named, tuple(above[index + 1 :])
     raise LookupError("no JVM above this task's Python")
 
 
@@ -134,11 +130,11 @@ def read_part(path: Path, offset: int, limit: int = _PART_BYTES) -> tuple[bytes,
         return data[:end], bool(end) and len(data) == limit
 
 
-def _serve(request: Request, root: int) -> dict[str, object]:
+def _serve(request: Request, root: int, report: Report) -> Report:
     folder = folder_of(request.application)
     if request.remove:
         shutil.rmtree(folder, ignore_errors=True)
-        return {}
+        return report
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
@@ -150,22 +146,21 @@ def _serve(request: Request, root: int) -> dict[str, object]:
     try:
         os.close(os.open(folder / f"asked-{request.ask}", os.O_CREAT | os.O_EXCL))
     except FileExistsError:
-        return {}
+        return report
     if request.stop:
         _stop(folder)
-    return _samples(folder, request)
+    return _samples(folder, request, report)
 
 
 def _start(folder: Path, interval_seconds: float) -> None:
     """Starts a sidecar if none lives: it inherits the lock, so there is never a second one, and frees it by ending."""
-    place = str(Path(__file__).absolute().parents[2])  # a folder, or the archive that --py-files brought
     lock_path, errors_path = folder / LOCK, folder / ERRORS
     # a lock that is taken: a sidecar lives
     with suppress(BlockingIOError), lock_path.open("wb") as lock, errors_path.open("ab") as errors:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "monitor.spark.hostwatch", str(folder), str(interval_seconds)],
-            env={**os.environ, "PYTHONPATH": place, "PYTHONDONTWRITEBYTECODE": "1"},
+            [sys.executable, "-m", "monitor", "sidecar", str(folder), "--interval", str(interval_seconds)],
+            env={**sidecar_environment(), "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, pass_fds=[lock.fileno()],
             cwd=folder,  # not the executor's, which Spark removes
             start_new_session=True,  # pyspark.daemon kills its own process group
@@ -180,29 +175,47 @@ def _stop(folder: Path) -> None:
         time.sleep(0.02)
 
 
-def _samples(folder: Path, request: Request) -> dict[str, object]:
+def _samples(folder: Path, request: Request, report: Report) -> Report:
     try:
         stream = str(json.loads((folder / STATE).read_bytes())["stream"])
     except (OSError, ValueError, KeyError):  # just started, or it could not start
         said = (folder / ERRORS).read_text(errors="replace").strip() if (folder / ERRORS).exists() else ""
-        return {"problem": f"the sidecar did not start: {said.splitlines()[-1]}"} if said else {}
+        return replace(report, problem=f"the sidecar did not start: {said.splitlines()[-1]}") if said else report
     offset = request.offsets.get(stream, 0)
     data, more = read_part(folder / SAMPLES, offset)
-    return {"stream": stream, "offset": offset, "data": data, "more": more}
+    return replace(report, stream=stream, offset=offset, data=data, more=more)
 
 
-def _ancestors(pid: int) -> Iterator[int]:
+def _ancestors(pid: int, source: Source) -> Iterator[int]:
     while pid > 1:
-        try:
-            text = Path(f"/proc/{pid}/stat").read_bytes()
-        except OSError:
+        stat = source.stat(pid)
+        if stat is None:
             return
-        pid = int(text[text.rindex(b")") + 2 :].split()[1])
+        pid = stat.parent_pid
         yield pid
 
 
-def _words(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []
+def sample_executors(folder: Path, interval_seconds: float, source: Source, clock: Clock | None = None) -> None:
+    """The sidecar of one machine's executors: samples them until it is asked to end, or none has lived for 5 s.
+
+    Each file of `folder`/roots is named for the pid of an executor, and more may come at any time. All of them are one
+    process tree in samples.jsonl. Who starts it has locked `folder`/lock for it. When the last executor has ended,
+    nobody can fetch the samples any more: then it removes the folder.
+    """
+    with clock or Clock() as ticking, suppress(OSError):  # the folder is gone, or the disk full: the job is not harmed
+        sampler = Sampler(lambda: _roots(folder), interval_seconds, ticking, source)
+        (folder / SAMPLES).unlink(missing_ok=True)  # of a sidecar that was killed
+        file = LineFile(folder / SAMPLES)
+        temporary = folder / f".{STATE}"
+        temporary.write_text(json.dumps({"pid": os.getpid(), "stream": uuid.uuid4().hex}), encoding="utf-8")
+        temporary.replace(folder / STATE)
+        why = sample_until_end(sampler, file.write, ticking, _LINGER_SECONDS, new_roots=True)
+        file.close()
+        if why == "root ended":
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _roots(folder: Path) -> list[int]:
+    with suppress(OSError):
+        return [int(path.name) for path in (folder / ROOTS).iterdir() if path.name.isdigit()]
+    return []

@@ -1,21 +1,116 @@
-"""Executors on other machines: a sidecar on each, started from tasks, and its samples brought back by tasks."""
+"""Executors on other machines: a sidecar on each, its samples brought back by tasks, clocks compared, hosts.json."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from monitor.records import read_samples
-from monitor.sampling.machine import boot_id, host
-from monitor.spark.aside import ask_executors
-from monitor.spark.clock import Exchange, estimate_offset
+from monitor.records import HOSTS, SAMPLES, read_samples
+from monitor.sources import host_name, open_source
 from monitor.spark.executor import Report, Request, task
-from monitor.spark.hostsfile import read_hosts, refresh_hosts, write_hosts
+from monitor.spark.executor_probe import ask_executors
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question to another machine: sent and answered by this one's clock, begun and ended by that one's (seconds).
+
+    What it did lay wholly between question and answer, so its clock was ahead by no more than begun - sent and by no
+    less than ended - answered.
+    """
+
+    sent: float
+    begun: float
+    ended: float
+    answered: float
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which the offset lies."""
+        return self.ended - self.answered, self.begun - self.sent
+
+
+def estimate_offset(exchanges: Sequence[Exchange]) -> tuple[float, float]:
+    """The other clock's offset (that clock minus this one) and its largest error, both in seconds.
+
+    All exchanges must agree, so each one narrows the bounds; where they do not, because a clock was set meanwhile,
+    it is the offset of the quickest. ValueError without an exchange.
+    """
+    if not exchanges:
+        raise ValueError("no exchange to tell the clock's offset from")
+    low = max(exchange.bounds[0] for exchange in exchanges)
+    high = min(exchange.bounds[1] for exchange in exchanges)
+    if low > high:
+        low, high = min((exchange.bounds for exchange in exchanges), key=lambda bounds: bounds[1] - bounds[0])
+    return (low + high) / 2, max(0.0, high - low) / 2
+
+
+def write_hosts(
+    resources: str | Path,
+    clocks: Mapping[str, tuple[float, float]],
+    without_data: Sequence[str] = (),
+    problems: Sequence[str] = (),
+) -> None:
+    """Writes hosts.json from the samples in `resources`; `clocks` has offset and error (seconds) by file name.
+
+    The driver's own samples (samples.jsonl) are the role "driver", those of samples-HOST.jsonl "executor"; a clock
+    that was never compared has null for both.
+    """
+    folder = Path(resources)
+    known = {**clocks, SAMPLES: (0.0, 0.0)}
+    files = [folder / SAMPLES, *sorted(folder.glob("samples-*.jsonl"))]
+    hosts = [entry for file in files if (entry := _entry(file, known.get(file.name)))]
+    told = {"hosts": hosts, "without_data": list(without_data), "problems": list(problems)}
+    path = folder / HOSTS
+    temporary = path.with_name(f".{HOSTS}.{os.getpid()}")
+    temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def refresh_hosts(resources: str | Path) -> None:
+    """Writes hosts.json anew once every sidecar has ended, or was killed: what was found out of clocks stays."""
+    told = read_hosts(resources)
+    clocks = {
+        str(one["file"]): (one["clock_offset_seconds"], one["clock_error_seconds"])
+        for one in told["hosts"]
+        if one.get("file") and one.get("clock_offset_seconds") is not None
+    }
+    write_hosts(resources, clocks, told["without_data"], told["problems"])
+
+
+def read_hosts(resources: str | Path) -> dict[str, Any]:
+    """hosts.json with all its keys, empty where it is missing or broken."""
+    try:
+        told = json.loads((Path(resources) / HOSTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        told = {}
+    return {"hosts": [], "without_data": [], "problems": [], **(told if isinstance(told, dict) else {})}
+
+
+def _entry(file: Path, clock: tuple[float, float] | None) -> dict[str, Any] | None:
+    found = read_samples(file)
+    if found.begin is None:
+        return None
+    return {
+        "host": found.begin.host,
+        "role": "driver" if file.name == SAMPLES else "executor",
+        "file": file.name,
+        "interval_seconds": found.begin.interval_seconds,
+        "samples": len(found.samples),
+        "missed": sum(sample.missed for sample in found.samples),
+        "clock_offset_seconds": round(clock[0], 6) if clock else None,
+        "clock_error_seconds": round(clock[1], 6) if clock else None,
+        "cores": found.begin.cores,
+        "memory_total_bytes": found.begin.memory_total_bytes,
+    }
+
 
 __all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
 
@@ -61,7 +156,7 @@ class ExecutorWatch:
         self._request = Request(
             application=re.sub(r"[^\w.-]", "-", self._context.applicationId),
             interval_seconds=interval,
-            driver=(host(), boot_id(), begin.root_pid if begin else os.getpid()),
+            driver=(host_name(), open_source().boot_id(), begin.root_pid if begin else os.getpid()),
         )
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._offsets: dict[str, int] = {}  # bytes that have come, by stream

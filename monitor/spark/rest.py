@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from datetime import datetime
 from typing import Any
 
@@ -21,13 +18,15 @@ def read_rest(url: str, application: str | None = None) -> SparkWork:
     The application is the one that the UI belongs to, or the newest of a history server, if not named. The UI keeps the
     last thousand jobs and stages (spark.ui.retainedJobs, retainedStages); an event log keeps all.
     """
+    from urllib.parse import quote
+
     base = f"{url.rstrip('/')}/api/v1/applications"
     if application is None:
         known = _get(base)
         if not known:
             raise MonitorError(f"{url}: knows no application: name the address of a running application's UI")
         application = str(known[0]["id"])
-    base = f"{base}/{urllib.parse.quote(application)}"
+    base = f"{base}/{quote(application)}"
     jobs = tuple(_job(one) for one in sorted(_get(f"{base}/jobs"), key=lambda one: one["jobId"]))
     groups: dict[int, str | None] = {}
     for job in jobs:
@@ -88,11 +87,14 @@ def _peak(base: str, one: dict[str, Any]) -> int:
 
 
 def _get(url: str) -> Any:
+    from urllib.error import URLError
+    from urllib.request import urlopen  # late: it costs as much as all other imports of the monitor
+
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
+        with urlopen(url, timeout=_SECONDS) as answer:
             return json.load(answer)
     except (OSError, ValueError) as error:
-        why = error.reason if isinstance(error, urllib.error.URLError) else error
+        why = error.reason if isinstance(error, URLError) else error
         raise MonitorError(f"{url}: no answer ({why}): does it run, with spark.ui.enabled=true?") from None
 
 

@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame, SparkSession
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
 from recsys.config.load import build_data, data_as_tree
-from recsys.data.preprocessing import Preprocessing
 from recsys.data.ingest.pipeline import Phase, prepare
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.sources.files import Source, Sources, find_sources, find_test_source
 from recsys.data.sources.frames import FRAME, source_of_frame
 from recsys.data.split_file import find_test_entries
@@ -238,7 +238,7 @@ class Dataset:
     def save(self, directory: str | Path) -> None:
         """Writes the data set: blocks, movies, statistics, settings and the rejected rows.
 
-        The executors write the blocks: on a cluster `directory` must be a folder that all machines share.
+        The executors write the blocks: on a cluster `directory` must be a folder that all machines see.
         """
         statistics = {key: value for key, value in self.statistics.items() if key != _TEST_FILE}
         save_prepared(

@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 from recsys.columns import MOVIE, MOVIE_ID, RATING, USER, USERS
 from recsys.config import DataConfig
 from recsys.data.blocks import block_from_row, hash_movies, hash_users
-from recsys.data.preprocessing import Preprocessing
 from recsys.data.ingest.parse import (
     FILE,
     HEADER,
@@ -29,6 +28,7 @@ from recsys.data.ingest.parse import (
     read_rows,
 )
 from recsys.data.ingest.rejects import RejectedRows
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.sources.files import Source
 from recsys.data.split import find_sorted, hash_pairs
 from recsys.errors import DataError

@@ -54,8 +54,12 @@ class Stored:
 def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | None) -> None:
     """Writes blocks/, rejected/ (reason, file, row, line) where there are any, items.parquet and, last, prepared.json.
 
-    The executors write the first two: where they run on other machines, the driver and they must share `directory`.
+    The executors write the first two: where they run on other machines, all machines must see `directory`.
     """
+    if "://" in str(directory):
+        raise UserError(
+            f"{directory}: a data set is saved to a folder of this machine, or one that it has mounted: give a path"
+        )
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     stored.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
@@ -64,8 +68,8 @@ def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | N
     written = Files(stored.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
     if not any(name.endswith(".parquet") for name in written):
         raise DataError(
-            f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: name "
-            "a folder that all machines share by --output"
+            f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: "
+            "write to a folder that all machines see (--output)"
         )
     stored.items.to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
     described = {

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from recsys.config.run import Config
-from recsys.data.arrays import Arrays
-from recsys.data.examples import Examples
-from recsys.data.partition import Part
 from recsys.data.preprocessing import Preprocessing
 from recsys.models.base import ModelFamily
 from recsys.training.history import Seconds
 from recsys.training.state import Moments, Snapshot
+
+if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
+    from recsys.data.examples import Examples
+    from recsys.data.partition import Part
 
 AfterRound = Callable[[int], None]
 Step = tuple[float, float]  # the learning rate of a step, and how many epochs were done before (a fraction within one)

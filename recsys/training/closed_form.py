@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recsys.data.split import TRAIN
-from recsys.evaluation.loss import mean_losses
 from recsys.models.base import ModelFamily
 from recsys.registries import loss_named
 from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
@@ -31,6 +29,9 @@ class ClosedFormTrainer(Trainer):
         return Seconds(compute=time.monotonic() - clock)
 
     def losses(self) -> dict[int, float]:
+        from recsys.data.split import TRAIN  # late: a family's own module is imported where Spark is not
+        from recsys.evaluation.loss import mean_losses
+
         assert self._model is not None
         data = self._data
         shared = data.parts[TRAIN].blocks.context.broadcast(self._model.scorer())

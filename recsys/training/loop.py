@@ -38,6 +38,17 @@ class Progress:
     seconds_left: float
     orientation: str  # what rows are: "user" or "movie"
 
+    def __str__(self) -> str:
+        """One line: losses, speed and time left."""
+        epoch, best = self.epoch, self.best
+        note = "  best" if best is epoch else f"  best {best.validation_loss:.6g} at {best.epoch}"
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        return (
+            f"  epoch {epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}  train {epoch.train_loss:.6g}  "
+            f"validation {epoch.validation_loss:.6g}  {self.users_per_second:,.0f} {self.orientation}s/s  "
+            f"{minutes}:{seconds:02d} left{note}"
+        )
+
 
 def train(
     trainer: Trainer,

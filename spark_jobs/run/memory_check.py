@@ -1,4 +1,4 @@
-"""What training will take beside what is left, here and on the hosts of a cluster, before it begins."""
+"""Compares the memory that training will take with what is free, on this machine and on a cluster's hosts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import platform
 from typing import Any
 
-import monitor
+from monitor.headroom import Headroom, memory_headroom
+from monitor.spark import ExecutorHeadroom, executor_headroom
 from recsys.api import Arranged
 from recsys.config import Config
 from recsys.data.sources.files import Size
@@ -21,8 +22,8 @@ _REMEDY = "narrow the selection by data.year_from and data.year_to, or set train
 
 
 def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
-    """The same before the data phases, of a data set whose size is known: by less than it will be, so that none is
-    refused in vain."""
+    """Checks before the data phases, for a data set of known size. The estimate is low on purpose, so that no run is
+    refused wrongly."""
     if size is None or (config.data.year_from, config.data.year_to) != (None, None):
         return
     fraction = 0.9 if config.data.positive_from is None else 0.5
@@ -31,7 +32,7 @@ def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
 
 
 def check_memory(arranged: Arranged, config: Config) -> None:
-    """UserError, before anything is trained, where this machine or a host of the cluster has not the memory for it."""
+    """UserError, before training, where this machine or a host of the cluster has too little memory."""
     rows, ratings = arranged.parts[TRAIN].rows, int(arranged.dataset.statistics["ratings"])
     _check(config, arranged.context, arranged.examples.width, rows, ratings)
 
@@ -49,51 +50,53 @@ def _check_machine(config: Config, context: Any, columns: int, rows: int, rating
     heap = context._jvm.java.lang.Runtime.getRuntime()
     left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
     needs = training_needs(config, columns, rows, ratings, cores, left)
-    room = monitor.memory_room()
-    if room is not None and needs.total > room.left:
+    here = memory_headroom()
+    if here is not None and needs.total > here.left_bytes:
         parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
-        told = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
+        listed = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
         raise UserError(
-            f"training would take about {needs.total / 1e9:.1f} GB more ({told}), and {_left(room)}: lower "
+            f"training would take about {needs.total / 1e9:.1f} GB more ({listed}), and {_left(here)}: lower "
             f"training.workers = {config.training.workers} or model.hidden, {_REMEDY}"
         )
 
 
 def _check_cluster(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
-    """The driver's Python here, and workers' and their JVMs' on their hosts. On YARN its own limit for what is beside
-    the JVM (spark.executor.memoryOverhead) is not looked at."""
+    """Checks the driver's Python here, and workers and executor JVMs on their hosts, but not YARN's limit for memory
+    outside the JVM (spark.executor.memoryOverhead)."""
     workers = config.training.workers
     needs = training_needs(config, columns, rows, ratings, cores=1, heap_limit=_NO_LIMIT)
-    room = monitor.memory_room()
-    if room is not None and needs.driver > room.left:
+    here = memory_headroom()
+    if here is not None and needs.driver > here.left_bytes:
         raise UserError(
-            f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(room)}: lower "
+            f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(here)}: lower "
             f"model.hidden, {_REMEDY}"
         )
-    found = _rooms(context, workers)
-    executors = sum(one.executors for one in found)
-    for one in found:
-        slots = one.executors * int(context.getConf().get("spark.executor.cores", "1"))
-        there = min(slots, -(-workers * one.executors // executors))  # as Spark spreads them
-        total = there * needs.workers + one.executors * min(one.heap_growth_bytes, needs.heap // executors)
-        beside = room is not None and (one.host, one.room.group) == (platform.node(), room.group)
+    hosts = _executor_headroom(context, workers)
+    executors = sum(host.executors for host in hosts)
+    for host in hosts:
+        slots = host.executors * int(context.getConf().get("spark.executor.cores", "1"))
+        there = min(slots, -(-workers * host.executors // executors))  # as Spark spreads them
+        total = there * needs.workers + host.executors * min(host.heap_growth_bytes, needs.heap // executors)
+        beside = here is not None and (host.host, host.headroom.group) == (platform.node(), here.group)
         total += needs.driver if beside else 0
-        if total > one.room.left:
-            told = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
+        if total > host.headroom.left_bytes:
+            listed = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
             raise UserError(
-                f"training would take about {total / 1e9:.1f} GB more on {one.host} ({told}), and {_left(one.room)} "
-                f"there: spread executors over more hosts, lower model.hidden or training.batch_size, {_REMEDY}"
+                f"training would take about {total / 1e9:.1f} GB more on {host.host} ({listed}), and "
+                f"{_left(host.headroom)} there: spread executors over more hosts, lower model.hidden or "
+                f"training.batch_size, {_REMEDY}"
             )
 
 
-def _rooms(context: Any, workers: int) -> list[Any]:
-    """What executors say; nothing where they cannot be asked: what is wrong with them the job's own tasks will say."""
+def _executor_headroom(context: Any, workers: int) -> list[ExecutorHeadroom]:
+    """The free memory that executors report; empty where they cannot be asked: the job's own tasks will show why."""
     try:
-        return monitor.executor_rooms(context, workers)
+        return executor_headroom(context, workers)
     except Exception as error:
         _log.debug(f"the executors do not say how much memory is left: {type(error).__name__}: {error}")
         return []
 
 
-def _left(room: Any) -> str:
-    return f"{room.left / 1e9:.1f} GB of {room.whose}, {room.limit / 1e9:.1f} GB, are left"
+def _left(headroom: Headroom) -> str:
+    left, limit = headroom.left_bytes / 1e9, headroom.limit_bytes / 1e9
+    return f"{left:.1f} GB of {headroom.limited_by}, {limit:.1f} GB, are left"

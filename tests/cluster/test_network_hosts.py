@@ -166,8 +166,8 @@ def test_disks_that_are_not_shared_are_told_apart_from_missing_files(tmp_path):
     own = ["--set", "data.positive_from=0.5", "--workers", "1"]
     cases = [
         (["--set", f"data.ratings={mine / 'r.csv'}"], "r.csv: an executor does not find it"),
-        (["--set", "data.scale=0.002"], "set data.data_dir to a place that all machines share"),
-        (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "a place that all machines share by --output"),
+        (["--set", "data.scale=0.002"], "set data.data_dir to a folder that all machines see"),
+        (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "write to a folder that all machines see (--output)"),
         (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "an executor cannot write there"),
     ]
     with running_hosts(tmp_path / "cluster", "gamma", own=mine) as hosts:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from recsys.config import DataConfig
 from recsys.data.dataset import Dataset
 from recsys.data.preprocessing import Preprocessing
-from recsys.errors import ConfigError, DataError
+from recsys.errors import ConfigError, DataError, UserError
 
 # 4 users x 6 movies; nobody rated movie 60
 RATINGS = [(1, 10, 4.0), (1, 30, 0.5), (2, 20, 3.5), (2, 10, 5.0), (2, 50, 2.0), (3, 40, 1.0), (4, 10, 2.5)]
@@ -244,7 +244,9 @@ def test_a_saved_data_set_can_be_split_anew(spark, split_by_file, files, tmp_pat
 
 def test_a_data_set_of_dataframes_can_be_saved(spark, tmp_path):
     made = Dataset.from_dataframe(pd.DataFrame(RATINGS, columns=["u", "m", "r"]), **columns("u", "m", "r"))
-    made.save(tmp_path)
-    loaded = Dataset.load(spark, tmp_path, split="rating", orientation="movie")
+    with pytest.raises(UserError, match="s3a://bucket/data: a data set is saved to a folder of this machine"):
+        made.save("s3a://bucket/data")
+    made.save(tmp_path / "new" / "folder")
+    loaded = Dataset.load(spark, tmp_path / "new" / "folder", split="rating", orientation="movie")
     assert arrays_of(loaded) == ARRAYS
     assert (loaded.data.ratings, loaded.data.orientation) == ("DataFrame", "movie")

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from monitor.extensions import write_extensions
 from monitor.records import Begin, CgroupUsage, End, MachineUsage, RoleUsage, Sample, Samples, to_line
 
 WALL, MONO = 1_000_000.0, 500.0  # the driver's clocks when the run begins
@@ -91,6 +92,7 @@ def write_run(
             lines(resources / f"{name}.jsonl", files.pop(name))
     if "hosts_json" in files:
         (resources / "hosts.json").write_text(json.dumps(files.pop("hosts_json")))
+    write_extensions(resources, ["spark_jobs.run.report_sections:EXTENSION"])
     for name, content in files.items():
         path = run / name.replace("_", ".", 1)
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from monitor.sampling.procfs import Processes
+from monitor.sources import open_source
 
 
 def wait_for(true: Callable[[], object], seconds: float = 20) -> None:
@@ -16,5 +16,5 @@ def wait_for(true: Callable[[], object], seconds: float = 20) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    stat = Processes().stat(pid)
+    stat = open_source().stat(pid)
     return stat is not None and not stat.ended

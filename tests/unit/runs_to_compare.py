@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from monitor.extensions import write_extensions
 from monitor.records import Begin, End, MachineUsage, RoleUsage, Sample, to_line
 
 WALL, MONO, HOST = 1_790_000_000.0, 1000.0, "box"
@@ -46,6 +47,7 @@ def make_run(
             {"event": "end", **more, "end": end, "wall_seconds": wall, "status": status, "mono": MONO + at}
         )  # fmt: skip
     (resources / "phases.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    write_extensions(resources, ["spark_jobs.run.report_sections:EXTENSION"])
     if samples:
         (resources / "samples.jsonl").write_bytes(_samples(phases, at, host, every))
     if workers is not None:

@@ -69,7 +69,6 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
 def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
     import keras
-
     from recsys.models.autoencoder.keras_dae import build_autoencoder
 
     config = ModelConfig(hidden=(3,), input_normalisation=how, input_scale=scale)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monitor.records import CgroupUsage
-from monitor.sampling.cgroup import find_group
+from monitor.sources.cgroup import find_group
 
 V2 = "30 23 0:26 {root} {point} rw,relatime - cgroup2 cgroup2 rw\n"
 V1 = "35 31 0:32 {root} {point} rw,relatime - cgroup cgroup rw,memory\n"

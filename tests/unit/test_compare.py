@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from runs_to_compare import make_run
 
-from monitor.__main__ import main
+from monitor.cli import main
 from monitor.compare import Comparison, columns_of, compare_columns, find_runs, make_comparison, serial_fraction, spread
 from monitor.compare.capability import Capability, Rates, write_capability
 from monitor.compare.notes import highlights, warnings
-from monitor.compare.tables import compare_csv, loss_table, markdown
+from monitor.compare.tables import compare_csv, markdown
+from monitor.cost.phase_costs import TOTAL
+from monitor.cost.run_files import read_run
 from monitor.errors import MonitorError
-from monitor.report.cost import TOTAL
-from monitor.report.runfiles import read_run
+from spark_jobs.comparison.columns import loss_table
 
 # name, wall seconds, busy cores, PSS in GB
 ONE = [("load", 10.0, 1.0, 1.0), ("train", 40.0, 1.0, 2.0)]

@@ -9,11 +9,12 @@ import pytest
 from runs_to_compare import make_run
 
 from monitor.compare import Comparison, GridRun, columns_of, compare_columns
-from monitor.compare.gridplots import grid_figure, plot_grid
+from monitor.compare.grid import grid_figure, plot_grid
 from monitor.compare.panels import panels_figure, plot_panels
-from monitor.compare.pictures import plot_loss_curves, plot_scaling, plot_speedups
-from monitor.report.cost import TOTAL
-from monitor.report.runfiles import read_run
+from monitor.compare.pictures import plot_scaling, plot_speedups
+from monitor.cost.phase_costs import TOTAL
+from monitor.cost.run_files import read_run
+from spark_jobs.comparison.columns import plot_loss_curves
 
 
 def phases(seconds: float, cores: float, gigabytes: float) -> list[tuple[str, float, float, float]]:

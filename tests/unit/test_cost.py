@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, started, steady
 
+from monitor.cost.phase_costs import COLUMNS, Costs, PhaseCost, phase_costs
+from monitor.cost.timeline import build_timeline
 from monitor.records import Samples
-from monitor.report.cost import COLUMNS, Costs, PhaseCost, phase_costs
-from monitor.report.timeline import build_timeline
 
 
 def costs(phases: list[dict[str, Any]], *hosts: Samples, told: Any = None, **spark: Any) -> Costs:

@@ -16,15 +16,13 @@ import psutil
 import pytest
 
 from monitor.records import Begin, End, read_samples
-from monitor.sampling.machine import boot_id, host
+from monitor.sources import host_name, open_source
 from monitor.spark.executor import Report, Request, folder_of, is_locked, read_part, visit
 
-ROOT = Path(__file__).parents[2]
 REQUEST = Request("app-7", 0.05, ("another machine", "boot", 1))
 # reads requests, and has each done by a child, as Spark's Python daemon has tasks done by forks
 _EXECUTOR = f"""
 import os, sys
-sys.path.insert(0, {str(ROOT)!r})
 sys.executable = {sys.executable!r}
 import base64, pickle
 from monitor.spark.executor import visit
@@ -99,7 +97,12 @@ def test_one_sidecar_watches_all_executors_of_a_machine_until_it_is_told_to_end(
     assert (first.run(REQUEST).executor, second.run(REQUEST).executor) == ("4", "11")
     report = first.samples("one")
     assert len(sidecars(tmp_path)) == 1
-    assert (report.host, report.boot_id, report.with_driver, report.offset) == (host(), boot_id(), False, 0)
+    assert (report.host, report.boot_id, report.with_driver, report.offset) == (
+        host_name(),
+        open_source().boot_id(),
+        False,
+        0,
+    )
     assert report.begun <= report.ended <= time.time()
     (tmp_path / "fetched").write_bytes(report.data)
     assert isinstance(read_samples(tmp_path / "fetched").begin, Begin)
@@ -148,9 +151,9 @@ def test_a_sidecar_that_was_killed_is_replaced(executors, tmp_path: Path) -> Non
 
 
 def test_an_executor_below_the_drivers_root_is_left_to_the_drivers_sidecar(executors, tmp_path: Path) -> None:
-    below = replace(REQUEST, driver=(host(), boot_id(), os.getpid()))
+    below = replace(REQUEST, driver=(host_name(), open_source().boot_id(), os.getpid()))
     assert executors[0].run(below).with_driver
-    assert not executors[0].run(replace(below, driver=(host(), "another boot", os.getpid()))).with_driver
+    assert not executors[0].run(replace(below, driver=(host_name(), "another boot", os.getpid()))).with_driver
 
 
 def test_a_process_without_a_jvm_above_says_so() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, started, steady, write_run
 
+from monitor.cost.run_files import read_run
 from monitor.records import CgroupUsage, Samples
 from monitor.report.findings import findings
-from monitor.report.runfiles import read_run
 
 
 def told(run: Path) -> list[str]:

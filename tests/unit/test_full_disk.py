@@ -21,6 +21,7 @@ from recsys.training.local_sgd.worker import Moments
 quiet_keras()
 
 from recsys.models.build import build_model  # noqa: E402
+
 from recsys.training.checkpoint import Checkpoints, Position, Snapshot  # noqa: E402
 
 MOVIES = 3000

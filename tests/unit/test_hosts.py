@@ -12,11 +12,17 @@ from typing import Any
 import pytest
 
 from monitor.records import Begin, MachineUsage, RoleUsage, Sample, read_samples, to_line
-from monitor.spark.clock import Exchange, estimate_offset
+from monitor.sampler.loop import merged_roles
 from monitor.spark.executor import Report, Request
-from monitor.spark.hosts import ExecutorWatch, watch_executors
-from monitor.spark.hostsfile import read_hosts, refresh_hosts, write_hosts
-from monitor.spark.hostwatch import merged
+from monitor.spark.hosts import (
+    Exchange,
+    ExecutorWatch,
+    estimate_offset,
+    read_hosts,
+    refresh_hosts,
+    watch_executors,
+    write_hosts,
+)
 
 
 def test_an_offset_lies_between_what_question_and_answer_allow() -> None:
@@ -215,9 +221,9 @@ def test_hosts_are_counted_anew_and_keep_their_clocks(tmp_path: Path) -> None:
 def test_trees_are_added_up_by_role_and_the_sidecar_counts_once() -> None:
     one = {"jvm": RoleUsage(1, 2.0, threads=30, pss_bytes=100), "sidecar": RoleUsage(1, 0.01, rss_bytes=7)}
     two = {"jvm": RoleUsage(1, 0.5, threads=20, pss_bytes=11), "worker": RoleUsage(3), "sidecar": RoleUsage(1, 0.01)}
-    assert merged([one, two]) == {
+    assert merged_roles([one, two]) == {
         "jvm": RoleUsage(2, 2.5, threads=50, pss_bytes=111),
         "worker": RoleUsage(3),
         "sidecar": RoleUsage(1, 0.01, rss_bytes=7),
     }
-    assert merged([]) == {}
+    assert merged_roles([]) == {}

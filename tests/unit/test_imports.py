@@ -175,7 +175,8 @@ def test_monitor_knows_nothing_of_ours_and_nothing_heavy_at_module_level() -> No
 def test_jobs_never_import_jobs() -> None:
     jobs = {module_name(path, ROOT) for path in (ROOT / "spark_jobs").glob("[!_]*.py")} - {"spark_jobs.common"}
     assert {"spark_jobs.train", "spark_jobs.prepare"} <= jobs
-    assert wrong(*(one for one in IMPORTS if one.imported in jobs)) == []
+    found = [one for one in IMPORTS if one.imported in jobs and not under(one.importer, "spark_jobs.launcher")]
+    assert wrong(*found) == []
 
 
 def test_elephas_has_one_importer() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.plots.bands import spread
-from monitor.report.intervals import common_seconds, holds, merged, seconds_of, share
+from monitor.cost.timeline import common_seconds, holds, merged, seconds_of, share
+from monitor.plots.run import spread
 
 intervals = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda p: (min(p), max(p))), max_size=6)
 

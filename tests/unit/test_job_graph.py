@@ -10,10 +10,9 @@ import pytest
 from matplotlib.image import imread
 from spark_events import job_end, job_start, metrics, stage_completed, stage_info, stage_submitted, task_end
 
-import monitor
 from monitor.plots import plot_job
 from monitor.spark.collect import work_of
-from monitor.spark.graph import JobGraph, Step, job_graphs
+from monitor.spark.graph import JobGraph, Step, job_graphs, read_job_graphs
 
 
 def rdd(number: int, name: str, scope: int | None = None, kept: bool = False, title: str = "MapPartitionsRDD") -> Any:
@@ -95,7 +94,7 @@ def test_a_job_that_was_cut_off_has_stages_that_never_began() -> None:
 
 def test_the_graphs_of_a_log_on_disk_are_the_same(tmp_path: Path) -> None:
     (tmp_path / "app-1").write_text("".join(json.dumps(event) + "\n" for event in EVENTS))
-    assert monitor.read_job_graphs(tmp_path) == graphs(EVENTS)
+    assert read_job_graphs(tmp_path) == graphs(EVENTS)
 
 
 def test_the_picture_says_what_was_skipped_and_how_much_was_moved(tmp_path: Path) -> None:

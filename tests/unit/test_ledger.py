@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.sampling.ledger import Count, Key, Ledger, Spent
+from monitor.sampler.ledger import Count, Key, Ledger, Spent
 
 P, C, G, W = ("P", 0), ("C", 0), ("G", 0), ("W", 0)
 

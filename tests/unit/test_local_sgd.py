@@ -20,6 +20,7 @@ quiet_keras()
 
 from recsys.losses.keras_losses import SUMS  # noqa: E402
 from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
+
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
 from recsys.training.local_sgd import worker as local_sgd  # noqa: E402
 from recsys.training.local_sgd.worker import Delta, Moments, Task, measure, train_round  # noqa: E402

@@ -8,8 +8,8 @@ import pytest
 from fake_proc import PAGE
 from watched_tree import ROOT, Watched, watch_tree
 
-from monitor.sampling.memory import MemoryReader
-from monitor.sampling.procfs import Memory, Processes
+from monitor.sampler.memory import MemoryReader
+from monitor.sources.proc import Memory, ProcSource
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_memory_that_may_not_be_read_counts_with_its_rss(watched: Watched) -> No
     def refuse(pid: int) -> Memory:
         raise PermissionError(pid)
 
-    stat = Processes(watched.fake.root).stat(ROOT)
+    stat = ProcSource(watched.fake.root).stat(ROOT)
     assert stat is not None
     assert MemoryReader(refuse).measure({stat.key: stat}, 0.0) == {stat.key: Memory(*(100 * PAGE,) * 3)}
 
@@ -52,7 +52,7 @@ def test_a_costly_process_is_asked_rarely_and_reckoned_in_between(watched: Watch
     kernel = Kernel(cost_seconds=0.035)  # as a JVM of 6 GB
     reader = MemoryReader(kernel.read, budget_share=0.002, cpu_clock=lambda: kernel.seconds)
     kernel.memory[ROOT] = Memory(990, 980, 1000)
-    processes = Processes(watched.fake.root)
+    processes = ProcSource(watched.fake.root)
     found = []
     for second in range(100):
         watched.fake.set(ROOT, rss=(1000 + 100 * second) * PAGE)

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from fake_proc import FakeProc
 
-import monitor
-from monitor.sampling.room import MACHINE, Room, memory_room
-from monitor.spark.rooms import Answer, Shared, by_memory, heap_growth
+from monitor.headroom import MACHINE, Headroom, memory_headroom
+from monitor.sources.proc import ProcSource
+from monitor.spark.headroom import ExecutorAnswer, ExecutorHeadroom, by_memory, heap_growth
 from recsys.config import Config, DataConfig, ModelConfig, TrainingConfig
 from recsys.data.sources.files import Size
 from recsys.errors import UserError
 from recsys.training.memory import Needs, training_needs
+from spark_jobs.run import memory_check
 from spark_jobs.run.memory_check import check_memory, check_memory_early
 
 HEAP = 2_000_000_000
@@ -45,7 +46,7 @@ def test_it_grows_with_what_it_depends_on() -> None:
 
 
 def test_where_the_kernel_does_not_say_there_is_no_limit(tmp_path: Path) -> None:
-    assert memory_room(tmp_path) is None
+    assert memory_headroom(ProcSource(tmp_path)) is None
 
 
 def test_elephas_has_every_array_twice_and_dense() -> None:
@@ -59,11 +60,11 @@ def test_an_item_item_model_has_matrices_of_movies() -> None:
     assert training_needs(config, 10_000, 1, 1, 1, HEAP).driver > 3 * 8 * 10_000**2
 
 
-def test_the_room_is_the_machines_or_its_control_groups(tmp_path: Path) -> None:
+def test_the_headroom_is_the_machines_or_its_control_groups(tmp_path: Path) -> None:
     proc = FakeProc(tmp_path / "proc")
     proc.write("meminfo", "MemTotal:  1000 kB\nMemFree:  100 kB\nMemAvailable:  400 kB\n")
-    room = memory_room(proc.root, tmp_path)
-    assert (room.left, room.limit, room.whose) == (400 * 1024, 1000 * 1024, "the machine's memory")
+    found = memory_headroom(ProcSource(proc.root, tmp_path))
+    assert (found.left_bytes, found.limit_bytes, found.limited_by) == (400 * 1024, 1000 * 1024, "the machine's memory")
 
     def group(limit: str, anonymous: int) -> None:
         folder = tmp_path / "sys" / "fs" / "cgroup" / "box"
@@ -75,12 +76,16 @@ def test_the_room_is_the_machines_or_its_control_groups(tmp_path: Path) -> None:
     proc.write(f"{os.getpid()}/cgroup", "0::/box\n")
     proc.write("self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n")
     group("300000", 200_000)
-    room = memory_room(proc.root, tmp_path)
-    assert (room.left, room.limit, room.group) == (100_000, 300_000, "/box") and "control group" in room.whose
+    found = memory_headroom(ProcSource(proc.root, tmp_path))
+    assert (found.left_bytes, found.limit_bytes, found.group) == (
+        100_000,
+        300_000,
+        "/box",
+    ) and "control group" in found.limited_by
     group("100000", 200_000)  # over its limit already, as it may be for a moment
-    assert memory_room(proc.root, tmp_path).left == 0
+    assert memory_headroom(ProcSource(proc.root, tmp_path)).left_bytes == 0
     group("max", 200_000)
-    assert memory_room(proc.root, tmp_path).whose == "the machine's memory"
+    assert memory_headroom(ProcSource(proc.root, tmp_path)).limited_by == "the machine's memory"
 
 
 def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,14 +93,14 @@ def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: p
     heap = SimpleNamespace(maxMemory=lambda: HEAP, totalMemory=lambda: HEAP // 2)
     java = SimpleNamespace(java=SimpleNamespace(lang=SimpleNamespace(Runtime=SimpleNamespace(getRuntime=lambda: heap))))
     context = SimpleNamespace(master="local[2]", _jvm=java)
-    monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**9, 4 * 10**9, "the machine's memory"))
+    monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(10**9, 4 * 10**9, "the machine's memory"))
     with pytest.raises(UserError, match=r"about 3\.\d GB more .* 1\.0 GB of the machine's memory, 4\.0 GB, are left"):
         check_memory(config, context, 40_000, 100_000, 1_000_000)
     anyway = config.model_copy(update={"training": TrainingConfig(check_memory=False)})
     check_memory(anyway, context, 40_000, 100_000, 1_000_000)
-    monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**10, 4 * 10**10, "the machine's memory"))
+    monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(10**10, 4 * 10**10, "the machine's memory"))
     check_memory(config, context, 40_000, 100_000, 1_000_000)
-    monkeypatch.setattr(monitor, "memory_room", lambda: Room(10**9, 4 * 10**9, "the machine's memory"))
+    monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(10**9, 4 * 10**9, "the machine's memory"))
     with pytest.raises(UserError, match=r"GB of the machine's memory, 4\.0 GB, are left"):
         check_memory_early(config, context, Size(25_000_095, 162_541, 62_423))  # before the data phases
     check_memory_early(config, context, Size(100_000, 943, 1_682))
@@ -107,12 +112,12 @@ def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: p
 GB = 10**9
 
 
-def on_a_cluster(monkeypatch: pytest.MonkeyPatch, here: int, rooms: Any, cores: int = 1) -> None:
+def on_a_cluster(monkeypatch: pytest.MonkeyPatch, here: int, there_is: Any, cores: int = 1) -> None:
     """Looks at the memory for five workers, of 0.8 GB each."""
     config = Config(name="x", model=ModelConfig(hidden=(200,), loss="multinomial"), training=TrainingConfig(workers=5))
     context = SimpleNamespace(master="spark://host:7077", getConf=lambda: {"spark.executor.cores": str(cores)})
-    monkeypatch.setattr(monitor, "memory_room", lambda: Room(here, 64 * GB, MACHINE))
-    monkeypatch.setattr(monitor, "executor_rooms", rooms, raising=False)
+    monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(here, 64 * GB, MACHINE))
+    monkeypatch.setattr(memory_check, "executor_headroom", there_is)
     check_memory(config, context, 40_000, 100_000, 1_000_000)
 
 
@@ -141,18 +146,21 @@ def on_a_cluster(monkeypatch: pytest.MonkeyPatch, here: int, rooms: Any, cores: 
 def test_hosts_of_a_cluster_are_looked_at_one_by_one(
     monkeypatch: pytest.MonkeyPatch, here: int, there: int, heap: int, cores: int, said: str | None
 ) -> None:
-    rooms = [Shared("alpha", 1, Room(99 * GB, 99 * GB, "x")), Shared("beta", 2, Room(there, 64 * GB, MACHINE), heap)]
+    there_is = [
+        ExecutorHeadroom("alpha", 1, Headroom(99 * GB, 99 * GB, "x")),
+        ExecutorHeadroom("beta", 2, Headroom(there, 64 * GB, MACHINE), heap),
+    ]
     asked = []
     if said is None:
-        on_a_cluster(monkeypatch, here, lambda _, executors: asked.append(executors) or rooms, cores)
+        on_a_cluster(monkeypatch, here, lambda _, executors: asked.append(executors) or there_is, cores)
         assert asked == [5]
         return
     with pytest.raises(UserError, match=said):
-        on_a_cluster(monkeypatch, here, lambda *_: rooms, cores)
+        on_a_cluster(monkeypatch, here, lambda *_: there_is, cores)
 
 
 def test_a_driver_takes_from_the_same_memory_as_executors_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    beside = Shared(platform.node(), 2, Room(5 * GB, 64 * GB, MACHINE))
+    beside = ExecutorHeadroom(platform.node(), 2, Headroom(5 * GB, 64 * GB, MACHINE))
     with pytest.raises(UserError, match=r"about 5\.\d GB more on .*\(workers: 5, each 0\.8, and the driver\)"):
         on_a_cluster(monkeypatch, 5 * GB, lambda *_: [beside], cores=4)
     on_a_cluster(monkeypatch, 5 * GB, lambda *_: [replace(beside, host="another")], cores=4)
@@ -166,13 +174,15 @@ def test_executors_that_do_not_answer_hinder_nothing(monkeypatch: pytest.MonkeyP
 
 
 def test_executors_of_one_machine_or_container_share_its_memory() -> None:
-    machine, less = Room(9, 10, MACHINE), Room(8, 10, MACHINE)
-    box, other = (Room(3, 4, "the limit of this control group", path) for path in ("/box", "/other"))
+    machine, less = Headroom(9, 10, MACHINE), Headroom(8, 10, MACHINE)
+    box, other = (Headroom(3, 4, "the limit of this control group", path) for path in ("/box", "/other"))
     told = [("1", "beta", machine, 5), ("0", "alpha", box, 0), ("2", "beta", less, 7), ("3", "alpha", box, 1),
             ("1", "beta", machine, 5), ("5", "alpha", other, 2)]  # fmt: skip
-    answers = [Answer(executor, Shared(name, 1, room, heap)) for executor, name, room, heap in told]
-    assert by_memory([*answers, Answer("4", None)]) == [
-        Shared("alpha", 2, box, 1), Shared("alpha", 1, other, 2), Shared("beta", 2, less, 7),
+    answers = [ExecutorAnswer(executor, ExecutorHeadroom(name, 1, room, heap)) for executor, name, room, heap in told]
+    assert by_memory([*answers, ExecutorAnswer("4", None)]) == [
+        ExecutorHeadroom("alpha", 2, box, 1),
+        ExecutorHeadroom("alpha", 1, other, 2),
+        ExecutorHeadroom("beta", 2, less, 7),
     ]  # fmt: skip
 
 

@@ -69,9 +69,9 @@ def test_all_notebooks_are_looked_at() -> None:
 @pytest.mark.parametrize(
     ("source", "found"),
     [
-        ("import monitor\nmonitor.read_run('x').costs", []),
-        ("import monitor\nmonitor.report.runfiles.read_run('x')", ["monitor.report"]),
-        ("import monitor.report.runfiles", ["monitor.report.runfiles"]),
+        ("import monitor\nmonitor.read_phases('x').costs", []),
+        ("import monitor\nmonitor.cost.read_run('x')", ["monitor.cost"]),
+        ("import monitor.cost.run_files", ["monitor.cost.run_files"]),
         ("import spark_jobs", ["spark_jobs"]),
         ("from recsys.data.ingest.pipeline import prepare, _partitions", ["recsys.data.ingest.pipeline._partitions"]),
         ("spark._jvm", ["_jvm"]),

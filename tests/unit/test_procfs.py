@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 from fake_proc import FakeProc
 
-from monitor.sampling.machine import Machine, parse_cores, parse_disks, parse_meminfo, parse_network, real_disks
-from monitor.sampling.procfs import Memory, Processes, parse_io, parse_rollup, parse_stat, parse_switches
+from monitor.sources.proc import (
+    Memory,
+    ProcSource,
+    parse_cores,
+    parse_disks,
+    parse_io,
+    parse_meminfo,
+    parse_network,
+    parse_rollup,
+    parse_stat,
+    parse_switches,
+    real_disks,
+)
 
 # fields 3 to 52, numbered by their place in proc(5)
 FIELDS = "S 7 8 9 10 11 12 1300 14 5 6 200 30 4 5 20 21 12 22 777 5000000 25 " + " ".join(map(str, range(25, 53)))
@@ -45,7 +56,7 @@ def test_memory_of_a_process() -> None:
 
 
 def test_a_process_that_is_not_there(tmp_path: Path) -> None:
-    processes = Processes(FakeProc(tmp_path).root)
+    processes = ProcSource(FakeProc(tmp_path).root)
     assert processes.stat(9) is processes.io(9) is processes.memory(9) is processes.switches(9) is None
     assert processes.command(9) == []
 
@@ -54,12 +65,12 @@ def test_a_file_in_an_unknown_form_spoils_nothing(tmp_path: Path) -> None:
     fake = FakeProc(tmp_path)
     for name in ("stat", "io", "schedstat"):
         fake.write(f"7/{name}", "strange\n")
-    processes = Processes(fake.root)
+    processes = ProcSource(fake.root)
     assert processes.stat(7) is processes.io(7) is processes.switches(7) is None
 
 
 def test_this_very_process() -> None:
-    processes = Processes()
+    processes = ProcSource()
     stat = processes.stat(os.getpid())
     assert stat is not None
     assert (stat.pid, stat.parent_pid, stat.ended) == (os.getpid(), os.getppid(), False)
@@ -78,14 +89,14 @@ def test_waiting_and_stolen_time_is_not_busy() -> None:
 def test_the_first_look_knows_no_cpu_percent(tmp_path: Path) -> None:
     fake = FakeProc(tmp_path)
     fake.write("stat", "cpu  100 0 0 100\ncpu0 90 0 0 10\ncpu1 10 0 0 90\nintr 1\n")
-    machine = Machine(fake.root)
-    first = machine.sample()
+    source = ProcSource(fake.root)
+    first = source.machine()
     assert first.cpu_percent is None and first.core_percent is None
     fake.write("stat", "cpu  130 0 0 170\ncpu0 120 0 0 30\ncpu1 10 0 0 140\nintr 1\n")
-    second = machine.sample()
+    second = source.machine()
     assert second.cpu_percent == 30.0
     assert second.core_percent == (60.0, 0.0)
-    again = machine.sample()  # not a tick later
+    again = source.machine()  # not a tick later
     assert again.cpu_percent == 0.0
 
 
@@ -98,18 +109,18 @@ def test_bytes_of_disks_and_network_are_those_since_the_look_before(tmp_path: Pa
     net = "Inter-|\n face |\n    lo: 7 0 0 0 0 0 0 0 7 0 0 0 0 0 0 0\n  eth0:{} 0 0 0 0 0 0 0 {} 0 0 0 0 0 0 0\n"
     fake.write("diskstats", disk.format(10, 20))
     fake.write("net/dev", net.format(1000, 50))
-    machine = Machine(fake.root, tmp_path / "sys")
-    first = machine.sample()
+    source = ProcSource(fake.root, tmp_path)
+    first = source.machine()
     assert (first.disk_read_bytes, first.disk_write_bytes) == (0, 0)
     assert (first.network_sent_bytes, first.network_received_bytes) == (0, 0)
     fake.write("diskstats", disk.format(12, 23))
     fake.write("net/dev", net.format(1700, 51))
-    second = machine.sample()
+    second = source.machine()
     assert (second.disk_read_bytes, second.disk_write_bytes) == (1024, 1536)
     assert (second.network_sent_bytes, second.network_received_bytes) == (1, 700)
     assert (second.memory_used_bytes, second.memory_available_bytes) == (600 * 1024, 400 * 1024)
     fake.write("net/dev", net.format(0, 0))  # an interface that began anew
-    assert machine.sample().network_received_bytes == 0
+    assert source.machine().network_received_bytes == 0
 
 
 def test_parsers_of_the_machine() -> None:

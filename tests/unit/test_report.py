@@ -17,9 +17,10 @@ from browser import Browser, check_layout, find_browser
 from html_page import Page
 from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, started, steady, write_run
 
-from monitor import MonitorError, make_report
-from monitor.__main__ import main
-from monitor.report.cost import COLUMNS
+from monitor import MonitorError
+from monitor.cli import main
+from monitor.cost.phase_costs import COLUMNS
+from monitor.report import make_report
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<script>alert(1)</script> & "it\'s" $1^2$ | 5 <b'
@@ -236,7 +237,7 @@ def test_what_is_no_run_is_refused_in_a_line(
 
 
 def test_drawing_is_not_imported_by_what_samples() -> None:
-    code = "import sys, monitor.sampling.sampler; print(*sys.modules)"
+    code = "import sys, monitor.sampler.loop; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

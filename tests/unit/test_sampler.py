@@ -13,8 +13,9 @@ from fake_proc import FakeProc
 
 from monitor.errors import MonitorError
 from monitor.records import Samples, read_samples
-from monitor.sampling import sampler
-from monitor.sampling.sampler import Clock, LineFile, Sampler, Schedule, checked_interval, sample_until_end
+from monitor.sampler import loop
+from monitor.sampler.loop import Clock, LineFile, Schedule, checked_interval, sample_tree
+from monitor.sources.proc import ProcSource
 
 ROOT = 100
 
@@ -46,18 +47,13 @@ class HandClock(Clock):
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeProc:
     fake = FakeProc(tmp_path / "proc")
     fake.set(ROOT)
-    real = Sampler
-
-    def on_fake(root_pid: int, interval: float, clock: Clock) -> Sampler:
-        return real(root_pid, interval, clock, fake.root)
-
-    monkeypatch.setattr(sampler, "Sampler", on_fake)
+    monkeypatch.setattr(loop, "open_source", lambda: ProcSource(fake.root))
     return fake
 
 
 def sample(folder: Path, clock: Clock, interval: float = 0.5) -> Samples:
     folder.mkdir()
-    sample_until_end(folder, ROOT, interval, clock=clock)
+    sample_tree(folder, ROOT, interval, clock=clock)
     return read_samples(folder)
 
 

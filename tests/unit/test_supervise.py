@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor import read_samples
-from monitor.sampling.procfs import Processes
-
-ROOT = Path(__file__).parents[2]
+from monitor.sources import open_source
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -28,15 +26,15 @@ def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> Non
         "import os, sys\n"
         "from spark_jobs.launcher.supervise import run_to_end\n"
         "command = [sys.executable, sys.argv[1], sys.argv[2]]\n"
-        "print(run_to_end(command, dict(os.environ, PYTHONPATH=os.getcwd()), 'job.py', None))\n"
+        "print(run_to_end(command, dict(os.environ), 'job.py', None))\n"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code, str(job), str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(job), str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert told.stdout == "(137, None)\n"
     found = read_samples(tmp_path)
     assert found.begin is not None and found.end is not None
     assert found.end.why == "root ended"
-    processes = Processes()
+    processes = open_source()
     assert processes.stat(found.begin.pid) is None
     assert processes.stat(int((tmp_path / "left").read_text())) is None

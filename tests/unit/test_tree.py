@@ -9,8 +9,8 @@ from fake_proc import PAGE
 from watched_tree import DAEMON, JAVA, ROOT, SIDECAR, Watched, watch_tree
 
 from monitor.records import RoleUsage
-from monitor.sampling.procfs import TICKS_PER_SECOND, Processes
-from monitor.sampling.usage import TreeMeter
+from monitor.sampler.usage import TreeMeter
+from monitor.sources.proc import TICKS_PER_SECOND, ProcSource
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def test_a_child_listed_before_its_parent_was_is_found_at_the_next_look(
     watched.fake.set(102, parent=101)
     watched.fake.write("loadavg", "0 0 0 1/2 102\n")
     with monkeypatch.context() as patched:
-        listed = Processes(watched.fake.root).pids() - {"101"}
-        patched.setattr(Processes, "pids", lambda self: listed)
+        listed = ProcSource(watched.fake.root).pids() - {101}
+        patched.setattr(ProcSource, "pids", lambda self: listed)
         assert watched.pids() == {ROOT, SIDECAR}
     assert watched.pids() == {ROOT, SIDECAR, 101, 102}
 
@@ -224,7 +224,7 @@ def test_no_memory_twice_between_vfork_and_exec(watched: Watched) -> None:
 
 
 def test_without_pss_the_rss_stands_in(watched: Watched) -> None:
-    meter = TreeMeter(watched.tree, Processes(watched.fake.root), None)
+    meter = TreeMeter(watched.tree, ProcSource(watched.fake.root), None)
     watched.fake.set(ROOT, rss=300 * PAGE)
     found = meter.look(1.0).roles["driver"]
     assert (found.pss_bytes, found.uss_bytes, found.rss_bytes) == (300 * PAGE,) * 3

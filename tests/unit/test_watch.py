@@ -18,7 +18,7 @@ from processes import is_alive, wait_for
 
 import monitor
 from monitor import MonitorError, read_phases, read_samples
-from monitor.__main__ import main
+from monitor.cli import main
 from monitor.records import Samples
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fake_proc import FakeProc
 
-from monitor.sampling.memory import MemoryReader
-from monitor.sampling.procfs import TICKS_PER_SECOND, Processes
-from monitor.sampling.tree import Tree
-from monitor.sampling.usage import TreeMeter, TreeUsage
+from monitor.sampler.memory import MemoryReader
+from monitor.sampler.tree import Tree
+from monitor.sampler.usage import TreeMeter, TreeUsage
+from monitor.sources.proc import TICKS_PER_SECOND, ProcSource
 
 ROOT, SIDECAR = 100, 900
 DAEMON = ["python3", "-m", "pyspark.daemon", "pyspark.worker"]
@@ -22,9 +22,9 @@ class Watched:
     def __init__(self, folder: Path) -> None:
         self.fake = FakeProc(folder)
         self.fake.set(1, name="init", parent=0, command=["/sbin/init"])
-        processes = Processes(folder)
-        self.tree = Tree(ROOT, processes, SIDECAR)
-        self.meter = TreeMeter(self.tree, processes, MemoryReader(processes.memory))
+        source = ProcSource(folder)
+        self.tree = Tree(ROOT, source, SIDECAR)
+        self.meter = TreeMeter(self.tree, source, MemoryReader(source.memory))
         self.now = 0.0
 
     def look(self) -> TreeUsage:

@@ -25,7 +25,7 @@ class FileLayout:
     path: str
     """The file, relative to the data set's folder."""
     separator: str
-    """What stands between two fields; one or more characters, no pattern."""
+    """The characters between two fields, one or more; no pattern."""
     header: bool
     """Whether the first line names the columns."""
     encoding: str

@@ -38,7 +38,7 @@ class Source:
     """Rows of one kind, ratings or movies, and how they are read."""
 
     path: str  # of a DataFrame its name in messages
-    files: int  # how many files the path stands for
+    files: int  # how many files the path names
     headers: int  # how many of them start with the header
     layout: TextLayout | None  # None for Parquet and DataFrames
     columns: Mapping[str, str]  # Parquet and DataFrames: our column name -> theirs

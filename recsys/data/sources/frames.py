@@ -19,7 +19,7 @@ from recsys.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-FRAME = "DataFrame"  # what stands for the path and the file of a DataFrame
+FRAME = "DataFrame"  # in place of the path and the file of a DataFrame
 _TEXT, _IDS = (StringType,), (NumericType, StringType, BinaryType)
 _TYPES: Mapping[str, tuple[tuple[type[DataType], ...], str]] = {
     USER: (_IDS, "numbers or text"),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsys.data.arrays import Arrays
 from recsys.losses.base import Loss
 
 if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
     from recsys.training.base import Step
 
 _SEEDS = "seed_generator_state"  # what Keras calls the state that dropout draws from

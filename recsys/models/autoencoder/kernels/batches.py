@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.data.arrays import Arrays
 from recsys.models.autoencoder.config import AutoencoderConfig
 from recsys.models.autoencoder.kernels.normalisation import normalise
+
+if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.data.arrays import Arrays
 from recsys.losses.base import DENSE, ROWS, Loss, OutputLayer, Targets, Work
 from recsys.models.autoencoder.config import AutoencoderConfig
 from recsys.models.autoencoder.kernels.adam import RowAdam, adam, step_size
@@ -16,6 +16,9 @@ from recsys.models.autoencoder.kernels.architecture import Architecture, Prior
 from recsys.models.autoencoder.kernels.batches import Batch, Entries, consecutive_batches, training_batches
 from recsys.models.autoencoder.kernels.layout import Layout
 from recsys.registries import loss_named
+
+if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
 
 Step = tuple[float, float]  # Adam's step size, and how many epochs were done before (a fraction within one)
 _MEASURED_VALUES = 1 << 21  # values of a dense batch in which losses are measured: 8 MB

@@ -1,1 +1,0 @@
-"""Samples of a process tree and of its machine, read from /proc."""
