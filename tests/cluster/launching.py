@@ -116,8 +116,10 @@ class Started:
 
     def kill(self) -> None:
         """Ends everything, after a test that failed."""
-        for process in [*self.processes(lambda _: True), self.launcher] if self.launcher.poll() is None else []:
-            process.kill()
+        if self.launcher.poll() is None:
+            for process in self.processes(lambda _: True):
+                process.kill()
+            self.launcher.kill()
 
 
 def is_java(process: psutil.Process) -> bool:

@@ -25,7 +25,7 @@ from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.models.fold_in import FoldIn
 from recsys.recommend.saved import load_recommender, save_fold_in, save_items
 
-IDS = {"numbers": [11, 12, 15, 3, 40], "names": ["zoe", "ann", "Bob", "eve", "al"]}
+IDS: dict[str, list] = {"numbers": [11, 12, 15, 3, 40], "names": ["zoe", "ann", "Bob", "eve", "al"]}
 ROLES = (TRAIN, VALIDATION, TEST)
 
 
@@ -105,7 +105,7 @@ def fold_in(factors, noise, preprocessing, ratings):
 
 def entries_by_role(blocks, examples):
     """role -> {(row id, column, rating)} of what the role is held against."""
-    found = {role: set() for role in ROLES}
+    found: dict[int, set] = {role: set() for role in ROLES}
     for block in blocks:
         for role in ROLES:
             target = examples.arrays(block, role)[1].tocoo()
@@ -118,9 +118,10 @@ def entries_by_role(blocks, examples):
 def test_the_parts_hold_the_same_ratings_in_both_orientations(prepared, settings, dense):
     by_user = Examples.of(settings, prepared.movies, Preprocessing(0.5, 5.0))
     arrays = rating_arrays(prepared, settings.data, by_user)
+    assert arrays.users is not None
     assert (arrays.examples.width, by_user.width) == (60, 23)
     of_users = entries_by_role(collected(prepared.blocks), by_user)
-    turned = {role: set() for role in ROLES}
+    turned: dict[int, set] = {role: set() for role in ROLES}
     for role in ROLES:
         part = partition(arrays.blocks, arrays.examples, role, 2, 4)
         blocks = part.blocks.collect()
@@ -149,6 +150,7 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     model = family.keras_model()
     shared = spark.sparkContext.broadcast(family.scorer())
     factors = fit_factors(shared, parts, arrays.examples, prepared.blocks, by_user)
+    assert arrays.users is not None
     judged = judge_factors(factors, arrays.users, prepared.blocks, by_user)
     metrics = evaluate(parts, shared, arrays.examples, settings, judged)
 

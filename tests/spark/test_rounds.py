@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from recsys.models.autoencoder.keras_dae import build_autoencoder
-from recsys.training.strategies import LocalSgd
 from small_ratings import block_of
 
 from recsys.config.load import build_config
@@ -23,6 +21,7 @@ from recsys.training.local_sgd.rounds import Rounds, tree_reduce
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
 from recsys.training.loop import train
 from recsys.training.outer import outer_for
+from recsys.training.state import Moments
 
 COLUMNS, USERS, WORKERS, DENSITY = 11, 23, 4, 0.4
 PREPROCESSING = Preprocessing(0.5, 5.0)
@@ -64,7 +63,7 @@ def one_after_the_other(config, parts, start, epochs):
     architecture = DenoisingAutoencoder.architecture
     plan = plan_for(architecture, config.model, COLUMNS, DENSITY, settings.batch_size, 0)
     outer, rate = outer_for(settings)
-    weights, kept = plan.layout.from_keras(start), {}
+    weights, kept = plan.layout.from_keras(start), dict[int, Moments]()
     blocks = parts[TRAIN].blocks.glom().collect()
     for epoch in range(1, epochs + 1):
         for number in range(settings.syncs_per_epoch):
@@ -72,10 +71,13 @@ def one_after_the_other(config, parts, start, epochs):
             task = Task(plan, examples, "plain", 3, epoch, settings.epochs, number, syncs, size, rate)
             deltas = []
             for worker, own in enumerate(blocks):
-                kept[worker], delta = train_round(task, weights, worker, [*filter(None, [kept.get(worker)]), *own])
+                moments, delta = train_round(task, weights, worker, [*([kept[worker]] if worker in kept else []), *own])
+                assert isinstance(moments, Moments) and isinstance(delta, Delta)
+                kept[worker] = moments
                 deltas.append(delta)
             rows = sum(one.rows for one in deltas)
-            weights = outer.step(weights, sum(one.value * np.float32(one.rows / rows) for one in deltas if one.rows))
+            moved = [one.value * np.float32(one.rows / rows) for one in deltas if one.rows]
+            weights = outer.step(weights, sum(moved, np.zeros_like(weights)))
     return weights, kept, plan
 
 
@@ -89,12 +91,13 @@ def data_of(config, parts):
 
 
 def train_in(folder, config, parts):
-    data, epochs, told = data_of(config, parts), [], []
+    data, epochs, told = data_of(config, parts), list[int](), list[str]()
     folder.mkdir(exist_ok=True)
     model, _, _ = train(
         DenoisingAutoencoder.trainer(data), data, folder,
         on_epoch=lambda progress: epochs.append(progress.epoch.epoch), say=told.append,
     )  # fmt: skip
+    assert isinstance(model, DenoisingAutoencoder)
     return model.weights, epochs, told
 
 
@@ -160,6 +163,7 @@ def test_moments_that_were_lost_are_recomputed(spark):
     def trained(lose):
         trainer = DenoisingAutoencoder.trainer(data_of(config, parts))
         for epoch in (1, 2, 3):
+            assert isinstance(trainer, local_sgd.LocalSgdTrainer)
             trainer.train_epoch(epoch)
             if lose:
                 for state, _ in trainer._rounds._old:

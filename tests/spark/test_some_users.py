@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from preparing import run_prepare
-from recsys.models.build import build_model
 
 from recsys.config.load import build_config
 from recsys.data.blocks import block_from_row
