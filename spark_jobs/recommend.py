@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imported late: given ratings need no Spark
 
     from recsys.data.dataset import Dataset
 
+
 def run_recommend(run: Run) -> None:
     """Recommends to one user, on the screen and with --output in recommendations.json, or to all users, as Parquet."""
     options = run.arguments.options
