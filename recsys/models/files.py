@@ -94,7 +94,10 @@ def read_scorer(folder: Path) -> Saved:
 
 
 def _description(folder: Path) -> dict[str, Any]:
-    described = read_sealed(scorer_folder(folder) / _DESCRIPTION)
+    try:
+        described = read_sealed(scorer_folder(folder) / _DESCRIPTION)
+    except ValueError as error:
+        raise ValueError(f"{_DESCRIPTION}: {error}") from None
     if described.get("format_version") != FORMAT_VERSION:
         raise ValueError("it was written by another version of this program")
     return described

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recsys.activations import activate
-from recsys.config import Activation
+from recsys.models.autoencoder.config import Activation
 from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()

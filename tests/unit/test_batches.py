@@ -9,21 +9,20 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, block_of, sparse
 
-from recsys.config import ModelConfig
 from recsys.config.load import build_config
+from recsys.data.arrays import Arrays, arrays_of
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN, VALIDATION
+from recsys.models.autoencoder.config import DaeConfig
 from recsys.models.autoencoder.kernels.batches import (
-    Arrays,
     Batch,
     Entries,
-    arrays_of,
     consecutive_batches,
     drop,
-    normalise,
     training_batches,
 )
+from recsys.models.autoencoder.kernels.normalisation import normalise
 
 
 def dense(entries: Entries, rows: int, columns: int = 7) -> np.ndarray:
@@ -56,7 +55,7 @@ def test_by_rating_what_is_shown_and_what_is_asked_differ() -> None:
 def test_batches_hold_the_rows_in_the_order_given() -> None:
     matrix = sparse(RATINGS / 5)
     order = np.array([3, 0, 4, 1, 2])
-    batches = list(training_batches(Arrays(matrix, matrix), order, 2, ModelConfig(), np.random.default_rng(0)))
+    batches = list(training_batches(Arrays(matrix, matrix), order, 2, DaeConfig(), np.random.default_rng(0)))
     assert [batch.size for batch in batches] == [2, 2, 1]
     assert all(batch.inputs is batch.targets for batch in batches)
     stacked = np.concatenate([dense(batch.targets, batch.size) for batch in batches])
@@ -69,9 +68,9 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
 def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
     import keras
-    from recsys.models.autoencoder.keras_dae import build_autoencoder
+    from recsys.models.autoencoder.keras_models import build_autoencoder
 
-    config = ModelConfig(hidden=(3,), input_normalisation=how, input_scale=scale)
+    config = DaeConfig(hidden=(3,), input_normalisation=how, input_scale=scale)
     model = build_autoencoder(7, config, seed=1)
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense))
     empty = np.concatenate([RATINGS / 5, np.zeros((1, 7))]).astype(np.float32)
@@ -88,7 +87,7 @@ def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
 
 def test_dropout_drops_the_input_alone_and_scales_what_is_left() -> None:
     matrix = csr_matrix(np.full((40, 50), 0.5, np.float32))
-    config = ModelConfig(input_dropout=0.25)
+    config = DaeConfig(input_dropout=0.25)
     (batch,) = training_batches(Arrays(matrix, matrix), np.arange(40), 64, config, np.random.default_rng(1))
     assert (batch.targets.values == 0.5).all() and len(batch.targets.values) == 2000
     np.testing.assert_allclose(batch.inputs.values, 0.5 / 0.75)
@@ -119,7 +118,7 @@ def test_nothing_is_lost_between_arrays_and_batches(shape: tuple, size: int, how
     whole = generator.random((rows, columns)) * (generator.random((rows, columns)) < density)
     matrix = csr_matrix(whole.astype(np.float32))
     order = generator.permutation(rows)
-    config = ModelConfig(input_normalisation=how)
+    config = DaeConfig(input_normalisation=how)
     batches: list[Batch] = list(training_batches(Arrays(matrix, matrix), order, size, config, generator))
     assert sum(batch.size for batch in batches) == rows
     for part in ("targets", "inputs"):

@@ -12,17 +12,13 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
 from recsys.data.preprocessing import Preprocessing
-from recsys.recommend.recommender import load_recommender, save_model, save_movies
-from recsys.tensorflow_env import quiet_keras
-from recsys.training.local_sgd.worker import Moments
-
-quiet_keras()
-
-from recsys.models.build import build_model  # noqa: E402
-
-from recsys.training.checkpoint import Checkpoints, Position, Snapshot  # noqa: E402
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.families import DenoisingAutoencoder
+from recsys.models.files import write_scorer
+from recsys.recommend.saved import load_recommender, save_items
+from recsys.training.checkpoint import Checkpoints
+from recsys.training.state import Moments, Position, Snapshot
 
 MOVIES = 3000
 MOMENTS = [Moments(0, 5, np.ones((2, 4), np.float32)), Moments(1, 5, np.ones((2, 50_000), np.float32))]
@@ -60,18 +56,31 @@ def test_a_checkpoint(tmp_path: Path, large: str) -> None:
     assert loaded is not None and loaded.position == Position(3) and len(loaded.moments) == 2
 
 
+SCALE = Preprocessing(0.5, 5.0)
+
+
+def model(seed: int) -> DenoisingAutoencoder:
+    draw = np.random.default_rng(seed)
+    shapes = [(MOVIES, 5), (5,), (5, MOVIES), (MOVIES,)]
+    weights = [draw.normal(size=shape).astype(np.float32) for shape in shapes]
+    return DenoisingAutoencoder(DaeConfig(hidden=(5,), loss="masked_mse"), SCALE, MOVIES, weights)
+
+
 def test_a_model(tmp_path: Path) -> None:
     items = pd.DataFrame(
         {"index": range(MOVIES), "movie_id": range(MOVIES), "title": "x", "year": 1990, "popularity": 1}
     )
-    save_movies(tmp_path, items, Preprocessing(0.5, 5.0), "masked_mse", "user")
-    first, second = (build_model(MOVIES, ModelConfig(hidden=(5,), loss="masked_mse"), seed) for seed in (1, 2))
-    save_model(tmp_path, first)
+    save_items(tmp_path, items, SCALE, "masked_mse", "user")
+    first, second = model(1), model(2)
+    first.save(tmp_path)
     rated = csr_matrix(([4.0], ([0], [3])), shape=(1, MOVIES))
-    before, files = load_recommender(tmp_path).score(rated), sorted(path.name for path in tmp_path.iterdir())
+    before, files = load_recommender(tmp_path).score(rated), sorted(tmp_path.rglob("*"))
     with no_room(), pytest.raises(OSError):  # noqa: PT011 - HDF5 words it in its own way
-        save_model(tmp_path, second)
-    assert sorted(path.name for path in tmp_path.iterdir()) == files
+        second.save(tmp_path)
+    with no_room(), pytest.raises(OSError, match=r"not written|requested and|File too large"):
+        write_scorer(tmp_path, second.config, SCALE, {"000": second.weights[0]})  # where model.keras had room
+    assert sorted(tmp_path.rglob("*")) == files
     np.testing.assert_array_equal(load_recommender(tmp_path).score(rated), before)
-    save_model(tmp_path, second)  # there is room again
+    second.save(tmp_path)  # there is room again
     assert (load_recommender(tmp_path).score(rated) != before).any()
+    assert sorted(tmp_path.rglob("*")) == files

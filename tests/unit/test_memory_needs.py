@@ -17,9 +17,12 @@ from fake_proc import FakeProc
 from monitor.headroom import MACHINE, Headroom, memory_headroom
 from monitor.sources.proc import ProcSource
 from monitor.spark.headroom import ExecutorAnswer, ExecutorHeadroom, by_memory, heap_growth
-from recsys.config import Config, DataConfig, ModelConfig, TrainingConfig
+from recsys.config import Config, DataConfig, TrainingConfig
 from recsys.data.sources.files import Size
+from recsys.data.split import TRAIN
 from recsys.errors import UserError
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.ease.config import EaseConfig
 from recsys.training.memory import Needs, training_needs
 from spark_jobs.run import memory_check
 from spark_jobs.run.memory_check import check_memory, check_memory_early
@@ -28,9 +31,19 @@ HEAP = 2_000_000_000
 
 
 def needs(columns: int = 40_000, cores: int = 2, **training: object) -> Needs:
-    model = ModelConfig(hidden=(200,), loss="multinomial")
+    model = DaeConfig(hidden=(200,), loss="multinomial")
     config = Config(name="x", model=model, training=TrainingConfig(**training))
     return training_needs(config, columns, 100_000, 10_000_000, cores, HEAP)
+
+
+def arranged(context: Any) -> Any:
+    """100,000 rating arrays over 40,000 movies to train on."""
+    return SimpleNamespace(
+        context=context,
+        examples=SimpleNamespace(width=40_000),
+        parts={TRAIN: SimpleNamespace(rows=100_000)},
+        dataset=SimpleNamespace(statistics={"ratings": 1_000_000}),
+    )
 
 
 def test_it_grows_with_what_it_depends_on() -> None:
@@ -56,7 +69,7 @@ def test_elephas_has_every_array_twice_and_dense() -> None:
 
 
 def test_an_item_item_model_has_matrices_of_movies() -> None:
-    config = Config(name="x", model=ModelConfig(kind="linear", linear="ease", loss="multinomial"))
+    config = Config(name="x", model=EaseConfig())
     assert training_needs(config, 10_000, 1, 1, 1, HEAP).driver > 3 * 8 * 10_000**2
 
 
@@ -89,17 +102,17 @@ def test_the_headroom_is_the_machines_or_its_control_groups(tmp_path: Path) -> N
 
 
 def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = Config(name="x", model=ModelConfig(hidden=(200,), loss="multinomial"))
+    config = Config(name="x", model=DaeConfig(hidden=(200,), loss="multinomial"))
     heap = SimpleNamespace(maxMemory=lambda: HEAP, totalMemory=lambda: HEAP // 2)
     java = SimpleNamespace(java=SimpleNamespace(lang=SimpleNamespace(Runtime=SimpleNamespace(getRuntime=lambda: heap))))
     context = SimpleNamespace(master="local[2]", _jvm=java)
     monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(10**9, 4 * 10**9, "the machine's memory"))
     with pytest.raises(UserError, match=r"about 3\.\d GB more .* 1\.0 GB of the machine's memory, 4\.0 GB, are left"):
-        check_memory(config, context, 40_000, 100_000, 1_000_000)
+        check_memory(arranged(context), config)
     anyway = config.model_copy(update={"training": TrainingConfig(check_memory=False)})
-    check_memory(anyway, context, 40_000, 100_000, 1_000_000)
+    check_memory(arranged(context), anyway)
     monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(10**10, 4 * 10**10, "the machine's memory"))
-    check_memory(config, context, 40_000, 100_000, 1_000_000)
+    check_memory(arranged(context), config)
     monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(10**9, 4 * 10**9, "the machine's memory"))
     with pytest.raises(UserError, match=r"GB of the machine's memory, 4\.0 GB, are left"):
         check_memory_early(config, context, Size(25_000_095, 162_541, 62_423))  # before the data phases
@@ -114,11 +127,11 @@ GB = 10**9
 
 def on_a_cluster(monkeypatch: pytest.MonkeyPatch, here: int, there_is: Any, cores: int = 1) -> None:
     """Looks at the memory for five workers, of 0.8 GB each."""
-    config = Config(name="x", model=ModelConfig(hidden=(200,), loss="multinomial"), training=TrainingConfig(workers=5))
+    config = Config(name="x", model=DaeConfig(hidden=(200,), loss="multinomial"), training=TrainingConfig(workers=5))
     context = SimpleNamespace(master="spark://host:7077", getConf=lambda: {"spark.executor.cores": str(cores)})
     monkeypatch.setattr(memory_check, "memory_headroom", lambda: Headroom(here, 64 * GB, MACHINE))
     monkeypatch.setattr(memory_check, "executor_headroom", there_is)
-    check_memory(config, context, 40_000, 100_000, 1_000_000)
+    check_memory(arranged(context), config)
 
 
 @pytest.mark.parametrize(

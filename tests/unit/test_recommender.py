@@ -14,16 +14,15 @@ from small_ratings import RATINGS, sparse
 
 import recsys
 from recsys.checksums import read_sealed, write_sealed
-from recsys.config import ModelConfig
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
-from recsys.recommend.recommender import Recommender, load_recommender, save_model, save_movies
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.families import DenoisingAutoencoder
+from recsys.models.base import Scorer
+from recsys.recommend.items import Items
+from recsys.recommend.recommender import Recommender
 from recsys.recommend.sample import recommendation, render
-from recsys.tensorflow_env import quiet_keras
-
-quiet_keras()
-
-from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
+from recsys.recommend.saved import load_recommender, save_items
 
 IDS = [2, 3, 5, 8, 13, 21, 34]
 TITLES = [f"Movie {one} ({1990 + one})" for one in IDS]
@@ -39,10 +38,12 @@ def items(ids: list[Any] = IDS) -> pd.DataFrame:
 def saved(
     folder: Path, loss: str = "masked_mse", positive_from: float | None = None, ids: list[Any] = IDS
 ) -> tuple[Any, Recommender]:
-    model = build_autoencoder(7, ModelConfig(hidden=(4,), loss=loss), seed=3)
-    save_movies(folder, items(ids), Preprocessing(0.5, 5.0, positive_from), loss)
-    save_model(folder, model)
-    return model, load_recommender(folder)
+    preprocessing, draw = Preprocessing(0.5, 5.0, positive_from), np.random.default_rng(3)
+    weights = [draw.normal(size=shape).astype(np.float32) for shape in ((7, 4), (4,), (4, 7), (7,))]
+    model = DenoisingAutoencoder(DaeConfig(hidden=(4,), loss=loss), preprocessing, 7, weights)
+    save_items(folder, items(ids), preprocessing, loss)
+    model.save(folder)
+    return model.keras_model(), load_recommender(folder)
 
 
 @pytest.fixture(scope="module")
@@ -50,33 +51,39 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Recommender]:
     return saved(tmp_path_factory.mktemp("model"))
 
 
-class Fixed:
-    """A model that gives everybody the same outputs."""
+class Fixed(Scorer):
+    """Gives everybody the same scores."""
 
-    def __init__(self, outputs: list[float]) -> None:
-        self.outputs = np.float32(outputs)
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self.preprocessing, self.columns = preprocessing, len(OUTPUTS)
 
-    def __call__(self, arrays: np.ndarray, training: bool) -> np.ndarray:
-        assert not training
-        return np.tile(self.outputs, (len(arrays), 1))
+    def score(self, ratings: csr_matrix) -> np.ndarray:
+        return np.tile(np.float32(OUTPUTS), (ratings.shape[0], 1))
 
 
 OUTPUTS = [0.9, 0.05, 0.5, 1.4, 0.7, -0.2, 0.7]
 
 
 def fixed(loss: str = "masked_mse", positive_from: float | None = None, ids: list[Any] = IDS) -> Recommender:
-    return Recommender(Fixed(OUTPUTS), items(ids), Preprocessing(0.5, 5.0, positive_from), loss)
+    return Recommender(Fixed(Preprocessing(0.5, 5.0, positive_from)), Items.of(items(ids)), loss)
 
 
-def test_a_model_is_saved_as_three_files_that_say_what_it_needs(tmp_path: Path) -> None:
+def test_a_model_is_saved_with_what_it_needs(tmp_path: Path) -> None:
     saved(tmp_path / "run" / "model", positive_from=4.0)
     folder = tmp_path / "run" / "model"
-    assert sorted(path.name for path in folder.iterdir()) == ["items.parquet", "model.keras", "preprocessing.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "items.parquet",
+        "model.keras",
+        "preprocessing.json",
+        "scorer",
+    ]
+    names = [f"{number:03d}.npy" for number in range(4)]
+    assert sorted(path.name for path in (folder / "scorer").iterdir()) == [*names, "scorer.json"]
     assert list(pd.read_parquet(folder / "items.parquet")) == ["index", "movie_id", "title", "year", "popularity"]
     described = read_sealed(folder / "preprocessing.json")
     assert list(described.pop("sha256")) == ["items.parquet"]
     assert described == {
-        "format_version": 2, "loss": "masked_mse", "orientation": "user",
+        "format_version": 3, "loss": "masked_mse", "orientation": "user",
         "rating_min": 0.5, "rating_max": 5.0, "positive_from": 4.0,
     }  # fmt: skip
     assert recsys.load_recommender(tmp_path / "run").items.tolist() == IDS
@@ -172,7 +179,7 @@ def test_text_ids_come_back_from_disk(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match=r"no saved model \(model\.keras, items\.parquet, preprocessing\.json missing\)"
+        UserError, match=r"no saved model \(items\.parquet, preprocessing\.json missing\)"
     ):
         load_recommender(tmp_path)
     saved(tmp_path)
@@ -181,21 +188,26 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         load_recommender(tmp_path)
 
 
-def test_a_model_of_another_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2, 99])
+def test_a_model_of_another_version_is_refused(tmp_path: Path, version: int) -> None:
     saved(tmp_path)
     path = tmp_path / "preprocessing.json"
-    write_sealed(path, {**read_sealed(path), "format_version": 99})
-    with pytest.raises(UserError, match="saved by another version of this program: train again"):
+    described = {**read_sealed(path), "format_version": version}
+    if version == 1:  # which had no checksums
+        del described["orientation"], described["sha256"]
+        path.write_text(json.dumps(described))
+    else:
+        write_sealed(path, described)
+    with pytest.raises(UserError, match=rf"saved by another version of howdah \(format {version}\): train again"):
         load_recommender(tmp_path)
 
 
-def test_a_model_of_the_first_version_is_still_loaded(both: tuple[Any, Recommender], tmp_path: Path) -> None:
-    saved(tmp_path)
-    described = read_sealed(tmp_path / "preprocessing.json")
-    del described["orientation"], described["sha256"]
-    (tmp_path / "preprocessing.json").write_text(json.dumps({**described, "format_version": 1}))
+def test_a_model_that_others_can_read_is_not_needed(both: tuple[Any, Recommender], tmp_path: Path) -> None:
+    _, recommender = saved(tmp_path)
+    (tmp_path / "model.keras").unlink()
     scores = load_recommender(tmp_path).score(sparse(RATINGS))
-    np.testing.assert_allclose(scores, both[1].score(sparse(RATINGS)), rtol=1e-5)
+    np.testing.assert_array_equal(scores, both[1].score(sparse(RATINGS)))
+    np.testing.assert_array_equal(scores, recommender.score(sparse(RATINGS)))
 
 
 def test_what_recommendations_json_says() -> None:

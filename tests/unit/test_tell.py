@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-from spark_jobs.run.messages import describe_data, describe_epoch, describe_metrics, describe_test_file
+from recsys.training.history import Epoch
+from recsys.training.loop import Progress
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_test_file
 
 RANKING = {"users": 3, "model": {"coverage@20": 0.5}, "popularity": {"coverage@20": 0.25}}
 RECONSTRUCTION = {"loss": "masked_mse", "train": 0.02, "test": 0.03, "divergence": 0.5}
@@ -32,10 +32,11 @@ def test_what_became_of_the_test_file() -> None:
 
 
 def test_an_epoch_counts_what_is_trained_on() -> None:
-    epoch = SimpleNamespace(epoch=2, train_loss=0.04, validation_loss=0.05)
-    progress = SimpleNamespace(epoch=epoch, epochs=10, best=epoch, users_per_second=1234.4, seconds_left=61)
-    expected = "  epoch  2/10  train 0.04  validation 0.05  1,234 movies/s  1:01 left  best"
-    assert describe_epoch(progress, "movie") == expected
+    epoch = Epoch(2, 0.04, 0.05, seconds=1.0, rows=10, workers=1)
+    progress = Progress(epoch, epochs=10, best=epoch, users_per_second=1234.4, seconds_left=61, orientation="movie")
+    assert str(progress) == "  epoch  2/10  train 0.04  validation 0.05  1,234 movies/s  1:01 left  best"
+    better = Progress(epoch, 10, Epoch(1, 0.06, 0.045, 1.0, 10, 1), 1234.4, 61, "user")
+    assert str(better).endswith("1,234 users/s  1:01 left  best 0.045 at 1")
 
 
 def test_users_fitted_anew_are_told_beside_the_model_where_there_are_any() -> None:

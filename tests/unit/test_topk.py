@@ -10,11 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random
 
-from recsys.config import ModelConfig
-from recsys.evaluation.metrics import top_n, top_of_all
-from recsys.evaluation.topk import best_of_blocks
+from recsys.data.preprocessing import Preprocessing
+from recsys.evaluation.topk import best_of_blocks, top_n, top_of_all
+from recsys.models.autoencoder.config import AutoencoderConfig, DaeConfig, VaeConfig
+from recsys.models.autoencoder.families import Autoencoder, DenoisingAutoencoder, VariationalAutoencoder
 from recsys.models.autoencoder.kernels.layout import Layout
-from recsys.models.autoencoder.kernels.network import Network
+from recsys.models.base import ModelFamily
+from recsys.models.ease.config import EaseConfig
+from recsys.models.ease.family import Ease
+from recsys.models.sum_model import SumConfig, SumModel
+
+AS_THEY_ARE = Preprocessing(0.0, 1.0)
 
 
 def blocks_of(scores: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -73,23 +79,31 @@ def test_it_is_the_top_n_of_all_scores_at_once(
     np.testing.assert_array_equal(values[found], np.take_along_axis(scores, np.maximum(best, 0), 1)[found])
 
 
+def with_weights(family: type[Autoencoder], config: AutoencoderConfig) -> Autoencoder:
+    layout = Layout(11, config, family.architecture)
+    flat = np.random.default_rng(3).normal(0, 0.3, layout.size).astype(np.float32)
+    return family(config, AS_THEY_ARE, 11, layout.to_keras(flat))
+
+
+LINEAR = Ease(EaseConfig(), AS_THEY_ARE, np.random.default_rng(4).normal(size=(11, 11)).astype(np.float32))
+VARIATIONAL = with_weights(VariationalAutoencoder, VaeConfig(latent=3))
+
+
 @pytest.mark.parametrize(
-    "config",
+    ("model", "in_blocks"),
     [
-        ModelConfig(),  # a softmax, which needs all movies
-        ModelConfig(loss="masked_mse", input_normalisation="center"),
-        ModelConfig(loss="multinomial", kind="vae", latent=3, linear="ease"),
-        ModelConfig(loss="multinomial", kind="linear", linear="ease"),
+        (with_weights(DenoisingAutoencoder, DaeConfig()), False),  # a softmax needs all movies
+        (with_weights(DenoisingAutoencoder, DaeConfig(loss="masked_mse", input_normalisation="center")), True),
+        (VARIATIONAL, True),
+        (LINEAR, False),  # all at once is one product of sparse rows
+        (SumModel(SumConfig(first=VARIATIONAL.config, second=LINEAR.config), VARIATIONAL, LINEAR), True),
     ],
-    ids=["paper", "masked", "vae and linear", "linear"],
+    ids=["paper", "masked", "vae", "linear", "vae and linear"],
 )
-def test_outputs_in_blocks_are_the_outputs(config: ModelConfig) -> None:
-    generator = np.random.default_rng(3)
-    layout = Layout(11, config)
-    flat = generator.normal(0, 0.3, 0 if config.kind == "linear" else layout.size).astype(np.float32)
-    linear = generator.normal(size=(11, 11)).astype(np.float32) if config.linear != "none" else None
-    network = Network(layout, flat, linear)
-    rated = csr_matrix(random(5, 11, 0.4, random_state=generator, dtype=np.float32))
-    pieces = list(network.output_blocks(rated, 4))
-    assert [start for start, _ in pieces] == ([0] if config == ModelConfig() else [0, 4, 8])
-    np.testing.assert_allclose(np.concatenate([one for _, one in pieces], 1), network.outputs(rated), rtol=1e-5)
+def test_outputs_in_blocks_are_the_outputs(model: ModelFamily, in_blocks: bool) -> None:
+    scorer = model.scorer()
+    rated = csr_matrix(random(5, 11, 0.4, random_state=np.random.default_rng(5), dtype=np.float32))
+    pieces = list(scorer.score_blocks(rated, 4))
+    assert [start for start, _ in pieces] == ([0, 4, 8] if in_blocks else [0])
+    np.testing.assert_allclose(np.concatenate([scores for _, scores in pieces], 1), scorer.score(rated), rtol=1e-5)
+    assert not scorer.in_blocks or in_blocks
