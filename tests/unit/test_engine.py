@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
+from recsys.data.arrays import Arrays
 from recsys.tensorflow_env import quiet_keras
 
 keras = quiet_keras()
 
 import tensorflow as tf  # noqa: E402
 
-from recsys.losses.keras_losses import SUMS, TRAINING  # noqa: E402
-from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
-from recsys.models.autoencoder.kernels.batches import Arrays, consecutive_batches, training_batches  # noqa: E402
+from recsys.models.autoencoder.config import DaeConfig, VaeConfig  # noqa: E402
+from recsys.models.autoencoder.keras_models import build_autoencoder, build_variational  # noqa: E402
+from recsys.models.autoencoder.kernels.batches import consecutive_batches, training_batches  # noqa: E402
 from recsys.models.autoencoder.kernels.engine import Engine, Plan, plan_for  # noqa: E402
-from recsys.models.build import build_model  # noqa: E402
+from recsys.models.autoencoder.kernels.hidden_layers import DenseLayers, VariationalLayers  # noqa: E402
+from recsys.registries import loss_named  # noqa: E402
 
 ROWS, COLUMNS, STEPS, BATCH, RATE = 12, 17, 6, 4, 0.01
-PACE = [(RATE, 0.0)] * STEPS
+EACH_STEP = [(RATE, 0.0)] * STEPS
 
 
 def ratings(seed: int = 3, density: float = 0.3) -> csr_matrix:
@@ -32,7 +34,11 @@ def ratings(seed: int = 3, density: float = 0.3) -> csr_matrix:
     return csr_matrix(dense.astype(np.float32))
 
 
-def train_both(config: ModelConfig, plan: Plan) -> tuple[list[np.ndarray], list[np.ndarray], Engine]:
+def dense_plan(config: DaeConfig) -> Plan:
+    return plan_for(DenseLayers(), config, COLUMNS, 0.3, BATCH, 0)
+
+
+def train_both(config: DaeConfig, plan: Plan) -> tuple[list[np.ndarray], list[np.ndarray], Engine]:
     """Weights after the same steps: by Keras on dense arrays, by the engine on sparse ones."""
     matrix = ratings()
     model = build_autoencoder(COLUMNS, config, seed=2)
@@ -41,8 +47,8 @@ def train_both(config: ModelConfig, plan: Plan) -> tuple[list[np.ndarray], list[
     order = np.tile(np.random.default_rng(7).permutation(ROWS), STEPS * BATCH // ROWS)
     generator = np.random.default_rng(0)
     arrays = Arrays(matrix, matrix)
-    assert engine.train(training_batches(arrays, order, BATCH, config, generator), PACE, generator) == STEPS * BATCH
-    model.compile(optimizer=keras.optimizers.Adam(RATE), loss=TRAINING[config.loss])
+    assert engine.train_batches(training_batches(arrays, order, BATCH, config, generator), EACH_STEP, generator) == STEPS * BATCH
+    model.compile(optimizer=keras.optimizers.Adam(RATE), loss=loss_named(config.loss).keras_loss())
     dense = matrix.toarray()[order]
     model.fit(dense, dense, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
     return model.get_weights(), plan.layout.to_keras(engine.weights()), engine
@@ -71,20 +77,19 @@ MODELS = [
 @pytest.mark.parametrize("row_updates", [False, True])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: "-".join(str(value) for value in model.values()))
 def test_steps_are_those_of_keras(model: dict[str, Any], row_updates: bool) -> None:
-    config = ModelConfig(**{"hidden": (6, 3), "activation": "tanh", **model})
-    plan = plan_for(config, COLUMNS, 0.3, BATCH, 0)
-    plan = Plan(config, COLUMNS, plan.decoder, row_updates and not config.l2, 0)
+    config = DaeConfig(**{"hidden": (6, 3), "activation": "tanh", **model})
+    plan = replace(dense_plan(config), row_updates=row_updates and not config.l2)
     expected, found, engine = train_both(config, plan)
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, atol=3e-5)
     matrix = ratings(4)
     output = tf.constant(run(build(config, found), matrix))
-    total, weight = SUMS[config.loss](matrix.toarray(), output)
+    total, weight = loss_named(config.loss).keras_sums(matrix.toarray(), output)
     sums = engine.loss_sums(consecutive_batches(Arrays(matrix, matrix), 5, config))
     assert sums == pytest.approx((float(total), float(weight)), rel=1e-4)
 
 
-def build(config: ModelConfig, weights: list[np.ndarray]) -> Any:
+def build(config: DaeConfig, weights: list[np.ndarray]) -> Any:
     model = build_autoencoder(COLUMNS, config, seed=1)
     model.set_weights(weights)
     return model
@@ -96,8 +101,8 @@ def run(model: Any, matrix: csr_matrix) -> Any:
 
 def test_the_cheapest_exact_way_is_chosen() -> None:
     def way(batch_size: int = 64, density: float = 0.002, sampled: int = 0, **model: Any) -> tuple[str, bool]:
-        plan = plan_for(ModelConfig(**model), 3000, density, batch_size, sampled)
-        return plan.decoder, plan.row_updates
+        plan = plan_for(DenseLayers(), DaeConfig(**model), 3000, density, batch_size, sampled)
+        return plan.output_layout, plan.row_updates
 
     assert way() == ("dense", True)  # the paper's model
     assert way(density=0.05) == ("dense", False)  # a batch touches nearly all columns
@@ -111,22 +116,25 @@ def test_the_cheapest_exact_way_is_chosen() -> None:
 
 
 def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for_all() -> None:
-    config = ModelConfig(hidden=(6,), activation="tanh", loss="multinomial")
+    config = DaeConfig(hidden=(6,), activation="tanh", loss="multinomial")
     matrix = ratings(density=0.1)
     arrays = Arrays(matrix, matrix)
     model = build_autoencoder(COLUMNS, config, seed=2)
     plans = {
-        sampled: Plan(config, COLUMNS, "rows" if sampled else "dense", False, sampled) for sampled in (0, 2, COLUMNS)
+        sampled: Plan(
+            DenseLayers(), config, loss_named("multinomial"), COLUMNS, "rows" if sampled else "dense", False, sampled
+        )
+        for sampled in (0, 2, COLUMNS)
     }
     after = {}
     for sampled, plan in plans.items():
         engine = Engine(plan)
         engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
         generator = np.random.default_rng(0)
-        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), PACE, generator)
+        engine.train_batches(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), EACH_STEP, generator)
         after[sampled] = plan.layout.to_keras(engine.weights())
         engine.load(plan.layout.from_keras(model.get_weights()), None, 0)
-        exact = SUMS["multinomial"](matrix.toarray(), run(model, matrix))
+        exact = loss_named("multinomial").keras_sums(matrix.toarray(), run(model, matrix))
         sums = engine.loss_sums(consecutive_batches(arrays, 5, config))
         assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)  # losses are never sampled
     some = consecutive_batches(arrays, 5, config, 3)
@@ -142,8 +150,8 @@ def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for
 
 
 def test_dropout_draws_from_the_generator_and_from_nothing_else() -> None:
-    config = ModelConfig(hidden=(6, 3), activation="tanh", loss="multinomial", dropout=0.5, input_dropout=0.5)
-    plan = plan_for(config, COLUMNS, 0.3, BATCH, 0)
+    config = DaeConfig(hidden=(6, 3), activation="tanh", loss="multinomial", dropout=0.5, input_dropout=0.5)
+    plan = dense_plan(config)
     arrays = Arrays(ratings(), ratings())
     start = plan.layout.from_keras(build_autoencoder(COLUMNS, config, seed=2).get_weights())
 
@@ -151,7 +159,7 @@ def test_dropout_draws_from_the_generator_and_from_nothing_else() -> None:
         engine = Engine(plan)
         engine.load(start, None, 0)
         generator = np.random.default_rng(seed)
-        engine.train(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), PACE, generator)
+        engine.train_batches(training_batches(arrays, np.arange(ROWS), BATCH, config, generator), EACH_STEP, generator)
         return engine.weights()
 
     assert np.array_equal(trained(1), trained(1))
@@ -159,8 +167,9 @@ def test_dropout_draws_from_the_generator_and_from_nothing_else() -> None:
 
 
 def test_moments_and_weights_go_out_and_come_back() -> None:
-    config = ModelConfig(hidden=(6, 3), loss="masked_mse", activation="tanh")
-    plan = Plan(config, COLUMNS, "rows", True, 0)
+    config = DaeConfig(hidden=(6, 3), loss="masked_mse", activation="tanh")
+    plan = replace(dense_plan(config), row_updates=True)
+    assert plan.by_rows
     arrays = Arrays(ratings(), ratings())
     start = plan.layout.from_keras(build_autoencoder(COLUMNS, config, seed=2).get_weights())
     order = np.arange(ROWS)
@@ -170,20 +179,20 @@ def test_moments_and_weights_go_out_and_come_back() -> None:
 
     whole, first, second = Engine(plan), Engine(plan), Engine(plan)
     whole.load(start, None, 0)
-    whole.train(batches(order), PACE, np.random.default_rng(0))
+    whole.train_batches(batches(order), EACH_STEP, np.random.default_rng(0))
     first.load(start, None, 0)
-    first.train(batches(order[:8]), PACE, np.random.default_rng(0))
+    first.train_batches(batches(order[:8]), EACH_STEP, np.random.default_rng(0))
     second.load(first.weights(), first.moments(), first.step)
-    second.train(batches(order[8:]), PACE, np.random.default_rng(0))
+    second.train_batches(batches(order[8:]), EACH_STEP, np.random.default_rng(0))
     assert second.step == whole.step == 3
     np.testing.assert_allclose(second.weights(), whole.weights(), atol=1e-6)
     np.testing.assert_allclose(second.moments(), whole.moments(), atol=1e-7)
 
 
 def test_a_variational_model_is_sampled_in_training_and_not_in_its_losses() -> None:
-    config = ModelConfig(kind="vae", hidden=(6, 5), latent=3, loss="multinomial", activation="tanh")
-    plan = plan_for(config, COLUMNS, 0.3, BATCH, 0)
-    model = build_model(COLUMNS, config, seed=2)
+    config = VaeConfig(hidden=(6, 5), latent=3, loss="multinomial", activation="tanh")
+    plan = plan_for(VariationalLayers(), config, COLUMNS, 0.3, BATCH, 0)
+    model = build_variational(COLUMNS, config, seed=2)
     start = plan.layout.from_keras(model.get_weights())
     arrays = Arrays(ratings(), ratings())
 
@@ -192,7 +201,7 @@ def test_a_variational_model_is_sampled_in_training_and_not_in_its_losses() -> N
         engine.load(start, None, 0)
         generator = np.random.default_rng(seed)
         batches = training_batches(arrays, np.arange(ROWS), BATCH, config, generator)
-        engine.train(batches, [(RATE, weight)] * 3, generator)
+        engine.train_batches(batches, [(RATE, weight)] * 3, generator)
         return engine.weights()
 
     assert np.array_equal(trained(0.2), trained(0.2))
@@ -208,6 +217,6 @@ def test_a_variational_model_is_sampled_in_training_and_not_in_its_losses() -> N
     model.set_weights(plan.layout.to_keras(trained(0.2)))
     engine = Engine(plan)
     engine.load_weights(trained(0.2))
-    exact = SUMS["multinomial"](arrays.inputs.toarray(), run(model, arrays.inputs))
+    exact = loss_named("multinomial").keras_sums(arrays.inputs.toarray(), run(model, arrays.inputs))
     sums = engine.loss_sums(consecutive_batches(arrays, 5, config))
     assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)

@@ -1,4 +1,4 @@
-"""The ends of the network against their definitions on dense arrays: values and gradients."""
+"""What each loss makes of a batch against its definition on dense arrays: values and gradients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ keras = quiet_keras()
 
 import tensorflow as tf  # noqa: E402
 
-from recsys.losses import heads  # noqa: E402
-from recsys.losses.keras_losses import SUMS  # noqa: E402
+from recsys.losses import multinomial as multinomial_module  # noqa: E402
+from recsys.losses.base import Targets, Work  # noqa: E402
+from recsys.losses.masked_mse import masked_mse  # noqa: E402
+from recsys.losses.mse import gramian_mse, softmax_mse  # noqa: E402
+from recsys.losses.multinomial import multinomial, multinomial_sums  # noqa: E402
+from recsys.registries import loss_named  # noqa: E402
 
 ROWS, COLUMNS = 12, 17
 
@@ -27,12 +31,12 @@ def ratings(seed: int = 3, density: float = 0.3) -> csr_matrix:
     return csr_matrix(dense.astype(np.float32))
 
 
-def targets_of(matrix: csr_matrix, columns: np.ndarray | None = None) -> heads.Targets:
+def targets_of(matrix: csr_matrix, columns: np.ndarray | None = None) -> Targets:
     entries = matrix.tocoo()
     columns = np.arange(matrix.shape[1]) if columns is None else columns
     slots, means = np.searchsorted(columns, entries.col), np.linspace(0.1, 0.5, matrix.shape[0], dtype=np.float32)
     nothing = np.zeros(len(columns), np.float32)
-    return heads.Targets(matrix.shape[0], entries.row, matrix.indptr, slots, entries.data, columns, means, nothing)
+    return Targets(matrix.shape[0], entries.row, matrix.indptr, slots, entries.data, columns, means, nothing)
 
 
 def by_definition(function: Any, *variables: np.ndarray) -> list[np.ndarray]:
@@ -45,45 +49,45 @@ def by_definition(function: Any, *variables: np.ndarray) -> list[np.ndarray]:
     return [np.asarray(one) for one in (total, weight, *tape.gradient(loss, tensors))]
 
 
-def by_head(head: Any, h: np.ndarray, *decoder: np.ndarray) -> list[np.ndarray]:
-    """The same of a head, whose two halves write to the same memory."""
+def by_result(result_of: Any, h: np.ndarray, *decoder: np.ndarray) -> list[np.ndarray]:
+    """The same of a LossResult, whose two halves write to the same memory."""
     given = [one.astype(np.float32) for one in (h, *decoder)]
     gradients = [np.full(one.shape, 7, np.float32) for one in decoder]
-    for_h = head(*given, heads.Work()).back(gradients)
-    return [*head(*given, heads.Work()).sums(), for_h, *gradients]
+    for_h = result_of(*given, Work()).back(gradients)
+    return [*result_of(*given, Work()).sums(), for_h, *gradients]
 
 
 def test_the_multinomial_loss_a_block_of_columns_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    h, kernel, bias = (one.astype(np.float32) for one in random_end())
+    h, kernel, bias = (one.astype(np.float32) for one in random_layer())
     kernel[:, -1] = 90.0  # the highest output is in the last block
     matrix = ratings()
     columns = np.unique(matrix.indices)
     decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
-    expected = heads.multinomial(h, kernel, bias, targets_of(matrix), heads.Work()).sums()
+    expected = multinomial(h, kernel, bias, targets_of(matrix), Work()).sums()
     for width in (1, 5, COLUMNS, 100):
-        monkeypatch.setattr(heads, "_COLUMNS_AT_A_TIME", width)
-        found = heads.multinomial_sums(h, decoder, targets_of(matrix, columns), heads.Work())
+        monkeypatch.setattr(multinomial_module, "_COLUMNS_AT_A_TIME", width)
+        found = multinomial_sums(h, decoder, targets_of(matrix, columns), Work())
         assert found == pytest.approx(expected, rel=1e-5), width
 
 
-def random_end(width: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def random_layer(width: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     generator = np.random.default_rng(5)
     return generator.normal(size=(ROWS, width)), generator.normal(size=(width, COLUMNS)), generator.normal(size=COLUMNS)
 
 
 @pytest.mark.parametrize(
-    ("head", "loss", "activation"),
-    [(heads.softmax_mse, "mse", "softmax"), (heads.multinomial, "multinomial", "linear")],
+    ("result_of", "loss", "activation"),
+    [(softmax_mse, "mse", "softmax"), (multinomial, "multinomial", "linear")],
 )
-def test_dense_ends_against_the_definition(head: Any, loss: str, activation: str) -> None:
+def test_dense_outputs_against_the_definition(result_of: Any, loss: str, activation: str) -> None:
     matrix = ratings()
     targets = targets_of(matrix)
 
     def plain(h: Any, kernel: Any, bias: Any) -> Any:
-        return SUMS[loss](matrix.toarray(), keras.activations.get(activation)(h @ kernel + bias))
+        return loss_named(loss).keras_sums(matrix.toarray(), keras.activations.get(activation)(h @ kernel + bias))
 
-    expected = by_definition(plain, *random_end())
-    found = by_head(lambda h, kernel, bias, work: head(h, kernel, bias, targets, work), *random_end())
+    expected = by_definition(plain, *random_layer())
+    found = by_result(lambda h, kernel, bias, work: result_of(h, kernel, bias, targets, work), *random_layer())
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-5)
 
@@ -94,15 +98,15 @@ def test_rated_entries_alone_against_the_definition(activation: str, density: fl
     matrix = ratings(density=density)
     columns = np.unique(matrix.indices)
     targets = targets_of(matrix, columns)
-    h, kernel, bias = random_end()
+    h, kernel, bias = random_layer()
     decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
 
     def plain(h: Any, decoder: Any) -> Any:
         output = keras.activations.get(activation)(h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1])
-        return SUMS["masked_mse"](matrix.toarray(), output + targets.offsets[:, None])
+        return loss_named("masked_mse").keras_sums(matrix.toarray(), output + targets.offsets[:, None])
 
     total, weight, for_h, for_decoder = by_definition(plain, h, decoder)
-    found = by_head(lambda h, rows, work: heads.masked_mse(activation, h, rows, targets, work), h, decoder[columns])
+    found = by_result(lambda h, rows, work: masked_mse(activation, h, rows, targets, work), h, decoder[columns])
     assert float(found[0]) == pytest.approx(float(total), rel=1e-5)
     assert float(found[1]) == float(weight) == matrix.nnz
     np.testing.assert_allclose(found[2], for_h, rtol=1e-4, atol=1e-5)
@@ -113,14 +117,14 @@ def test_rated_entries_alone_against_the_definition(activation: str, density: fl
 def test_gramians_against_the_definition() -> None:
     matrix = ratings()
     targets = targets_of(matrix)
-    h, kernel, bias = random_end()
+    h, kernel, bias = random_layer()
     decoder = np.concatenate([kernel.T, bias[:, None]], axis=1)
 
     def plain(h: Any, decoder: Any) -> Any:
         output = h @ tf.transpose(decoder[:, :-1]) + decoder[:, -1] + targets.offsets[:, None]
-        return SUMS["mse"](matrix.toarray(), output)
+        return loss_named("mse").keras_sums(matrix.toarray(), output)
 
     expected = by_definition(plain, h, decoder)
-    found = by_head(lambda h, decoder, work: heads.gramian_mse(h, decoder, targets, work), h, decoder)
+    found = by_result(lambda h, decoder, work: gramian_mse(h, decoder, targets, work), h, decoder)
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=2e-4, atol=2e-5)
