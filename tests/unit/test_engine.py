@@ -47,7 +47,10 @@ def train_both(config: DaeConfig, plan: Plan) -> tuple[list[np.ndarray], list[np
     order = np.tile(np.random.default_rng(7).permutation(ROWS), STEPS * BATCH // ROWS)
     generator = np.random.default_rng(0)
     arrays = Arrays(matrix, matrix)
-    assert engine.train_batches(training_batches(arrays, order, BATCH, config, generator), EACH_STEP, generator) == STEPS * BATCH
+    assert (
+        engine.train_batches(training_batches(arrays, order, BATCH, config, generator), EACH_STEP, generator)
+        == STEPS * BATCH
+    )
     model.compile(optimizer=keras.optimizers.Adam(RATE), loss=loss_named(config.loss).keras_loss())
     dense = matrix.toarray()[order]
     model.fit(dense, dense, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
@@ -139,9 +142,9 @@ def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for
         assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)  # losses are never sampled
     some = consecutive_batches(arrays, 5, config, 3)
     assert [sum(batch.size for batch in some)] == [3]
-    for one, other, sampled in zip(after[0], after[COLUMNS], after[2], strict=True):
+    for one, other, of_two in zip(after[0], after[COLUMNS], after[2], strict=True):
         np.testing.assert_allclose(other, one, atol=1e-5)
-        assert not np.allclose(sampled, one, atol=1e-5)
+        assert not np.allclose(of_two, one, atol=1e-5)
     batch = next(iter(consecutive_batches(arrays, 4, config)))
     columns, weights = Engine(plans[2])._with_others(batch.targets.columns, np.random.default_rng(0))
     rated = len(batch.targets.columns)

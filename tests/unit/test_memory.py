@@ -9,7 +9,8 @@ from fake_proc import PAGE
 from watched_tree import ROOT, Watched, watch_tree
 
 from monitor.sampler.memory import MemoryReader
-from monitor.sources.proc import Memory, ProcSource
+from monitor.sources.base import Memory
+from monitor.sources.proc import ProcSource
 
 
 @pytest.fixture
