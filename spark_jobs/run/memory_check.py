@@ -76,7 +76,8 @@ def _check_cluster(config: Config, context: Any, columns: int, rows: int, rating
             told = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
             raise UserError(
                 f"training would take about {total / 1e9:.1f} GB more on {one.host} ({told}), and "
-                f"{_left(one.headroom)} there: spread executors over more hosts, lower model.hidden or training.batch_size, {_REMEDY}"
+                f"{_left(one.headroom)} there: spread executors over more hosts, lower model.hidden or "
+                f"training.batch_size, {_REMEDY}"
             )
 
 
