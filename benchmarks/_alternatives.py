@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.evaluation.metrics import bias_predictions
+from recsys.evaluation.baselines import bias_predictions
 from recsys.models.ease.solve import ease
 
 Scorer = Callable[[csr_matrix], np.ndarray]

@@ -15,14 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def main(argv: list[str]) -> None:
     prepared, experiment, epochs, threads = argv[0], argv[1], int(argv[2]), int(argv[3])
     most = int(argv[4]) if len(argv) > 4 else 0
     os.environ.update(CUDA_VISIBLE_DEVICES="", TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS=str(threads))
-    sys.path.insert(0, str(ROOT))
     import keras
     import numpy as np
     import pyarrow.parquet as pq
@@ -30,11 +27,12 @@ def main(argv: list[str]) -> None:
 
     from recsys import load_config
     from recsys.data.blocks import block_from_row
-    from recsys.data.examples import Examples, Preprocessing
+    from recsys.data.examples import Examples
     from recsys.data.partition import concatenate
+    from recsys.data.preprocessing import Preprocessing
     from recsys.data.split import TRAIN
-    from recsys.losses.keras_losses import TRAINING
-    from recsys.models.build import build_model
+    from recsys.models.autoencoder.families import Autoencoder
+    from recsys.registries import FAMILIES, loss_named
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -48,7 +46,8 @@ def main(argv: list[str]) -> None:
     matrix = scale.scale(examples.arrays(whole, TRAIN)[0])
     size = config.training.batch_size
 
-    class Batches(keras.utils.PyDataset):  # dense a batch at a time, in a new order every epoch
+    # dense a batch at a time, in a new order every epoch
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.generator = np.random.default_rng(config.seed)
@@ -65,8 +64,13 @@ def main(argv: list[str]) -> None:
         def on_epoch_end(self) -> None:
             self.order = self.generator.permutation(matrix.shape[0])
 
-    model = build_model(movies, config.model, config.seed)
-    model.compile(optimizer=keras.optimizers.Adam(config.training.learning_rate), loss=TRAINING[config.model.loss])
+    family = FAMILIES.get(config.model.kind)
+    assert issubclass(family, Autoencoder)
+    model = family.architecture.build(movies, config.model, config.seed)
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.training.learning_rate),
+        loss=loss_named(config.model.loss_name).keras_loss(),
+    )
     seconds, losses = [], []
     data = Batches()
     for _ in range(epochs):

@@ -1,10 +1,10 @@
 """The data phases by polars, on one machine and without Spark: the same rows in, the same arrays out, as Parquet.
 
-    PYTHONPATH=... .venv/bin/python benchmarks/_polars.py --ratings ratings.csv --movies movies.csv --out result.json
+    python benchmarks/_polars.py --ratings ratings.csv --movies movies.csv --out result.json
 
-polars is no dependency of this project: install it anywhere and name the place in PYTHONPATH. Rows are read, joined and
-filtered by year, of repeated ratings the last is kept, and each user's movies and ratings are written as two lists in
-the order of the movies. Nothing is checked, counted or reported, as howdah does meanwhile.
+polars is no dependency of this project: `pip install polars` into the environment that this runs in. Rows are read,
+joined and filtered by year, of repeated ratings the last is kept, and each user's movies and ratings are written as two
+lists in the order of the movies. Nothing is checked, counted or reported, as howdah does meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from _process_tree import RESULT_HELP, write_result
 
 def run(ratings: str, movies: str, year_from: int | None, year_to: int | None, output: Path) -> dict[str, object]:
     """Seconds, and what was counted."""
-    import polars as pl
+    import polars as pl  # type: ignore[import-not-found]
 
     clock = time.monotonic()
     known = pl.scan_csv(_files(movies)).select("movieId", "title")

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix, vstack
 
 from recsys.config import Config
 from recsys.data.blocks import Block, block_from_row
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import Sums, measure_ranking
 

@@ -80,8 +80,7 @@ def provide_data(folder: Path, scale: float, seed: int, log: Path) -> None:
             f"{folder} holds neither MovieLens' ratings.csv and movies.csv as files nor whole generated data (there is "
             "no synthetic.json): remove it, if a generation broke off there, or give another folder with --data"
         )
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {"PYTHONPATH": path, "PYSPARK_PYTHON": sys.executable}
+    environment = {"PYSPARK_PYTHON": sys.executable}
     command = [sys.executable, "-c", GENERATE, str(folder), str(scale), str(seed)]
     run_measured(command, log, cwd=ROOT, environment=environment)
 

@@ -15,12 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from monitor import read_samples, start_sidecar  # noqa: E402
+from monitor import read_samples, start_sidecar
 
 _TREE = """
 import os, sys, time

@@ -25,12 +25,9 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from recsys.tensorflow_env import quiet_keras
 
-from recsys.tensorflow_env import quiet_keras  # noqa: E402
-
-quiet_keras()  # recsys.models brings it
+quiet_keras()  # before recsys.models imports TensorFlow
 
 from _alternatives import Scorer, best_of, biases, linear, neighbours, popularity, rating_neighbours  # noqa: E402
 from _factors import has_implicit, implicit_als, spark_als  # noqa: E402
@@ -41,6 +38,7 @@ from recsys.config import Config  # noqa: E402
 from recsys.config.load import load_config  # noqa: E402
 from recsys.errors import UserError  # noqa: E402
 
+ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENTS = ROOT / "conf" / "experiments"
 DEFAULT_EXPERIMENTS = ("ml-1m-linear", "ml-1m", "ml-1m-ratings")
 L2S = (100.0, 200.0, 300.0, 500.0, 800.0, 1300.0)

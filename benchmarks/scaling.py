@@ -24,10 +24,9 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from recsys.config.load import load_tree
 
-from recsys.config.load import load_tree  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 PHASES = (
     "data_loading", "ratings_transformation", "movies_transformation", "data_integration", "statistical_analysis",

@@ -1,11 +1,12 @@
-# Sourced by spark-submit.sh and tests/run.sh: makes .venv from a lock file, once, with every version pinned.
-# Wants $root, the folder of the checkout. Writes nothing outside $root/.venv.
+# Sourced by spark-submit.sh and tests/run.sh. Makes .venv from a lock file on first use, with every version pinned, and
+# installs this checkout into it. Needs $root, the folder of the checkout. Writes nothing outside $root/.venv.
 
-# The settings of libraries go below .venv too, not into the home directory, and no bytecode into the sources. What pip
-# compiled beside the libraries must be found: a PYTHONPYCACHEPREFIX would have TensorFlow compiled in every process.
+# Libraries keep their settings below .venv, not in the home directory. Sources get no bytecode beside them. pip's
+# bytecode stays in use: with a PYTHONPYCACHEPREFIX every process would compile TensorFlow.
 export PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
 export KERAS_HOME="$root/.venv/cache/keras" MPLCONFIGDIR="$root/.venv/cache/matplotlib"
-unset PYTHONPYCACHEPREFIX MPLBACKEND # a notebook has set the latter to what it alone can draw with
+unset PYTHONPYCACHEPREFIX PYTHONPATH
+unset MPLBACKEND # in a notebook's environment it names a backend that only the notebook has
 
 find_python() {
     local candidate
@@ -15,31 +16,52 @@ find_python() {
             return
         fi
     done
-    echo "howdah: no Python 3.10 to 3.12 with venv found: install one (Debian: apt install python3 python3-venv), or set PYTHON to it" >&2
+    echo "howdah: Python 3.10 to 3.12 with venv is needed: install it (Debian: apt install python3 python3-venv), or set PYTHON to it" >&2
     return 1
 }
 
-# ensure_environment LOCK: .venv holds at least what LOCK names.
-ensure_environment() {
-    local lock="$root/$1" venv="$root/.venv"
-    # the developers' lock holds everything that the runtime's does
-    if cmp -s "$lock" "$venv/$1" || { [ "$1" = requirements.lock ] && cmp -s "$lock" "$venv/runtime.lock"; }; then
-        return 0
-    fi
+# Whether .venv holds what LOCK names. The developers' lock holds everything that the runtime's does.
+has_packages() {
+    cmp -s "$root/$1" "$root/.venv/$1" || { [ "$1" = requirements.lock ] && cmp -s "$root/$1" "$root/.venv/runtime.lock"; }
+}
+
+has_checkout() {
+    cmp -s "$root/pyproject.toml" "$root/.venv/pyproject.toml"
+}
+
+# install_packages LOCK
+install_packages() {
     local python
     python=$(find_python) || return 1
-    echo "howdah: setting up $venv with $python from $1 (once, some minutes) ..." >&2
-    mkdir -p "$venv"
+    echo "howdah: setting up $root/.venv with $python from $1 (once, some minutes) ..." >&2
+    rm -f "$root"/.venv/*.lock "$root/.venv/pyproject.toml"
+    "$python" -m venv "$root/.venv" &&
+        TMPDIR="$root/.venv" "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+            --require-hashes -r "$root/$1" >&2 &&
+        cp "$root/requirements.lock" "$root/.venv/runtime.lock" && cp "$root/$1" "$root/.venv/$1"
+}
+
+# An editable install: recsys, monitor, spark_jobs and the commands howdah and howdah-monitor. pip writes the checkout's
+# path as it is now. A path relative to .venv also holds after the checkout is moved, and where checkouts share .venv.
+install_checkout() {
+    local link
+    TMPDIR="$root/.venv" "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+        --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat -e "$root" >&2 || return 1
+    for link in "$root"/.venv/lib/python3.*/site-packages/__editable__.howdah-*.pth; do
+        echo ../../../.. >"$link"
+    done
+    cp "$root/pyproject.toml" "$root/.venv/pyproject.toml"
+}
+
+# ensure_environment LOCK: .venv holds at least what LOCK names, and this checkout.
+ensure_environment() {
+    if has_packages "$1" && has_checkout; then return 0; fi
+    mkdir -p "$root/.venv"
     (
-        if command -v flock >/dev/null; then flock 9; fi # two first calls at once: the second one waits
-        if cmp -s "$lock" "$venv/$1"; then exit 0; fi
-        rm -f "$venv"/*.lock
-        "$python" -m venv "$venv" &&
-            TMPDIR="$venv" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
-                --require-hashes -r "$lock" >&2 &&
-            cp "$root/requirements.lock" "$venv/runtime.lock" && cp "$lock" "$venv/$1"
-    ) 9>"$venv/.setup" || {
-        echo "howdah: setting up $venv failed: see above; mend it and call again (it starts afresh after rm -rf $venv)" >&2
+        if command -v flock >/dev/null; then flock 9; fi # of two first calls at once the second waits
+        { has_packages "$1" || install_packages "$1"; } && { has_checkout || install_checkout; }
+    ) 9>"$root/.venv/.setup" || {
+        echo "howdah: setting up $root/.venv failed, see above: correct that and call again (rm -rf $root/.venv starts afresh)" >&2
         return 1
     }
 }

@@ -1,28 +1,34 @@
-"""Recommendations from ratings: sparse rating arrays, an autoencoder trained across Spark workers, its evaluation."""
+"""Recommendations from ratings: sparse rating arrays, models trained across Spark workers, their evaluation."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
-    from recsys.config import Config
+    from recsys.api import Model, evaluate, fit
     from recsys.config.load import load_config
-    from recsys.recommend.recommender import load_recommender
+    from recsys.config.run import Config
+    from recsys.data.dataset import Dataset
+    from recsys.recommend.recommender import Recommender
+    from recsys.recommend.saved import load_recommender
     from recsys.session import local_session
 
-__all__ = ["Config", "load_config", "load_recommender", "local_session"]
+__all__ = [
+    "Config", "Dataset", "Model", "Recommender", "evaluate", "fit", "load_config", "load_recommender", "local_session",
+]  # fmt: skip
 
-_MODULES = {
-    "Config": "recsys.config",
-    "load_config": "recsys.config.load",
-    "load_recommender": "recsys.recommend.recommender",
-    "local_session": "recsys.session",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # on demand: the launcher needs recsys.config alone, and pandas and pyspark would cost it a second
-    if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# imported when they are used: a worker needs none of them, and loading a model neither Spark nor TensorFlow
+__getattr__, _dir, _names = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "api": ["Model", "evaluate", "fit"],
+        "config.load": ["load_config"],
+        "config.run": ["Config"],
+        "data.dataset": ["Dataset"],
+        "recommend.recommender": ["Recommender"],
+        "recommend.saved": ["load_recommender"],
+        "session": ["local_session"],
+    },
+)

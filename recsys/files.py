@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from pyspark.sql import SparkSession
+
+
+def readable_path(address: str) -> str:
+    """A file as its user knows it: a plain path where Spark's address is that of a local file."""
+    return unquote(re.sub("^file:/+", "/", address)) if address.startswith("file:/") else address
 
 
 class Files:

@@ -69,6 +69,17 @@ def read_archives_once() -> None:
     importlib.invalidate_caches()  # once for all workers, which are forks
 
 
+def move_current_directory_last(path: list[str]) -> None:
+    """Moves the current directory to the end of a module search path; `path` is changed in place.
+
+    `python -m` puts it first. In local[N] it is the directory where the user called: a folder `recsys` or `monitor`
+    there, such as those of another checkout, would hide the packages that were shipped with the job.
+    """
+    here = os.path.realpath(os.getcwd())
+    current = [entry for entry in path if os.path.realpath(entry or os.curdir) == here]
+    path[:] = [entry for entry in path if entry not in current] + current[:1]
+
+
 @contextmanager
 def _nothing_said() -> Iterator[None]:
     """Standard output is what Spark awaits the daemon's port on; what it does not read of standard error blocks."""
@@ -91,6 +102,7 @@ def _nothing_said() -> Iterator[None]:
 
 def main() -> None:
     """The daemon: never returns while Spark needs workers."""
+    move_current_directory_last(sys.path)
     for line in preload(named(os.environ.get(VARIABLE, ""))):
         print(line, file=sys.stderr)
     daemon = importlib.import_module("pyspark.daemon")

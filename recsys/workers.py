@@ -7,7 +7,9 @@ TensorFlow.
 
 from __future__ import annotations
 
+import importlib.util
 import pkgutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,10 +18,13 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark import InheritableThread, SparkContext, SparkFiles
 
+from recsys.errors import UserError
+
 DAEMON = "howdah_daemon"
 VARIABLE = "HOWDAH_PRELOAD"
 LIGHT = "pyspark.worker,pyarrow,pandas,pyspark.sql.pandas.serializers,scipy.sparse,scipy.special,pydantic"
 TENSORFLOW = "pyspark.worker,pyarrow,pandas,scipy.sparse,tensorflow,keras,elephas.spark_model,elephas.worker"
+_OWN = ("recsys", "monitor", "spark_jobs")
 _MODULE = "spark.python.daemon.module"
 PROPERTIES = {
     _MODULE: DAEMON,
@@ -48,6 +53,31 @@ def ship(context: SparkContext) -> None:
     if _is_local(context):
         others = [one for one in context.environment.get("PYTHONPATH", "").split(":") if one not in ("", str(folder))]
         context.environment["PYTHONPATH"] = ":".join([str(folder), *others])
+
+
+def ship_source(context: SparkContext, module: str) -> None:
+    """Ships the file or package that a module of the user's is in, so that workers can import it.
+
+    What is this project's own is shipped with the job already. Raises UserError where the module has no source.
+    """
+    top = module.partition(".")[0]
+    if top in _OWN:
+        return
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        raise UserError(f"{top}: has no source file that can be sent to the workers: make it a module or a package")
+    folder = Path(SparkFiles.getRootDirectory()) / "shipped"
+    folder.mkdir(exist_ok=True)
+    if not spec.submodule_search_locations:
+        context.addPyFile(spec.origin)
+        return
+    archive = folder / f"{top}.zip"
+    root = Path(spec.origin).parent
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                packed.write(path, Path(top) / path.relative_to(root))
+    context.addPyFile(str(archive))
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""The jobs: thin programs for spark-submit, one file each; what they share starts with an underscore."""
+"""The jobs: thin programs for spark-submit, one file each, and the launcher that starts them."""

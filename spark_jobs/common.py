@@ -1,4 +1,4 @@
-"""What every job does around its own work: arguments, run directory, Spark session, phases, errors, exit codes."""
+"""The frame of every job: arguments, run directory, Spark session, phases, errors, exit codes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING, Any
 
 import monitor
 from monitor.report import make_report
 from recsys.config import Config
 from recsys.config.load import write_config
 from recsys.errors import UserError
-from recsys.session import PROPERTIES
-from recsys.workers import LIGHT, ship, warm_up
-from spark_jobs.launcher.arguments import Arguments, fail, parse_arguments
-from spark_jobs.run import directory as _rundir
+from spark_jobs.launcher.arguments import Arguments, parse_arguments
+from spark_jobs.run import directory
+from spark_jobs.run.messages import fail
 from spark_jobs.run.profiling import Profile
+
+if TYPE_CHECKING:  # imported late: recommend needs no Spark
+    from pyspark.sql import SparkSession
 
 PHASES = (
     "data_loading",
@@ -45,8 +45,8 @@ PHASES = (
 _PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
 _SAMPLE_SECONDS = 0.5
 REPORT_SECTIONS = "spark_jobs.run.report_sections:EXTENSION"
-_FULL = "is full: free some of it"
-_AGAIN = {"train": "go on with train --resume", "recommend": "call it again: what is finished stays"}
+_FULL = "is full: free some space"
+_AGAIN = {"train": "continue with train --resume", "recommend": "call it again: finished parts stay"}
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,19 @@ class Run:
     started: float
 
     def phase(self, name: str) -> AbstractContextManager[None]:
-        """Brackets a phase."""
+        """A context that records a phase."""
         return self.recorder.phase(name)
 
     def say(self, text: str) -> None:
-        """A message for screen and run.log."""
+        """Writes a message to the screen and to run.log."""
         _log.info(text)
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file of the run directory."""
-        _rundir.write_json(self.path / name, value)
+        """Writes a JSON file into the run directory."""
+        directory.write_json(self.path / name, value)
 
     def draw(self, what: str, draw: Callable[[], object]) -> None:
-        """Draws something; what hinders that is logged, and the run is as good without."""
+        """Calls `draw`. A failure is logged and ends nothing: the run is complete without pictures."""
         try:
             draw()
         except Exception as error:
@@ -81,24 +81,29 @@ class Run:
             _log.warning(f"{what} could not be made: {type(error).__name__}: {_first_line(error)}")
 
     def session(self) -> SparkSession:
-        """The Spark session; its properties and the machine are noted in environment.json."""
+        """The Spark session; its properties and the machine are written to environment.json."""
+        from pyspark.sql import SparkSession
+
+        from recsys.session import PROPERTIES
+        from recsys.workers import LIGHT, ship, warm_up
+
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
-        given = dict(_submitted())
-        for key, value in {**PROPERTIES, **self.profile.settings(given)}.items():
+        submitted = _submitted()
+        for key, value in {**PROPERTIES, **self.profile.settings(submitted)}.items():
             builder = builder.config(key, value)
-        if "spark.master" not in given:
+        if "spark.master" not in submitted:
             builder = builder.master(self.arguments.master)
         spark = builder.getOrCreate()
         ship(spark.sparkContext)
         warm_up(spark.sparkContext, LIGHT)  # while the driver looks at the data
-        # PySpark's own handler calls the JVM in the midst of another call, whose answer it may take
+        # PySpark's own handler calls the JVM in the middle of another call and may take that call's answer
         signal.signal(signal.SIGINT, _interrupt)
         self.write_json(
             "environment.json",
             {
                 "directory": os.getcwd(),
                 "prepared": getattr(self.arguments.options, "prepared", None),
-                **_rundir.describe_environment(dict(spark.sparkContext.getConf().getAll())),
+                **directory.describe_environment(dict(spark.sparkContext.getConf().getAll())),
             },
         )
         self.profile.begin(spark)
@@ -110,7 +115,7 @@ _interrupts: list[int] = []
 
 
 def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = None) -> int:
-    """Runs `body` in a run directory that says how it ended, also when it fails or is stopped; the exit code."""
+    """Runs `body` with a run directory and returns the exit code. run.json says how it ended, also after a failure."""
     started = time.monotonic()
     try:
         arguments = parse_arguments(job, sys.argv[1:] if argv is None else argv)
@@ -123,12 +128,12 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     interval = _SAMPLE_SECONDS if job != "recommend" and arguments.profile else None
     profile = Profile(path / "resources", interval)
     with monitor.record(
-        path, _phase_teller(arguments, profile), interval=interval, extensions=[REPORT_SECTIONS]
+        path, _show_phases(arguments, profile), interval=interval, extensions=[REPORT_SECTIONS]
     ) as recorder:
         run = Run(arguments, arguments.config, path, recorder, profile, started)
         code, ended = 0, {"status": "succeeded"}
         try:
-            if job != "recommend":  # it has the settings of the model
+            if job != "recommend":  # that has the settings of the model
                 run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
                 write_config(run.config, path / "config.toml")
             try:
@@ -139,7 +144,7 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
             _log.debug("".join(traceback.format_exception(error)))
             code, ended = _failed(run, error)
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it has ended: nothing interrupts the clearing up
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
             if not _interrupts:
                 profile.end()
                 _stop_spark()
@@ -158,61 +163,59 @@ def exit_with(code: int) -> None:
     """Ends the process with that code."""
     sys.stdout.flush()
     if _interrupts:
-        os._exit(code)  # the JVM awaits the end of a call that was broken off: nothing must talk to it any more
+        os._exit(code)  # the JVM waits for the end of an interrupted call: nothing may call it any more
     sys.exit(code)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    """Ends the body, wherever it is; noted, because what it ends may turn the exception into another."""
+    """Ends the body, wherever it is. Recorded, because the code that it ends may turn the exception into another."""
     _interrupts.append(number)
-    for handler in _log.handlers:  # what Python and Py4J say of broken calls is for run.log, not for the screen
+    for handler in _log.handlers:  # errors of interrupted calls go to run.log, not to the screen
         if isinstance(handler, logging.FileHandler) and handler.stream:
             os.dup2(handler.stream.fileno(), 2)
     raise KeyboardInterrupt
 
 
 def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
-    """Says why on the screen; the exit code, and what run.json is to say."""
+    """Prints the reason; the exit code, and the content of run.json."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if _interrupts:
         text, code = "stopped by the user", 130
     elif isinstance(error, UserError):
         text, code = str(error), 2
-    elif told := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
-        text, code = told[1], 2  # a worker has said it
+    elif raised := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
+        text, code = raised[1], 2  # a UserError of a worker
     elif "No space left on device" in str(error):
         output = getattr(run.arguments.options, "output", None) or run.path
         again = _AGAIN.get(run.arguments.job, "call it again, into a new directory")
         text, code = f"the disk of {output}, or of an executor, {_FULL} and {again}", 1
     elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
-        text, code = f"{lost[1]}: an executor does not find it: it must lie where all machines see it by that name", 2
+        text, code = f"{lost[1]}: an executor does not find it: it must have this path on all machines", 2
     elif refused := re.search(r"Mkdirs failed to create (\S+)|(\S+) \(Permission denied\)", str(error)):
-        text, code = (
-            f"{refused[1] or refused[2]}: an executor cannot write there: name a place that all machines can",
-            2,
-        )
+        path = refused[1] or refused[2]
+        text, code = f"{path}: an executor cannot write there: name a path that all machines can write to", 2
     else:
-        more = "all of it in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log of it"
+        more = "more in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
     return code, {"status": "failed", "error": text, "phase": run.recorder.current}
 
 
 def _finish(run: Run, ended: dict[str, Any]) -> None:
-    """The report, then run.json; the other way round where a user waits for the end, or there is little room."""
+    """Makes the report, then run.json; run.json first after an interrupt or on a full disk."""
     hurry = bool(_interrupts) or _FULL in ended.get("error", "")
     try:
         if hurry:
-            _rundir.finish(run.path, **ended)
+            directory.finish(run.path, **ended)
         _report(run, ended)
         if not hurry:
-            _rundir.finish(run.path, **ended)
+            directory.finish(run.path, **ended)
     except OSError as error:
         _log.error(f"howdah: run.json cannot be written: {error.strerror}")
 
 
 def _report(run: Run, ended: dict[str, Any]) -> None:
-    """Draws the report of a run that was sampled."""
+    """Makes the report of a run that was sampled."""
     samples = run.path / "resources" / "samples.jsonl"
     if not run.arguments.leaves_directory or not samples.exists() or not samples.stat().st_size:
         return
@@ -220,28 +223,28 @@ def _report(run: Run, ended: dict[str, Any]) -> None:
 
 
 def _output(arguments: Arguments) -> Path:
-    """The run directory: as the launcher made it, or made here where spark-submit was called by hand."""
+    """The run directory: the launcher's, or a new one where the user called spark-submit directly."""
     if not arguments.leaves_directory:
         return Path(tempfile.mkdtemp(prefix="howdah-"))
-    given = arguments.options.output
-    path = Path(given) if given else Path("runs") / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    output = arguments.options.output
+    path = Path(output) if output else Path("runs") / f"{arguments.config.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     path = path.resolve()
     if not (path / "resources").is_dir():
-        _rundir.create(path)
+        directory.create(path)
     return path
 
 
 def _forget(path: Path) -> None:
-    """Ends the log and removes the temporary directory of a job that leaves nothing."""
-    for handler in [one for one in _log.handlers if isinstance(one, logging.FileHandler)]:
+    """Closes the log and removes the temporary directory of a job that leaves nothing."""
+    for handler in [handler for handler in _log.handlers if isinstance(handler, logging.FileHandler)]:
         handler.close()
         _log.removeHandler(handler)
     shutil.rmtree(path, ignore_errors=True)
 
 
 def _log_to(path: Path) -> None:
-    """Everything to run.log with the time, what a user wants to see to the screen."""
-    logging.raiseExceptions = False  # a disk that is full shall not fill the screen as well
+    """Sends all messages with their times to run.log, and those from INFO on to the screen."""
+    logging.raiseExceptions = False  # on a full disk the screen stays readable
     _log.setLevel(logging.DEBUG)
     file = logging.FileHandler(path, encoding="utf-8")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -252,10 +255,11 @@ def _log_to(path: Path) -> None:
     _log.propagate = False
 
 
-def _phase_teller(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
+def _show_phases(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
+    """A listener for phases: it prints their begin and end and informs the profile."""
     phases = _PHASES_OF.get(arguments.job, PHASES)
 
-    def tell(record: dict[str, Any]) -> None:
+    def show(record: dict[str, Any]) -> None:
         profile.hear(record)
         name = record["name"]
         number = f"[{phases.index(name) + 1}/{len(phases)}] " if name in phases else ""
@@ -264,17 +268,22 @@ def _phase_teller(arguments: Arguments, profile: Profile) -> Callable[[dict[str,
         elif record["status"] == "done":
             _log.info(f"{number}{name}: {record['wall_seconds']:,.1f} s")
 
-    return tell
+    return show
 
 
-def _submitted() -> list[tuple[str, str]]:
+def _submitted() -> dict[str, str]:
+    """The properties that spark-submit was given."""
     from pyspark import SparkConf, SparkContext
 
     SparkContext._ensure_initialized()
-    return list(SparkConf().getAll())
+    return dict(SparkConf().getAll())
 
 
 def _stop_spark() -> None:
+    if "pyspark.sql" not in sys.modules:
+        return
+    from pyspark.sql import SparkSession
+
     spark = SparkSession.getActiveSession()
     if spark is not None:
         try:
@@ -284,10 +293,10 @@ def _stop_spark() -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    """What went wrong in one line: of an error on an executor the line that its Python or Java ended with."""
+    """The error in one line; for an error on an executor the last line of its Python or Java."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if "Error from python worker:" in lines[:-1]:  # it did not start; what follows is what its Python said
+    if "Error from python worker:" in lines[:-1]:  # it did not start; its own message follows
         return f"Python does not start on an executor: {lines[lines.index('Error from python worker:') + 1]}"[:300]
     causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
-    told = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
-    return (told or lines or [""])[0][:300]
+    own = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
+    return (own or lines or [""])[0][:300]

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from monitor.errors import MonitorError
 from recsys.errors import UserError
 from spark_jobs.comparison.compare import STOPPED, Ended, run_compare
-from spark_jobs.launcher.arguments import fail
+from spark_jobs.run.messages import fail
 
 
 def main(argv: Sequence[str]) -> int:
-    """The job; its exit code."""
+    """Runs the job and returns its exit code."""
     try:
         return run_compare(argv)
     except Ended as end:
@@ -22,7 +22,9 @@ def main(argv: Sequence[str]) -> int:
     except MonitorError as error:
         return fail(UserError(str(error)))
     except OSError as error:  # a full disk
-        return fail(UserError(f"{error.filename or error}: {error.strerror}: mend that; what is finished stays"))
+        return fail(
+            UserError(f"{error.filename or error}: {error.strerror}: correct that and call again; finished runs stay")
+        )
     except KeyboardInterrupt:
         return STOPPED
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from recsys.data.ingest.pipeline import prepare
-from recsys.data.sources.files import find_sources
-from recsys.data.store import save_prepared
+from recsys.data.dataset import Dataset
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.messages import describe_data, describe_source
 
@@ -13,11 +11,11 @@ def run_prepare(run: Run) -> None:
     """The data phases, saved."""
     spark, data = run.session(), run.config.data
     run.say(describe_source(data))
-    sources = find_sources(spark, data, data.data_dir or "", str(run.path / "data"))
-    prepared = prepare(spark, sources, data, run.phase, run.arguments.profile)
-    run.write_json("statistics.json", prepared.statistics)
-    save_prepared(run.path, prepared, run.config)
-    run.say(describe_data(prepared.statistics))
+    profile = run.arguments.profile
+    dataset = Dataset.from_config(spark, data, str(run.path / "data"), phase=run.phase, profile=profile)
+    run.write_json("statistics.json", dataset.statistics)
+    dataset.save(run.path)
+    run.say(describe_data(dataset.statistics))
 
 
 if __name__ == "__main__":

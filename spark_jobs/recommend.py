@@ -5,18 +5,12 @@ from __future__ import annotations
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
-
-from pyspark.sql import SparkSession
+from typing import TYPE_CHECKING, Any
 
 from recsys.config import Config
-from recsys.data.ingest.pipeline import Prepared, prepare
-from recsys.data.store import load_prepared
 from recsys.errors import UserError
-from recsys.recommend.batch import Ranker, check_output, fingerprint, movie_index, recommend_to_all
-from recsys.recommend.lookup import sources_of, user_in_data, user_in_prepared
-from recsys.recommend.recommender import load_recommender
 from recsys.recommend.sample import recommendation, render
+from recsys.recommend.saved import load_recommender
 from recsys.recommend.titles import find_title, parse_ratings
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.launcher.lock import alone
@@ -24,14 +18,19 @@ from spark_jobs.run.messages import describe_data, describe_source
 from spark_jobs.run.resume import SCHEME
 from spark_jobs.run.trained_run import config_of, run_of
 
+if TYPE_CHECKING:  # imported late: given ratings need no Spark
+    from pyspark.sql import SparkSession
+
+    from recsys.data.dataset import Dataset
+
 
 def run_recommend(run: Run) -> None:
-    """The answer for one user, on the screen and, with --output, in recommendations.json; or for all, as Parquet."""
+    """Recommends to one user, on the screen and with --output in recommendations.json, or to all users, as Parquet."""
     options = run.arguments.options
     if options.all:
         _recommend_to_all(run, options)
         return
-    user, ratings = _user(run, options)  # before the model: what is not there is said at once
+    user, ratings = _user(run, options)  # before the model: an unknown user is refused at once
     recommender = load_recommender(options.model)
     movies = recommender.items.tolist()
     if options.ratings:
@@ -42,50 +41,54 @@ def run_recommend(run: Run) -> None:
     ratings = {movie: rating for movie, rating in ratings.items() if movie in known}
     if not ratings:
         raise UserError(f"user {user} rated none of the model's {len(known):,} movies: name another, or give --ratings")
-    found = recommendation(recommender, user, ratings, options.top)
-    run.write_json("recommendations.json", found)
-    run.say(render(found))
+    result = recommendation(recommender, user, ratings, options.top)
+    run.write_json("recommendations.json", result)
+    run.say(render(result))
 
 
 def _recommend_to_all(run: Run, options: Any) -> None:
-    """Every user of the data, with the model's own settings of what it was trained on."""
-    with _alone_in(options.output):  # what cannot be written is said before the data phases
+    """Recommends to every user of the prepared data, or of the data that the model's own settings name."""
+    with _alone_in(options.output):  # a folder that cannot be written to is refused before the data phases
         _rank_all(run, options)
 
 
 def _rank_all(run: Run, options: Any) -> None:
+    from recsys.recommend.batch import Ranker, check_output, fingerprint, movie_index, recommend_to_all
+
     folder = run_of(options.model)
     config = config_of(folder)
     spark = run.session()
     check_output(spark, options.output)
     recommender = load_recommender(options.model)
-    prepared = _ratings_of_all(run, spark, options.prepared, config, folder)
-    run.say(describe_data(prepared.statistics))
-    index = movie_index(recommender.items, prepared.items["movie_id"].to_numpy())
+    dataset = _ratings_of_all(run, spark, options.prepared, config, folder)
+    run.say(describe_data(dataset.statistics))
+    index = movie_index(recommender.items, dataset.items["movie_id"].to_numpy())
     if index is not None and (unknown := int((index < 0).sum())):
-        run.say(f"  {unknown:,} movies of the data are not the model's: their ratings count for nothing")
-    preprocessing = recommender.preprocessing
-    ranker = Ranker(recommender.scorer(config.model), preprocessing, recommender.items, index, options.top)
-    users = int(prepared.statistics["users"])
-    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(prepared.blocks)}
+        run.say(f"  {unknown:,} movies of the data are unknown to the model: their ratings are ignored")
+    ranker = Ranker(recommender.scorer, recommender.items, index, options.top)
+    users = int(dataset.statistics["users"])
+    plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(dataset.blocks)}
     run.say(f"the {options.top} best of {len(recommender.items):,} movies for {users:,} users")
-    recommend_to_all(prepared.blocks, ranker, users, options.output, plan, run.say)
+    recommend_to_all(dataset.blocks, ranker, users, options.output, plan, run.say)
     run.say(f"user, rank, movie, score: {options.output}")
 
 
-def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config: Config, folder: Path) -> Prepared:
-    """All ratings, also those that a model of likes was not trained on: what somebody disliked was seen, too."""
+def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config: Config, folder: Path) -> Dataset:
+    """All ratings, also those that a model of likes was not trained on: a disliked movie was seen, too."""
+    from recsys.data import dataset as datasets
+    from recsys.recommend.lookup import sources_of
+
     if directory:
         with run.phase("data_loading"):
-            return load_prepared(spark, directory)
-    data = config.data.model_copy(update={"positive_from": None})
+            return datasets.Dataset.load(spark, directory, test_ratings=None)
+    data = config.data.model_copy(update={"positive_from": None, "test_ratings": None})
     run.say(describe_source(data))
     sources = sources_of(spark, data, folder / "data")
-    return prepare(spark, sources, data, run.phase, profile=False)
+    return datasets.Dataset.from_config(spark, data, sources=sources, phase=run.phase)
 
 
 def _alone_in(output: str) -> AbstractContextManager[None]:
-    """Keeps a second call out of a directory; of other file systems it cannot be told."""
+    """Locks a directory against other calls; on other file systems nothing is locked."""
     if SCHEME.match(output):
         return nullcontext()
     try:
@@ -96,9 +99,11 @@ def _alone_in(output: str) -> AbstractContextManager[None]:
 
 
 def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
-    """The user's id and ratings as the data has them; for someone new neither."""
+    """The user's id and ratings in the data; None and no ratings for a new user."""
     if options.ratings:
         return None, {}
+    from recsys.recommend.lookup import user_in_data, user_in_prepared
+
     if options.prepared:
         return user_in_prepared(options.prepared, options.user)
     folder = run_of(options.model)
@@ -107,9 +112,9 @@ def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Which model it is."""
+    """A checksum of the model's files."""
     digest = hashlib.sha256()
-    for path in sorted((folder / "model").iterdir()):
+    for path in sorted(path for path in (folder / "model").rglob("*") if path.is_file()):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

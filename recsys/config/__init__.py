@@ -1,14 +1,13 @@
 """The settings of a run: one frozen object a table, checked before Spark starts."""
 
 from recsys.config.data import DATASETS, ColumnsConfig, DataConfig
-from recsys.config.model import Activation, ModelConfig
+from recsys.config.model import ModelConfig
 from recsys.config.run import Config, CostConfig, EvaluationConfig, RecommendConfig
 from recsys.config.table import Complaint, Table
 from recsys.config.training import TrainingConfig
 
 __all__ = [
     "DATASETS",
-    "Activation",
     "ColumnsConfig",
     "Complaint",
     "Config",

@@ -46,8 +46,8 @@ class DataConfig(Table):
     dataset: Literal[DATASETS] | None = key(None, "a data set of the catalogue")  # type: ignore[valid-type]
     ratings: str | None = key(None, "own ratings instead: a path or glob that Spark can read (CSV, TSV, ::, Parquet)")
     movies: str | None = key(None, "own movies: a path or glob; without it there are no titles and no year filter")
-    separator: str | None = key(None, "own files: the separator; by default told from the first line", min_length=1)
-    header: bool | None = key(None, "own files: whether they start with a header; by default told from the first line")
+    separator: str | None = key(None, "own files: the separator; by default read from the first line", min_length=1)
+    header: bool | None = key(None, "own files: whether they start with a header; by default read from the first line")
     encoding: Literal["UTF-8", "ISO-8859-1"] | None = key(None, "own files: their encoding; by default UTF-8")
     columns: ColumnsConfig = key(ColumnsConfig(), "own files: which column holds what")
     id_type: Literal["auto", "integer", "string"] = key("auto", "what user and movie ids are; auto looks at the data")
@@ -102,7 +102,7 @@ class DataConfig(Table):
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             yield years, f"data.year_from = {self.year_from} is after data.year_to = {self.year_to}: swap them"
         if self.ratings and not self.movies and (self.year_from is not None or self.year_to is not None):
-            text = "a year filter needs data.movies: the release year stands in the titles"
+            text = "a year filter needs data.movies: the release year is read from the titles"
             yield (*source, "data.movies"), text
         if self.test_ratings is not None and self.split != "rating":
             text = "data.test_ratings names single ratings for the test: set data.split = 'rating'"

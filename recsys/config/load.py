@@ -8,13 +8,19 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from recsys.config import Complaint, Config, Table
+from recsys.conf_folder import EXPERIMENTS
+from recsys.config.data import DataConfig
+from recsys.config.model import ModelConfig
+from recsys.config.run import Config, config_class
+from recsys.config.table import Complaint, Table
 from recsys.errors import ConfigError
+from recsys.registries import FAMILIES
 from recsys.secrets import masked, unmasked
 
 if sys.version_info >= (3, 11):
@@ -23,12 +29,13 @@ else:
     import tomli as tomllib
 
 Tree = dict[str, Any]
+_AnyTable = TypeVar("_AnyTable", bound=Table)
 
 _FILE_KEYS = ("separator", "header", "encoding", "columns", "id_type", "rating_min", "rating_max")
 
 
 def load_config(
-    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = None
+    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = EXPERIMENTS
 ) -> Config:
     """The settings of the given TOML files, a later one over an earlier, then of the `key=value` assignments.
 
@@ -39,7 +46,7 @@ def load_config(
 
 
 def load_tree(
-    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = None
+    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = EXPERIMENTS
 ) -> Tree:
     """What files and assignments say together, not checked yet: the keys that somebody set, and no others."""
     tree: Tree = {}
@@ -50,9 +57,10 @@ def load_tree(
         if isinstance(layer.get("spark"), dict):
             layer["spark"] = unmasked(layer["spark"])  # a secret must be given again
         tree = overlay(tree, layer)
+    own: Tree = {}
     for assignment in assignments:
-        tree = overlay(tree, parse_assignment(assignment))
-    return tree
+        own = overlay(own, parse_assignment(assignment))
+    return overlay(tree, own)
 
 
 def build_config(tree: Mapping[str, Any]) -> Config:
@@ -63,6 +71,25 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         tree["spark"] = dict(_flatten(spark, "spark"))
     lines: list[str] = []
     wrong: list[str] = []
+    root = _class_for(tree, lines)
+    for path, remedy in _renamed(tree.get("model"), root.model_fields["model"].annotation):
+        lines.append(f"{'.'.join(path)} is not a key any more: {remedy}")
+        wrong.append(".".join(path))
+        tree = _without(tree, path)
+    return _build(root, tree, lines, wrong)
+
+
+def build_data(settings: Mapping[str, Any]) -> DataConfig:
+    """The checked data table alone, from its keys; ConfigError as of `build_config`."""
+    return _build(_DataAlone, {"data": dict(settings)}, [], []).data
+
+
+class _DataAlone(Table):
+    data: DataConfig
+
+
+def _build(root: type[_AnyTable], tree: Tree, lines: list[str], wrong: list[str]) -> _AnyTable:
+    """The checked table. `lines` and `wrong` hold what is wrong already: messages, and the keys that they are of."""
     while True:
         data = tree.get("data", {})
         if isinstance(data, Mapping) and not {"dataset", "ratings"} & data.keys():
@@ -70,12 +97,12 @@ def build_config(tree: Mapping[str, Any]) -> Config:
         complaints: list[Complaint] = []
         try:
             # strict JSON: numbers are not read out of strings, but arrays may become tuples
-            config = Config.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
+            built = root.model_validate_json(json.dumps(tree, default=str), strict=True, context=complaints)
             break
         except ValidationError as error:
             # pydantic looks at combinations only where every key is fine: again, without the wrong ones
             found = _by_key(tree, error)
-            lines += [_explain(path, errors) for path, errors in found.items()]
+            lines += [_explain(path, errors, root) for path, errors in found.items()]
             wrong += [".".join(path) for path in found]
             if () in found:
                 raise ConfigError("\n".join(lines)) from None
@@ -84,7 +111,29 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     lines += [text for keys, text in complaints if not any(_touches(key, wrong) for key in keys)]
     if lines:
         raise ConfigError("\n".join(dict.fromkeys(lines)))
-    return config
+    return built
+
+
+def _class_for(tree: Tree, lines: list[str]) -> type[Config]:
+    """The class that checks the tree, by its kind of model. An unknown kind is one more line, and taken out."""
+    try:
+        return config_class(tree.get("model"))
+    except ConfigError as error:
+        lines.append(str(error))
+        tree["model"] = {}
+        return config_class({})
+
+
+def _renamed(table: Any, config: Any, prefix: tuple[str, ...] = ("model",)) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Keys of earlier versions in a model's table: (path, what to write instead)."""
+    if not isinstance(table, Mapping) or not (isinstance(config, type) and issubclass(config, ModelConfig)):
+        return
+    for key, value in table.items():
+        if key in config.renamed:
+            remedy = config.renamed[key]
+            yield (*prefix, key), remedy if " " in remedy else f"write {remedy}"
+        elif key in config.model_fields and isinstance(value, Mapping):
+            yield from _renamed(value, config.model_fields[key].annotation, (*prefix, key))
 
 
 def find_file(name: str, experiments: Path | None) -> Path:
@@ -118,7 +167,7 @@ def parse_assignment(text: str) -> Tree:
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
-    """`above` laid over `below`, key by key; a new data set or new own ratings replace what was there of the other."""
+    """`above` laid over `below`, key by key; new data or a new kind of model replace what goes with the old."""
     below_data, above_data = below.get("data"), above.get("data")
     if isinstance(below_data, Mapping) and isinstance(above_data, Mapping):
         gone: tuple[str, ...] = ()
@@ -127,20 +176,59 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
         elif "ratings" in above_data:
             gone = ("dataset",)
         below = {**below, "data": {key: value for key, value in below_data.items() if key not in gone}}
+    below_model, above_model = below.get("model"), above.get("model")
+    if isinstance(below_model, Mapping) and isinstance(above_model, Mapping) and below_model:
+        below = {**below, "model": _of_kind(below_model, above_model)}
     return _merge(below, above)
 
 
+def _of_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
+    """The model table below without the keys that the kind of the table above does not have."""
+    if "kind" not in above or above["kind"] == below.get("kind", ModelConfig.model_fields["kind"].default):
+        return dict(below)
+    try:
+        known = FAMILIES.get(str(above["kind"])).Config.model_fields
+    except ConfigError:  # said where the settings are checked
+        return {}
+    return {key: value for key, value in below.items() if key in known and key != "kind"}
+
+
 def keys_of(table: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str, str, str]]:
-    """Every setting as (key, type, default, unit, documentation), tables opened."""
+    """Every setting as (key, type, default, unit, documentation), tables opened; the model's of all families."""
     for name, field in table.model_fields.items():
         key = f"{prefix}{name}"
         annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, ModelConfig):
+            yield from _model_keys(f"{key}.") if table is Config else ()
+            continue
         if isinstance(annotation, type) and issubclass(annotation, Table):
             yield from keys_of(annotation, f"{key}.")
             continue
-        extra = field.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        yield key, _type_name(annotation), _default_text(field.default), unit, field.description or ""
+        yield _described(key, field)
+
+
+def _described(key: str, field: FieldInfo) -> tuple[str, str, str, str, str]:
+    extra = field.json_schema_extra
+    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    return key, _type_name(field.annotation), _default_text(field.default), unit, field.description or ""
+
+
+def _model_keys(prefix: str) -> Iterator[tuple[str, str, str, str, str]]:
+    """The keys of all families, each once for the families that have it alike; those are named before the text."""
+    kinds = FAMILIES.names()
+    families: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for kind in kinds:
+        for name, field in FAMILIES.get(kind).Config.model_fields.items():
+            if name == "kind":
+                continue
+            if isinstance(field.annotation, type) and issubclass(field.annotation, ModelConfig):
+                row = (f"{prefix}{name}", "table", "", "", field.description or "")
+            else:
+                row = _described(f"{prefix}{name}", field)
+            families.setdefault(row, []).append(kind)
+    yield _described(f"{prefix}kind", ModelConfig.model_fields["kind"])
+    for (key, kind_of_value, default, unit, text), having in sorted(families.items(), key=lambda row: row[0][0]):
+        yield key, kind_of_value, default, unit, f"{', '.join(having)}: {text}"
 
 
 def write_config(config: Config, path: Path) -> None:
@@ -157,10 +245,14 @@ def without_secrets(tree: Tree) -> Tree:
 def as_tree(config: Config) -> Tree:
     """The settings as a plain tree, without the keys that have no value or are foreign to the data's kind."""
     tree = config.model_dump(mode="json", exclude_none=True)
-    if config.data.dataset:
-        for key in _FILE_KEYS:
-            tree["data"].pop(key, None)
-    return tree
+    return {**tree, "data": data_as_tree(config.data)}
+
+
+def data_as_tree(data: DataConfig) -> Tree:
+    """The data table as `as_tree` gives it."""
+    tree = data.model_dump(mode="json", exclude_none=True)
+    foreign = _FILE_KEYS if data.dataset else ()
+    return {key: value for key, value in tree.items() if key not in foreign}
 
 
 def _read(path: Path) -> Tree:
@@ -220,11 +312,11 @@ def _touches(key: str, wrong: Sequence[str]) -> bool:
     return any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in wrong)
 
 
-def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]]) -> str:
+def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]], root: type[Table]) -> str:
     """One line for one wrong key: what is wrong, and the nearest valid key or value."""
     key, error = ".".join(path), errors[0]
     if error["type"] == "extra_forbidden":
-        return f"unknown key {key}: {_nearest_key(path)}"
+        return f"unknown key {key}: {_nearest_key(path, root)}"
     if error["type"] == "literal_error":
         return f"{key} = {error['input']!r}: expected {error['ctx']['expected']}{_did_you_mean(error)}"
     messages = [str(one["msg"]).removeprefix("Value error, ") for one in errors]
@@ -237,15 +329,20 @@ def _did_you_mean(error: Mapping[str, Any]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _nearest_key(path: Sequence[str]) -> str:
-    """The key that was meant: of that name in another table, of a like name, or all of the same table."""
-    table: type[BaseModel] = Config
+def _nearest_key(path: Sequence[str], root: type[Table]) -> str:
+    """The key that was meant: of another kind of model, of that name in another table, of a like name, or a list."""
+    table: type[BaseModel] = root
     for part in path[:-1]:
         annotation = table.model_fields[part].annotation
         assert isinstance(annotation, type) and issubclass(annotation, Table)
         table = annotation
     prefix = "".join(f"{part}." for part in path[:-1])
     beside, last = list(table.model_fields), path[-1]
+    if issubclass(table, ModelConfig):
+        kinds = [kind for kind in FAMILIES.names() if last in FAMILIES.get(kind).Config.model_fields]
+        if kinds:
+            own = table.model_fields["kind"].default
+            return f"it is a key of {prefix}kind = {' or '.join(map(repr, kinds))}, not of {own!r}"
     keys = [key for key, *_ in keys_of()]
     near = [key for key in keys if key.rsplit(".", 1)[-1] == last]
     near = near or [f"{prefix}{name}" for name in difflib.get_close_matches(last, beside, n=1, cutoff=0.6)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from recsys.config import Config
 from recsys.config.load import keys_of
+from recsys.config.run import Config
 
 _HEAD = """# Settings
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from pydantic import field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
 from recsys.config.data import DataConfig
-from recsys.config.model import ModelConfig
+from recsys.config.model import ModelConfig, narrowed
 from recsys.config.table import Complaint, Table, key
 from recsys.config.training import TrainingConfig
+from recsys.errors import ConfigError
+from recsys.registries import FAMILIES, METRICS, loss_named
 
 
 class EvaluationConfig(Table):
@@ -24,6 +26,9 @@ class EvaluationConfig(Table):
     recall_at: tuple[int, ...] = key((20, 50), "lengths of the lists for recall", "movies", min_length=1)
     ndcg_at: int = key(100, "length of the list for NDCG", "movies", ge=1)
 
+    metrics: tuple[str, ...] = key(
+        (), "more figures of the ranked lists, with their length: mrr@10, hit_rate@10, package.module:Class@10"
+    )
     users: int = key(
         0,
         "the test loss, ranking and rating errors are of about so many test users, chosen by their ids; 0 is all of "
@@ -37,6 +42,19 @@ class EvaluationConfig(Table):
     def _lengths_are_positive(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if any(length < 1 for length in value):
             raise ValueError("every length must be at least 1")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _metrics_are_registered(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            name, _, k = text.rpartition("@")
+            if not name or not k.isdigit() or int(k) < 1:
+                raise ValueError(f"{text!r} has no length: write a name and a length, such as mrr@10")
+            try:
+                METRICS.get(name)
+            except ConfigError as error:
+                raise ValueError(str(error).partition(": ")[2]) from None
         return value
 
 
@@ -60,7 +78,9 @@ class Config(Table):
     name: str = key("run", "the run's name, part of its directory's", min_length=1)
     seed: int = key(1, "seed of the splits, the weights, the batches and the sample user", ge=0, lt=2**32)
     data: DataConfig = key(DataConfig(dataset="synthetic"), "the ratings")
-    model: ModelConfig = key(ModelConfig(), "the autoencoder")
+    model: SerializeAsAny[ModelConfig] = Field(
+        default_factory=lambda: FAMILIES.get("dae").Config(), description="the model: a family and its settings"
+    )
     training: TrainingConfig = key(TrainingConfig(), "its training")
     evaluation: EvaluationConfig = key(EvaluationConfig(), "its evaluation")
     recommend: RecommendConfig = key(RecommendConfig(), "the sample recommendation")
@@ -77,27 +97,59 @@ class Config(Table):
             high = self.data.highest_rating
             text = f"evaluation.relevant_from = {relevant:g} is above the highest rating, {high:g}: no movie is a hit"
             yield ("evaluation.relevant_from", "data.rating_max"), text
-        if positive is not None and self.model.loss == "masked_mse":
+        yield from self._unsupported()
+        yield from self.model.complaints_with(self)
+
+    def _unsupported(self) -> Iterator[Complaint]:
+        """What the family or the loss says that it does not do."""
+        try:
+            supports, loss = FAMILIES.get(self.model.kind).supports, loss_named(self.model.loss_name)
+        except ConfigError as error:
+            yield ("model.kind", "model.loss"), str(error)
+            return
+        kind, name = f"model.kind = {self.model.kind!r}", f"model.loss = {loss.name!r}"
+        strategy, orientation = self.training.strategy, self.data.orientation
+        if supports.losses is not None and self.model.loss_name not in supports.losses:
+            yield ("model.kind", "model.loss"), f"{kind} does not train with {name}: {_one_of(supports.losses)}"
+        if supports.closed_form and strategy != type(self.training).model_fields["strategy"].default:
+            text = f"{kind} is solved in closed form: drop training.strategy = {strategy!r}"
+            yield ("model.kind", "training.strategy"), text
+        elif not supports.closed_form and strategy not in supports.strategies:
+            text = f"{kind} is not trained by training.strategy = {strategy!r}: {_one_of(supports.strategies)}"
+            yield ("model.kind", "training.strategy"), text
+        if strategy == "elephas" and not loss.trains_in_keras():
+            text = f"{name} is not written for Keras, which training.strategy = 'elephas' trains with: use 'local_sgd'"
+            yield ("model.loss", "training.strategy"), text
+        if orientation not in supports.orientations:
+            text = f"{kind} does not learn from data.orientation = {orientation!r}: {_one_of(supports.orientations)}"
+            yield ("model.kind", "data.orientation"), text
+        elif orientation not in loss.orientations:
             text = (
-                "model.loss = 'masked_mse' learns nothing where data.positive_from makes every rating 1: "
-                "drop data.positive_from, or use 'multinomial'"
-            )
-            yield ("model.loss", "data.positive_from"), text
-        if self.data.orientation == "movie" and self.model.loss != "masked_mse":
-            text = (
-                f"model.loss = '{self.model.loss}' does not go with data.orientation = 'movie', which predicts "
-                "ratings: set model.loss = 'masked_mse'"
+                f"{name} does not go with data.orientation = {orientation!r}, which predicts ratings: set "
+                "model.loss = 'masked_mse'"
             )
             yield ("model.loss", "data.orientation"), text
-        elif self.data.orientation == "movie" and self.model.resolved_output_activation != "linear":
+        if self.data.positive_from is not None and not loss.learns_likes:
             text = (
-                f"model.output_activation = '{self.model.output_activation}' does not go with data.orientation = "
-                "'movie', where users are fitted by linear regression: leave it out, or set 'linear'"
+                f"{name} learns nothing where data.positive_from makes every rating 1: drop data.positive_from, or use "
+                "'multinomial'"
             )
-            yield ("model.output_activation", "data.orientation"), text
-        if self.training.sampled_items and self.model.loss != "multinomial":
-            text = f"training.sampled_items has no meaning with model.loss = '{self.model.loss}': drop it"
+            yield ("model.loss", "data.positive_from"), text
+        if self.training.sampled_items and not loss.samples_items:
+            text = f"training.sampled_items has no meaning with {name}: drop it"
             yield ("training.sampled_items", "model.loss"), text
-        if self.model.kind == "vae" and self.training.strategy == "elephas":
-            text = "model.kind = 'vae' has a loss of its own that training.strategy = 'elephas' leaves out: use 'dae'"
-            yield ("model.kind", "training.strategy"), text
+
+
+def config_class(model: object) -> type[Config]:
+    """The class of settings for this `[model]` table: its model table is the family's own.
+
+    Raises ConfigError where no family has the kind that the table names.
+    """
+    table = model if isinstance(model, Mapping) else {}
+    family = FAMILIES.get(str(table.get("kind", ModelConfig.model_fields["kind"].default)))
+    config: type[Config] = narrowed(Config, "Config", model=family.Config.for_table(table))
+    return config
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"use {' or '.join(repr(name) for name in names)}"

@@ -1,8 +1,8 @@
 """Blocks: many users' rating arrays as one sparse matrix (CSR), the form in which they are stored and shipped.
 
-A stored block is a row of arrays: `users` as an array of ids, everything else as the raw little-endian bytes of one
-NumPy array, so that a worker reads it without touching a single number: `user_hashes` uint64 (rows), `indptr` int32
-(rows + 1), `indices` int32 and `ratings` float32 (one an entry, indices ascending in each row).
+A stored block is a row of a DataFrame. `users` is an array of ids. Every other column holds the raw little-endian bytes
+of a NumPy array, so that a worker reads it without a copy: `user_hashes` uint64 (rows), `indptr` int32 (rows + 1),
+`indices` int32 and `ratings` float32 (a value an entry; indices ascend in each row).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Block:
     """
 
     users: np.ndarray  # ids: int64 or str objects (rows)
-    hashes: np.ndarray  # uint64 (rows): what splits go by
+    hashes: np.ndarray  # uint64 (rows): splits are made from them
     indptr: np.ndarray  # int32 (rows + 1)
     indices: np.ndarray  # int32 (entries): movie indices, ascending in each row
     ratings: np.ndarray  # float32 (entries)
@@ -45,7 +45,7 @@ class Block:
 
     def matrix(self, width: int) -> csr_matrix:
         """Users x movies (or movies x users), sharing memory with the block; `width` columns."""
-        from scipy.sparse import csr_matrix  # here: most of what has blocks needs none of it
+        from scipy.sparse import csr_matrix  # here, as most users of blocks do not need SciPy
 
         return csr_matrix((self.ratings, self.indices, self.indptr), shape=(self.rows, width), copy=False)
 
@@ -54,9 +54,9 @@ class Block:
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         lengths = np.diff(self.indptr)[rows]
         indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-        # entry positions: each row's start, repeated, plus the place in the row
-        places = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Block(self.users[rows], self.hashes[rows], indptr, self.indices[places], self.ratings[places])
+        # positions of the entries: the row's start plus the position within the row
+        entries = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return Block(self.users[rows], self.hashes[rows], indptr, self.indices[entries], self.ratings[entries])
 
 
 def block_from_row(row: Mapping[str, Any] | Any) -> Block:
@@ -73,9 +73,9 @@ def block_from_row(row: Mapping[str, Any] | Any) -> Block:
 
 
 def build_blocks(gathered: DataFrame, index_of_code: np.ndarray, block_users: int) -> DataFrame:
-    """Blocks whose indices are movie codes, one a partition, as blocks of at most `block_users` with movie indices.
+    """Blocks of at most `block_users` rows with movie indices, from blocks (a partition each) with movie codes.
 
-    `index_of_code` (int32, one a known movie) gives the movie index of a code, and keeps their order.
+    `index_of_code` (int32, a value for each known movie) gives the movie index of a code, in the same order.
     """
     index = gathered.sparkSession.sparkContext.broadcast(index_of_code)
 
@@ -97,9 +97,9 @@ def block_schema(user_type: str) -> str:
 
 def blocks_of_batch(batch: pa.RecordBatch) -> Iterator[Block]:
     """The blocks of a record batch, sharing memory with it."""
-    for place in range(batch.num_rows):
-        users = batch[USERS][place].values.to_numpy(zero_copy_only=False)
-        raw = {name: batch[name][place].as_buffer() for name in (USER_HASHES, INDPTR, INDICES, RATINGS)}
+    for row in range(batch.num_rows):
+        users = batch[USERS][row].values.to_numpy(zero_copy_only=False)
+        raw = {name: batch[name][row].as_buffer() for name in (USER_HASHES, INDPTR, INDICES, RATINGS)}
         yield Block(
             users,
             np.frombuffer(raw[USER_HASHES], "<u8"),
@@ -110,7 +110,7 @@ def blocks_of_batch(batch: pa.RecordBatch) -> Iterator[Block]:
 
 
 def cut(block: Block, index_of_code: np.ndarray, block_users: int) -> Iterator[Block]:
-    """A block of movie codes as blocks of at most `block_users` with movie indices."""
+    """Blocks of at most `block_users` rows with movie indices, from a block with movie codes."""
     indices = index_of_code[block.indices]
     for first in range(0, block.rows, block_users):
         last = min(first + block_users, block.rows)
@@ -151,7 +151,7 @@ def hash_movies(indices: np.ndarray) -> np.ndarray:
 
 
 def mix(values: np.ndarray) -> np.ndarray:
-    """SplitMix64 (Steele, Lea and Flood 2014): uint64 to uint64, every input bit felt in every output bit."""
+    """SplitMix64 (Steele, Lea and Flood 2014): uint64 to uint64; every input bit changes every output bit."""
     with np.errstate(over="ignore"):
         z = values + np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

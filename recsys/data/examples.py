@@ -1,4 +1,4 @@
-"""What goes into the model and what it is held against: scaling, splits and held-out ratings, block by block."""
+"""What goes into the model and what its output is compared with: scaling, splits, held-out ratings, block by block."""
 
 from __future__ import annotations
 
@@ -10,42 +10,22 @@ from scipy.sparse import csr_matrix
 
 from recsys.config import Config
 from recsys.data.blocks import Block
-from recsys.data.split import TEST, TRAIN, VALIDATION, hold_out, keep_entries, split_ratings, split_users
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How raw ratings become a rating array, and a model's output a rating."""
-
-    rating_min: float
-    rating_max: float
-    positive_from: float | None = None
-
-    def scale(self, ratings: csr_matrix) -> csr_matrix:
-        """Raw ratings to rating arrays in (0, 1]; with `positive_from` likes are 1 and everything else is gone."""
-        if self.positive_from is None:
-            data = (ratings.data / np.float32(self.rating_max)).astype(np.float32)
-            return csr_matrix((data, ratings.indices, ratings.indptr), shape=ratings.shape)
-        liked = keep_entries(ratings, ratings.data >= self.positive_from)
-        return csr_matrix((np.ones_like(liked.data, np.float32), liked.indices, liked.indptr), shape=liked.shape)
-
-    def to_ratings(self, output: np.ndarray) -> np.ndarray:
-        """Outputs on the scale of rating arrays to ratings, clipped to the scale."""
-        return np.clip(output * self.rating_max, self.rating_min, self.rating_max)
+from recsys.data.preprocessing import Preprocessing, keep_entries
+from recsys.data.split import TEST, TRAIN, VALIDATION, hold_out, split_ratings, split_users
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The splits of a run. `role` is TRAIN, VALIDATION or TEST. Rows of blocks are users, or movies over users."""
+    """The splits of a run. `role` is TRAIN, VALIDATION or TEST. Rows of blocks are users, or movies (over users)."""
 
-    width: int  # of a rating array: how many movies, or of movies' arrays how many users
+    width: int  # of a rating array: the number of movies, or for movies' arrays the number of users
     preprocessing: Preprocessing
     by_rating: bool
     seed: int
     test_fraction: float
     validation_fraction: float
     holdout_fraction: float
-    # of movies' arrays the hashes of the users (width); None where the columns are movies
+    # for movies' arrays the hashes of the users (width); None where the columns are movies
     column_hashes: np.ndarray | None = field(default=None, compare=False, repr=False)
     # where a file names the test ratings: their hashes (recsys.data.split.hash_pairs), ascending
     test_entries: np.ndarray | None = field(default=None, compare=False, repr=False)
@@ -59,7 +39,7 @@ class Examples:
         column_hashes: np.ndarray | None = None,
         test_entries: np.ndarray | None = None,
     ) -> Examples:
-        """The splits that the settings ask for; `test_entries` as `data.test_ratings` names them."""
+        """The splits that the settings ask for; `test_entries` are the ratings of `data.test_ratings`."""
         return cls(
             width,
             preprocessing,
@@ -73,7 +53,7 @@ class Examples:
         )
 
     def rows(self, block: Block, role: int) -> np.ndarray:
-        """Mask of the block's rows that play the role; where ratings are split, every row plays each."""
+        """Mask of the block's rows that have the role; where ratings are split, every row has every role."""
         if self.by_rating:
             return np.ones(block.rows, bool)
         return split_users(block.hashes, self.seed, self.test_fraction, self.validation_fraction) == role
@@ -81,7 +61,7 @@ class Examples:
     def arrays(self, block: Block, role: int) -> tuple[csr_matrix, csr_matrix]:
         """(input, target) raw ratings for the loss: by user the whole rating array is both, as in the paper.
 
-        By rating the input is what the role may know: the training ratings, for the test the validation's too.
+        By rating the input is what the model may know: the training ratings, for the test the validation ratings too.
         """
         matrix = block.matrix(self.width)
         if not self.by_rating:

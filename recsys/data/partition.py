@@ -1,8 +1,8 @@
-"""Blocks dealt out to the workers: each role's rows in W partitions whose sizes differ by one at most."""
+"""The rows of each role in W partitions, one a worker. Their sizes differ by at most one row."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,63 +16,76 @@ from recsys.data.examples import Examples
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one role, users or movies: an RDD of blocks with one partition a worker, and how many there are."""
+    """The rows of one role (users, or movies): an RDD of blocks with one partition a worker, and the number of rows."""
 
     blocks: RDD[Block]
     rows: int
     workers: int
 
     def rows_of(self, worker: int) -> int:
-        """Users in one partition."""
+        """How many rows one partition has."""
         return len(range(worker, self.rows, self.workers))
 
     @property
     def smallest(self) -> int:
-        """Rows in the smallest partition."""
+        """How many rows the smallest partition has."""
         return self.rows // self.workers
 
 
-def deal(blocks: DataFrame, examples: Examples, role: int, workers: int, block_users: int) -> Part:
-    """The rows of that role, dealt out to `workers` partitions in turn; the same for the same blocks."""
+def partition(blocks: DataFrame, examples: Examples, role: int, workers: int, block_users: int) -> Part:
+    """The rows of one role in `workers` partitions: row i goes to partition i modulo `workers`.
 
-    def count(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[int]]]:
+    The same blocks give the same partitions. What is returned is persisted.
+
+    Args:
+        blocks: stored blocks (recsys.data.blocks), of users or of movies.
+        examples: says which rows play which role.
+        role: TRAIN, VALIDATION or TEST.
+        workers: how many partitions.
+        block_users: how many rows each block of the result has; the last one of a partition may have fewer.
+    """
+
+    def count(number: int, rows: Iterable[Any]) -> Iterator[tuple[int, list[int]]]:
         yield number, [int(examples.rows(block_from_row(row), role).sum()) for row in rows]
 
     counts = dict(blocks.rdd.mapPartitionsWithIndex(count).collect())
     first: dict[tuple[int, int], int] = {}
     total = 0
     for number in sorted(counts):
-        for place, rows in enumerate(counts[number]):
-            first[(number, place)] = total
+        for position, rows in enumerate(counts[number]):
+            first[(number, position)] = total
             total += rows
 
-    def cut(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, tuple[int, Block]]]:
-        for place, row in enumerate(rows):
+    def cut(number: int, rows: Iterable[Any]) -> Iterator[tuple[int, tuple[int, Block]]]:
+        for position, row in enumerate(rows):
             block = block_from_row(row)
             block = block.take(examples.rows(block, role))
-            start = first[(number, place)]
+            start = first[(number, position)]
             target = (start + np.arange(block.rows)) % workers
             for worker in range(workers):
                 mine = target == worker
                 if mine.any():
                     yield worker, (start, block.take(mine))
 
-    def merge(pieces: Iterator[tuple[int, tuple[int, Block]]]) -> Iterator[Block]:
+    def merge(pieces: Iterable[tuple[int, tuple[int, Block]]]) -> Iterator[Block]:
         in_order = [block for _, (_, block) in sorted(pieces, key=lambda piece: piece[1][0])]
         return regroup(in_order, block_users)
 
     pieces = blocks.rdd.mapPartitionsWithIndex(cut)
-    dealt = pieces.partitionBy(workers, to_its_worker).mapPartitions(merge, preservesPartitioning=True)
-    return Part(dealt.persist(StorageLevel.MEMORY_AND_DISK), total, workers)
+    merged = pieces.partitionBy(workers, partition_of_worker).mapPartitions(merge, preservesPartitioning=True)
+    return Part(merged.persist(StorageLevel.MEMORY_AND_DISK), total, workers)
 
 
-def to_its_worker(worker: int) -> int:
-    """The partition of a worker. Parts that share this function meet in one task: Spark knows a partitioner by it."""
+def partition_of_worker(worker: int) -> int:
+    """The partition of a worker.
+
+    All parts use this same function. Spark compares partitioners by it, and so joins two parts without a shuffle.
+    """
     return worker
 
 
 def rows_from(blocks: Iterator[Block], rows: int) -> Iterator[Block]:
-    """The next blocks, until they make that many rows."""
+    """The next blocks until they have `rows` rows together."""
     while rows > 0:
         block = next(blocks)
         rows -= block.rows
@@ -80,7 +93,7 @@ def rows_from(blocks: Iterator[Block], rows: int) -> Iterator[Block]:
 
 
 def regroup(blocks: list[Block], block_users: int) -> Iterator[Block]:
-    """The same rows in the same order as blocks of `block_users`, the last one smaller."""
+    """The same rows in the same order, in blocks of `block_users` rows; the last block may be smaller."""
     if not blocks:
         return
     whole = concatenate(blocks)
@@ -89,7 +102,7 @@ def regroup(blocks: list[Block], block_users: int) -> Iterator[Block]:
 
 
 def concatenate(blocks: list[Block]) -> Block:
-    """One block of the rows of all."""
+    """All rows in one block."""
     ends = np.cumsum([0] + [block.indptr[-1] for block in blocks])
     indptr = [block.indptr[1:] + end for block, end in zip(blocks, ends[:-1], strict=True)]
     return Block(

@@ -1,4 +1,4 @@
-"""Prepared ratings as plain rows again, to be looked at: a row a rating."""
+"""The ratings of a data set as rows of a DataFrame again, a row a rating."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pyspark.sql import DataFrame
 
 from recsys.columns import MOVIE_ID, RATING, USER, USERS
 from recsys.data.blocks import blocks_of_batch
-from recsys.data.ingest.pipeline import Prepared
+from recsys.data.dataset import Dataset
 
 
-def rating_rows(prepared: Prepared) -> DataFrame:
+def rating_rows(dataset: Dataset) -> DataFrame:
     """The ratings that rating arrays are made of: user, movie_id, rating (raw, float), in no order.
 
     Ids are integers or strings as they are in the data.
     """
-    ids = pa.array(prepared.items[MOVIE_ID])
-    shared = prepared.blocks.sparkSession.sparkContext.broadcast(ids)
+    ids = pa.array(dataset.items[MOVIE_ID])
+    broadcast = dataset.blocks.sparkSession.sparkContext.broadcast(ids)
     movie_type = "string" if pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type) else "bigint"
-    user_type = prepared.blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
+    user_type = dataset.blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
 
     def to_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -29,9 +29,9 @@ def rating_rows(prepared: Prepared) -> DataFrame:
             for block in blocks_of_batch(batch):
                 columns = {
                     USER: pa.array(np.repeat(block.users, np.diff(block.indptr)), users_type),
-                    MOVIE_ID: shared.value.take(pa.array(block.indices)),
+                    MOVIE_ID: broadcast.value.take(pa.array(block.indices)),
                     RATING: pa.array(block.ratings, pa.float32()),
                 }
                 yield pa.RecordBatch.from_pydict(columns)
 
-    return prepared.blocks.mapInArrow(to_rows, f"{USER} {user_type}, {MOVIE_ID} {movie_type}, {RATING} float")
+    return dataset.blocks.mapInArrow(to_rows, f"{USER} {user_type}, {MOVIE_ID} {movie_type}, {RATING} float")

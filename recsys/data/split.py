@@ -1,4 +1,4 @@
-"""Training, validation and test: by user or by rating, from hashes, so that no partitioning or order changes them."""
+"""Training, validation and test, by user or by rating. Splits come from hashes: partitions and order change nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.data.blocks import hash_movies, mix
+from recsys.data.preprocessing import keep_entries
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-_USERS, _RATINGS, _HELD_OUT = 1, 2, 3  # what a draw is for, so that no two draws depend on each other
+_USERS, _RATINGS, _HELD_OUT = 1, 2, 3  # the purpose of a draw, so that draws do not depend on each other
 
 
 def split_users(hashes: np.ndarray, seed: int, test_fraction: float, validation_fraction: float) -> np.ndarray:
@@ -43,7 +44,7 @@ def split_ratings(
 
 
 def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float) -> tuple[csr_matrix, csr_matrix]:
-    """The ratings that are shown (fold-in) and those held out, as two matrices of the same shape.
+    """The ratings that the model sees (fold-in) and those held out, as two matrices of the same shape.
 
     Of n ratings of a user round(fraction n) are held out, at least one and at most n - 1; a user with a single
     rating keeps it.
@@ -59,26 +60,19 @@ def hold_out(matrix: csr_matrix, hashes: np.ndarray, seed: int, fraction: float)
     return keep_entries(matrix, ~held), keep_entries(matrix, held)
 
 
-def keep_entries(matrix: csr_matrix, mask: np.ndarray) -> csr_matrix:
-    """The matrix with only the entries of the mask (one a stored entry)."""
-    counts = np.concatenate(([0], np.cumsum(mask)))
-    indptr = counts[matrix.indptr].astype(matrix.indptr.dtype)
-    return csr_matrix((matrix.data[mask], matrix.indices[mask], indptr), shape=matrix.shape)
-
-
 def hash_pairs(user_hashes: np.ndarray, movie_hashes: np.ndarray) -> np.ndarray:
-    """A uint64 for each pair of a user and a movie, by which the pair is known again.
+    """A uint64 for each pair of a user and a movie, which identifies the pair.
 
-    The user's hash is mixed once more: both are hashes of small integers, and user 3's movie 8 would else be user 8's
-    movie 3.
+    The user's hash is mixed once more. Both are hashes of small integers: else user 3 with movie 8 would have the hash
+    of user 8 with movie 3.
     """
     return mix(user_hashes) ^ movie_hashes
 
 
 def find_sorted(values: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """The place of each value in the ascending array `among` (not empty), -1 where it is not there."""
-    places = np.minimum(np.searchsorted(among, values), len(among) - 1)
-    return np.where(among[places] == values, places, -1)
+    """The position of each value in the ascending array `among` (not empty); -1 where it is not there."""
+    positions = np.minimum(np.searchsorted(among, values), len(among) - 1)
+    return np.where(among[positions] == values, positions, -1)
 
 
 def _parts(uniform: np.ndarray, test_fraction: float, validation_fraction: float) -> np.ndarray:

@@ -1,12 +1,14 @@
-"""A prepared data set on disk: blocks as Parquet, with movies, statistics and the settings that it came from."""
+"""A prepared data set on disk: blocks as Parquet, with movies, statistics and the settings that it was made with."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyarrow.dataset import ParquetFileFormat, ParquetFragmentScanOptions, dataset
@@ -18,52 +20,74 @@ from pyspark.sql import functions as F
 from recsys.checksums import check_digests, digest_of, read_sealed, write_sealed
 from recsys.columns import MOVIE_ID, USERS
 from recsys.config import Config, DataConfig
-from recsys.config.load import as_tree, build_config
+from recsys.config.load import as_tree, build_config, data_as_tree
 from recsys.data.blocks import ROWS, block_from_row
-from recsys.data.ingest.pipeline import Prepared
+from recsys.data.preprocessing import Preprocessing
 from recsys.errors import ConfigError, DataError, UserError
 from recsys.files import Files
 
 FORMAT_VERSION = 1
 _ITEMS = "items.parquet"
 _CHECKED = ParquetFragmentScanOptions(page_checksum_verification=True)
-# what a run may choose anew on prepared data: how users and ratings are divided, whose arrays are trained on
-_FREE = frozenset(
+# the settings that a prepared data set leaves open: how users and ratings are split, and whose arrays are trained
+FREE_SETTINGS = frozenset(
     {"orientation", "split", "test_ratings", "test_fraction", "validation_fraction", "data_dir", "max_rejected"}
 )
 
 
-def save_prepared(directory: str | Path, prepared: Prepared, config: Config) -> None:
-    """Writes blocks/, rejected/ (reason, file, row, line) where rows were rejected, items.parquet and, last,
-    prepared.json. The executors write the first two: where they run on other machines, `directory` must be a place
-    that they share with the driver."""
+def free_settings(data: DataConfig) -> dict[str, Any]:
+    """The settings that a prepared data set leaves open, as `Dataset.load` takes them."""
+    return {key: getattr(data, key) for key in FREE_SETTINGS}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a prepared data set on disk holds."""
+
+    blocks: DataFrame
+    items: pd.DataFrame
+    statistics: dict[str, Any]
+    preprocessing: Preprocessing
+    data: DataConfig  # the settings that it was made with
+
+
+def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | None) -> None:
+    """Writes blocks/, rejected/ (reason, file, row, line) where there are any, items.parquet and, last, prepared.json.
+
+    The executors write the first two: where they run on other machines, all machines must see `directory`.
+    """
+    if "://" in str(directory):
+        raise UserError(
+            f"{directory}: a data set is saved to a folder of this machine, or one that it has mounted: give a path"
+        )
     folder = Path(directory)
-    prepared.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
-    if prepared.rejected is not None:
-        prepared.rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
-    written = Files(prepared.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
+    folder.mkdir(parents=True, exist_ok=True)
+    stored.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
+    if rejected is not None:
+        rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
+    written = Files(stored.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
     if not any(name.endswith(".parquet") for name in written):
         raise DataError(
-            f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: name "
-            "a place that all machines share by --output"
+            f"{directory}: the executors wrote the blocks to their own disks, where this machine sees nothing: "
+            "write to a folder that all machines see (--output)"
         )
-    prepared.items.to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
+    stored.items.to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
     described = {
         "format_version": FORMAT_VERSION,
-        "rating_min": prepared.rating_min,
-        "rating_max": prepared.rating_max,
-        "positive_from": prepared.positive_from,
-        "users": prepared.statistics["users"],
-        "digest": _digest(prepared.blocks)[1],
+        "rating_min": stored.preprocessing.rating_min,
+        "rating_max": stored.preprocessing.rating_max,
+        "positive_from": stored.preprocessing.positive_from,
+        "users": stored.statistics["users"],
+        "digest": _digest(stored.blocks)[1],
         "sha256": {_ITEMS: digest_of(folder / _ITEMS)},
-        "data": as_tree(config)["data"],
-        "statistics": prepared.statistics,
+        "data": data_as_tree(stored.data),
+        "statistics": stored.statistics,
     }
     write_sealed(folder / "prepared.json", described)
 
 
-def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
-    """The data set that `save_prepared` left; DataError where it is incomplete."""
+def load_prepared(spark: SparkSession, directory: str | Path) -> Stored:
+    """The data set that `save_prepared` wrote, blocks persisted; DataError where it is incomplete or was changed."""
     described = _describe(directory)
     try:
         blocks = spark.read.parquet(f"{directory}/blocks")
@@ -76,22 +100,20 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Prepared:
         raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
     if users != described["users"]:
         raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
-    if digest != described.get("digest", digest):  # there is none in data of before
+    if digest != described.get("digest", digest):  # earlier versions wrote none
         raise DataError(f"{directory}: was changed since it was prepared (its checksum is wrong): prepare it again")
-    return Prepared(
-        blocks,
-        items,
-        described["statistics"],
-        described["rating_min"],
-        described["rating_max"],
-        described["positive_from"],
-    )
+    scale = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+    return Stored(blocks, items, described["statistics"], scale, _data_of(described))
+
+
+def _data_of(described: dict[str, Any]) -> DataConfig:
+    return DataConfig.model_validate_json(json.dumps(described["data"]))
 
 
 def _digest(blocks: DataFrame) -> tuple[int, int]:
-    """(users, a checksum of all blocks, whatever their order): what Parquet's own checksums leave out is in it, too."""
-    found = blocks.agg(F.sum(ROWS), F.bit_xor(F.xxhash64(*blocks.columns))).first()
-    return (int(found[0] or 0), int(found[1] or 0)) if found else (0, 0)
+    """(users, a checksum of all blocks in any order). It also covers what Parquet's own checksums leave out."""
+    row = blocks.agg(F.sum(ROWS), F.bit_xor(F.xxhash64(*blocks.columns))).first()
+    return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
 
 
 def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any, float]] | None:
@@ -104,30 +126,30 @@ def look_up_prepared(directory: str | Path, user_id: Any) -> tuple[Any, dict[Any
         checked = ParquetFileFormat(default_fragment_scan_options=_CHECKED)
         for file in dataset(f"{directory}/blocks", format=checked).get_fragments():
             for row, users in enumerate(file.to_table(columns=[USERS])[USERS].to_pylist()):
-                place = next((place for place, user in enumerate(users) if str(user) == str(user_id)), None)
-                if place is not None:
-                    block = block_from_row(file.to_table().slice(row, 1).to_pylist()[0]).take(np.array([place]))
+                matches = [position for position, user in enumerate(users) if str(user) == str(user_id)]
+                if matches:
+                    block = block_from_row(file.to_table().slice(row, 1).to_pylist()[0]).take(np.array(matches[:1]))
                     rated = movies[block.indices].tolist()
-                    return users[place], dict(zip(rated, block.ratings.tolist(), strict=True))
+                    return users[matches[0]], dict(zip(rated, block.ratings.tolist(), strict=True))
     except (OSError, ValueError) as error:
         raise DataError(f"{directory}: {str(error).splitlines()[0]}: prepare it again") from None
     return None
 
 
 def with_prepared_data(config: Config, given: frozenset[str], directory: str | Path) -> Config:
-    """The settings with the data table that the prepared data came from; the splits stay as they are asked for.
+    """The settings with the data table of the prepared data; only the splits stay as `config` has them.
 
-    `given` are the keys of the data table that the user set: those that say something else are refused.
+    `given` are the keys of the data table that the user set: ConfigError where one of them has another value.
     """
     tree = as_tree(config)
     stored: dict[str, Any] = _describe(directory)["data"]
-    stored_data = DataConfig.model_validate_json(json.dumps(stored))
-    wrong = sorted(key for key in given - _FREE if getattr(config.data, key) != getattr(stored_data, key))
+    stored_data = _data_of({"data": stored})
+    wrong = sorted(key for key in given - FREE_SETTINGS if getattr(config.data, key) != getattr(stored_data, key))
     if wrong:
         keys = ", ".join(f"data.{key} = {getattr(stored_data, key)!r}" for key in wrong)
-        raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it anew")
-    free = {key: value for key, value in tree["data"].items() if key in _FREE}
-    stored.pop("test_ratings", None)  # it would stay where this run names none
+        raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it again")
+    free = {key: value for key, value in tree["data"].items() if key in FREE_SETTINGS}
+    stored.pop("test_ratings", None)  # else it would stay where this run has none
     return build_config({**tree, "data": {**stored, **free}})
 
 

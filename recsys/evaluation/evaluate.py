@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from scipy.sparse import csr_matrix
 
-from recsys.config import Config
+from recsys.config.run import Config, EvaluationConfig
 from recsys.data.blocks import Block, block_from_row
 from recsys.data.examples import Examples
 from recsys.data.partition import Part
-from recsys.data.split import TEST, TRAIN, keep_entries
-from recsys.evaluation import metrics
-from recsys.evaluation.factors import Factors, UserScores
-from recsys.evaluation.fold_in import FoldIn
+from recsys.data.preprocessing import keep_entries
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.evaluation.baselines import bias_predictions
+from recsys.evaluation.factors import FactorScores
 from recsys.evaluation.loss import mean_losses
-from recsys.evaluation.row_sampling import choose, share_of
-from recsys.evaluation.scoring import ModelScores, SharedModel
+from recsys.evaluation.metrics.base import Metric
+from recsys.evaluation.metrics.ndcg import Ndcg
+from recsys.evaluation.metrics.recall import Recall
+from recsys.evaluation.row_sampling import choose, fraction_of
+from recsys.evaluation.scoring import ModelScores, UserScores
+from recsys.evaluation.topk import hits, top_n, top_of_all
+from recsys.models.base import Scorer
+from recsys.models.factors import Factors
+from recsys.models.fold_in import FoldIn
+from recsys.registries import METRICS, loss_named
 
 MODEL, FOLD_IN, POPULARITY = "model", "fold_in", "popularity"
-Scores = Callable[[Block, csr_matrix], Iterator[tuple[slice, np.ndarray]]]  # (rows, scores of those rows)
+ROLES = {"validation": VALIDATION, "test": TEST}
 RATING_PREDICTORS = (MODEL, FOLD_IN, "global_mean", "movie_mean", "user_movie_bias")
 
 
@@ -72,7 +81,8 @@ class Judged:
     train: Part  # whose training ratings make the baselines
     test: Part
     examples: Examples
-    scores: Scores
+    scores: UserScores
+    role: int = TEST  # whose held-out ratings are predicted
     fold_in: Any = None  # broadcast of a FoldIn where that is what is saved, to be judged on ratings as well
 
 
@@ -81,34 +91,56 @@ def judge_factors(factors: Factors, users: np.ndarray, blocks: DataFrame, exampl
     rows = blocks.rdd.map(block_from_row)
     everybody = Part(rows, len(users), rows.getNumPartitions())
     context = rows.context
-    scores = UserScores(context.broadcast((factors, users)))
-    return Judged(everybody, everybody, examples, scores, context.broadcast(FoldIn(factors)))
+    scores = FactorScores(context.broadcast((factors, users)))
+    fold_in = context.broadcast(FoldIn.of(factors, examples.preprocessing))
+    return Judged(everybody, everybody, examples, scores, fold_in=fold_in)
 
 
 def evaluate(
-    parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config, judged: Judged | None = None
+    parts: dict[int, Part],
+    shared: Broadcast[Scorer],
+    examples: Examples,
+    config: Config,
+    judged: Judged | None = None,
+    role: int = TEST,
 ) -> dict[str, Any]:
     """metrics.json: reconstruction, rating prediction and ranking on the test part, with baselines.
 
-    `parts` and `examples` are what the model was trained on; where those are not users' arrays, `judged` has them.
+    Args:
+        parts: what the model was trained and is tested on, by role.
+        shared: the model's scorer.
+        examples: how the arrays of `parts` are split.
+        config: all settings.
+        judged: where `parts` are not users' arrays, the users on whom the model is judged.
+        role: TEST or VALIDATION.
     """
-    judged = judged or Judged(parts[TRAIN], parts[TEST], examples, ModelScores(shared, examples.preprocessing))
+    judged = judged or Judged(parts[TRAIN], parts[role], examples, ModelScores(shared), role)
     totals = judged.test.blocks.context.broadcast(movie_totals(judged.train, judged.examples))
-    predicts_ratings = config.model.loss != "multinomial" and config.data.positive_from is None
+    loss = loss_named(config.model.loss_name)
+    predicts_ratings = loss.predicts_ratings and config.data.positive_from is None
     run = _measure_partition(judged, config, totals, predicts_ratings)
     sums = judged.test.blocks.mapPartitions(run).treeReduce(Sums.merge)
     totals.destroy()
     return {
-        "reconstruction": _reconstruction(parts, shared, examples, config),
+        "reconstruction": _reconstruction(parts, shared, examples, config, role),
         "rating_prediction": _rating_prediction(sums, judged, config, predicts_ratings),
         "ranking": _ranking(sums, judged, config),
     }
 
 
+def metrics_for(settings: EvaluationConfig) -> list[Metric]:
+    """The metrics of ranked lists that the settings ask for: recall, NDCG, then `evaluation.metrics`."""
+    metrics: list[Metric] = [*map(Recall, settings.recall_at), Ndcg(settings.ndcg_at)]
+    for text in settings.metrics:
+        name, _, k = text.rpartition("@")
+        metrics.append(METRICS.get(name)(int(k)))
+    return list({metric.label: metric for metric in metrics}.values())
+
+
 def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     """(sums, counts) of the training ratings of every movie, float64."""
 
-    def run(blocks: Iterator[Block]) -> Iterator[np.ndarray]:
+    def run(blocks: Iterable[Block]) -> Iterator[np.ndarray]:
         totals = np.zeros((2, examples.width))
         for block in blocks:
             shown, _ = examples.arrays(block, TRAIN)
@@ -122,27 +154,26 @@ def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray
 
 def _measure_partition(
     judged: Judged, config: Config, totals: Any, predicts_ratings: bool
-) -> Callable[[Iterator[Block]], Iterator[Sums]]:
-    examples, scores, fold_in = judged.examples, judged.scores, judged.fold_in  # RDDs stay on the driver
-    share = share_of(judged.test.rows, config.evaluation.users)
+) -> Callable[[Iterable[Block]], Iterator[Sums]]:
+    examples, scores, fold_in, role = judged.examples, judged.scores, judged.fold_in, judged.role  # RDDs stay here
+    fraction = fraction_of(judged.test.rows, config.evaluation.users)
 
-    def run(blocks: Iterator[Block]) -> Iterator[Sums]:
+    def run(blocks: Iterable[Block]) -> Iterator[Sums]:
         sums = Sums()
         movie_sums, movie_counts = totals.value
 
         def popular(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
-            return metrics.top_of_all(movie_counts, seen, n)
+            return top_of_all(movie_counts, seen, n)
 
-        for block in (choose(one, share) for one in blocks):
-            shown, held = examples.shown_and_held(block, TEST)
+        for block in (choose(block, fraction) for block in blocks):
+            shown, held = examples.shown_and_held(block, role)
             for rows, output in scores(block, shown):
                 measure_ranking(sums, MODEL, output, shown[rows], held[rows], config)
                 _measure_lists(sums, POPULARITY, popular, shown[rows], held[rows], config)
                 if predicts_ratings:
                     predicted = {MODEL: examples.preprocessing.to_ratings(output)}
                     if fold_in is not None:
-                        arrays = examples.preprocessing.scale(shown[rows]).toarray()
-                        predicted[FOLD_IN] = examples.preprocessing.to_ratings(fold_in.value(arrays))
+                        predicted[FOLD_IN] = examples.preprocessing.to_ratings(fold_in.value.score(shown[rows]))
                     measure_ratings(sums, predicted, shown[rows], held[rows], movie_sums, movie_counts, examples)
         yield sums
 
@@ -155,7 +186,7 @@ def measure_ranking(
     """Adds the ranking figures of some users: `scores` (users, movies), what they were shown, what was held out."""
 
     def best(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
-        return metrics.top_n(scores[judged], seen, n)
+        return top_n(scores[judged], seen, n)
 
     _measure_lists(sums, name, best, shown, held, config)
 
@@ -176,12 +207,11 @@ def _measure_lists(
     judged = relevant > 0
     if not judged.any():
         return
-    longest = max(*settings.recall_at, settings.ndcg_at)
-    best = lists(judged, shown[judged], longest)
-    hit = metrics.hits(best, held[judged])
-    for k in settings.recall_at:
-        sums.add(f"{name}/recall@{k}", metrics.recall(hit, relevant[judged], k))
-    sums.add(f"{name}/ndcg@{settings.ndcg_at}", metrics.ndcg(hit, relevant[judged], settings.ndcg_at))
+    metrics = metrics_for(settings)
+    best = lists(judged, shown[judged], max(metric.k for metric in metrics))
+    hit = hits(best, held[judged])
+    for metric in metrics:
+        sums.add(f"{name}/{metric.label}", metric.per_user(hit, relevant[judged]))
     sums.recommend(name, best[:, : settings.recall_at[0]], shown.shape[1])
 
 
@@ -197,7 +227,7 @@ def measure_ratings(
     """Adds the errors on held-out ratings of the model and of the predictors that anybody can make."""
     rows = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
     columns, truth = held.indices, held.data.astype(np.float64)
-    mean, movie_bias, user_bias = metrics.bias_predictions(shown, movie_sums, movie_counts)
+    mean, movie_bias, user_bias = bias_predictions(shown, movie_sums, movie_counts)
     known = movie_counts > 0
     movie_mean = np.where(known, movie_sums / np.maximum(movie_counts, 1), mean)
     low, high = examples.preprocessing.rating_min, examples.preprocessing.rating_max
@@ -211,24 +241,27 @@ def measure_ratings(
         sums.add(f"{name}/absolute_error", np.abs(error))
 
 
-def _reconstruction(parts: dict[int, Part], shared: SharedModel, examples: Examples, config: Config) -> dict[str, Any]:
+def _reconstruction(
+    parts: dict[int, Part], shared: Broadcast[Scorer], examples: Examples, config: Config, role: int
+) -> dict[str, Any]:
+    name, part = config.model.loss_name, next(text for text, number in ROLES.items() if number == role)
     about = {TRAIN: config.training.loss_rows}
     if config.data.orientation == "user":
-        about[TEST] = config.evaluation.users
-    losses = mean_losses({role: parts[role] for role in (TRAIN, TEST)}, shared, examples, config.model.loss, about)
-    train, test = losses[TRAIN].loss, losses[TEST].loss
+        about[role] = config.evaluation.users
+    losses = mean_losses({key: parts[key] for key in (TRAIN, role)}, shared, examples, loss_named(name), about)
+    train, test = losses[TRAIN].loss, losses[role].loss
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
     rows = f"{config.data.orientation}s"
-    some = _some_of(parts[TEST].rows, about.get(TEST, 0))
+    some = _some_of(parts[role].rows, about.get(role, 0))
     return {
-        "protocol": f"{config.model.loss} on training {rows}, and on test {rows}: {what}{some}; "
-        "divergence (test - train) / train",
-        "loss": config.model.loss,
+        "protocol": f"{name} on training {rows}, and on {part} {rows}: {what}{some}; "
+        f"divergence ({part} - train) / train",
+        "loss": name,
         "train": train,
-        "test": test,
+        part: test,
         "divergence": (test - train) / train if train else None,
         f"train_{rows}": losses[TRAIN].rows,
-        f"test_{rows}": losses[TEST].rows,
+        f"{part}_{rows}": losses[role].rows,
     }
 
 
@@ -258,7 +291,7 @@ def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
         relevant = f"held-out ratings of {config.data.positive_from:g} and more"
     elif settings.relevant_from is not None:
         relevant = f"held-out ratings of {settings.relevant_from:g} and more"
-    figures = [f"recall@{k}" for k in settings.recall_at] + [f"ndcg@{settings.ndcg_at}"]
+    figures = [metric.label for metric in metrics_for(settings)]
     coverage = f"coverage@{settings.recall_at[0]}"
     result: dict[str, Any] = {
         "protocol": f"{_test_protocol(judged, config)}; all movies ranked, seen ones removed; relevant: {relevant}",
@@ -277,8 +310,8 @@ def _test_protocol(judged: Judged, config: Config) -> str:
 
 
 def _some_of(users: int, enough: int) -> str:
-    share = share_of(users, enough)
-    return "" if share == 1 else f"; {share:.1%} of {users:,} test users, chosen by their ids"
+    fraction = fraction_of(users, enough)
+    return "" if fraction == 1 else f"; {fraction:.1%} of {users:,} test users, chosen by their ids"
 
 
 def _split_protocol(examples: Examples, config: Config) -> str:

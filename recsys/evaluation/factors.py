@@ -7,40 +7,26 @@ what input_normalisation adds to the output. So a user's scores of all movies ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pyspark import Broadcast
 from scipy.sparse import csr_matrix
 
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
 from recsys.data.partition import Part
 from recsys.data.split import TEST
-from recsys.evaluation.scoring import SharedModel, batch_rows, outputs
-from recsys.models.autoencoder.kernels.normalisation import row_offsets
-
-OUTPUT = "output"  # the name of the last layer of every model
-
-
-@dataclass(frozen=True)
-class Factors:
-    """What scores movies for users: all float32, on the scale of rating arrays; `noise` is for users not among them."""
-
-    codes: np.ndarray  # H (movies, k)
-    offsets: np.ndarray  # o (movies)
-    kernel: np.ndarray  # W^T (users, k)
-    bias: np.ndarray  # b (users)
-    noise: float = 0.02  # variance of ratings about the scores, for recsys.evaluation.fold_in
-
-    def scores(self, columns: np.ndarray) -> np.ndarray:
-        """The scores (users, movies) of the users of those columns."""
-        return self.kernel[columns] @ self.codes.T + self.bias[columns, None] + self.offsets
+from recsys.evaluation.batching import batch_rows
+from recsys.evaluation.scoring import in_batches
+from recsys.models.base import Scorer
+from recsys.models.factors import Factors
 
 
 @dataclass(frozen=True)
-class UserScores:
+class FactorScores:
     """Scores of users by factors, where blocks of users are; `shared` is a broadcast of (Factors, users ascending)."""
 
     shared: Any
@@ -54,28 +40,20 @@ class UserScores:
             yield rows, factors.scores(columns[rows])
 
 
-def find_factors(
-    model: Any, shared: SharedModel, part: Part, examples: Examples, movies: int, normalisation: str, role: int = TEST
-) -> Factors:
-    """The factors of a trained model. `part` are the movies' arrays, of which is known what `role` may know.
+def find_factors(shared: Broadcast[Scorer], part: Part, examples: Examples, movies: int, role: int = TEST) -> Factors:
+    """The factors of a trained model. `part` are the movies' arrays, of which is known what `role` may know."""
 
-    `normalisation` is `model.input_normalisation`. With "center" a movie of whose ratings none is known has the mean of
-    all known ratings for its offset, where the model would have 0.
-    """
-
-    def run(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    def run(blocks: Iterable[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         for block in blocks:
             known, _ = examples.arrays(block, role)
             scaled = examples.preprocessing.scale(known)
-            codes = np.concatenate([batch for _, batch in outputs(shared, scaled, hidden=True)])
+            codes = np.concatenate([batch for _, batch in in_batches(shared.value.codes, known)])
             yield block.users, codes, np.asarray(scaled.sum(axis=1)).ravel(), np.diff(scaled.indptr)
 
-    kernel, bias = model.get_layer(OUTPUT).get_weights()
+    kernel, bias = shared.value.output_layer()
     codes = np.zeros((movies, len(kernel)), np.float32)
     sums, counts = np.zeros(movies), np.zeros(movies)
-    for rows, found, totals, numbers in part.blocks.mapPartitions(run).collect():
-        codes[rows], sums[rows], counts[rows] = found, totals, numbers
-    offsets = row_offsets(normalisation, sums, counts)
-    if normalisation == "center":
-        offsets[counts == 0] = sums.sum() / max(counts.sum(), 1)
-    return Factors(codes, offsets, np.ascontiguousarray(kernel.T), bias)
+    for rows, some, totals, numbers in part.blocks.mapPartitions(run).collect():
+        codes[rows], sums[rows], counts[rows] = some, totals, numbers
+    offsets = shared.value.offsets(sums, counts)
+    return Factors(codes, offsets, np.ascontiguousarray(kernel.T), np.asarray(bias))

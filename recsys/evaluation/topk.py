@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix
 Scores = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (users, movies of the block)
 
 _NOTHING = np.uint64(2**64 - 1)  # behind everything else
+_BLOCK = 4096  # movies
 _LOW = np.uint64(2**32 - 1)
 _HALF = np.uint64(32)
 
@@ -34,6 +35,45 @@ def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[
         best = _merge(best, users, _keys(scores[users, movies], movies + start))
     best.sort(axis=1)
     return np.where(best == _NOTHING, -1, (best & _LOW).astype(np.int64)), _scores(best)
+
+
+def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+    """The n best movies of each user, best first, those already seen left out: (users, min(n, movies)) int64.
+
+    Equal scores go by the smaller index, NaN comes last. Where a user has fewer than n unseen movies, the rest of
+    the row is -1.
+    """
+    # copies, as the caller's stay as they are; nothing is as low as what was seen will be
+    blocks = (
+        (start, np.fmax(scores[:, start : start + _BLOCK], np.finfo(np.float32).min, dtype=np.float32))
+        for start in range(0, scores.shape[1], _BLOCK)
+    )
+    return best_of_blocks(blocks, seen, min(n, scores.shape[1]))[0]
+
+
+def top_of_all(worth: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+    """`top_n` where movies are worth the same (movies) to everybody: the first of one order that each has not seen."""
+    order = np.argsort(-worth.astype(np.float64), kind="stable")
+    n = min(n, len(worth))
+    first = order[: n + int(np.diff(seen.indptr).max(initial=0))]
+    place = np.full(len(worth), -1)
+    place[first] = np.arange(len(first))
+    rows, places = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)), place[seen.indices]
+    unseen = np.ones((seen.shape[0], len(first)), bool)
+    unseen[rows[places >= 0], places[places >= 0]] = False
+    rank = np.cumsum(unseen, axis=1)
+    best = np.full((seen.shape[0], n), -1)
+    rows, places = np.nonzero(unseen & (rank <= n))
+    best[rows, rank[rows, places] - 1] = first[places]
+    return best
+
+
+def hits(best: np.ndarray, relevant: csr_matrix) -> np.ndarray:
+    """Which of the recommended movies (users, n) are relevant: bool of the same shape; -1 never is."""
+    dense = np.zeros((best.shape[0], relevant.shape[1] + 1), bool)
+    rows = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
+    dense[rows, relevant.indices] = True
+    return np.take_along_axis(dense, best, axis=1)  # -1 is the last column, which stays false
 
 
 def _nth(scores: np.ndarray, n: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +20,13 @@ from scipy.sparse import csr_matrix
 
 from recsys.columns import MOVIE, USER, USERS
 from recsys.data.blocks import Block, blocks_of_batch, hash_movies, mix
-from recsys.data.examples import Preprocessing
 from recsys.data.partition import concatenate
-from recsys.data.split import keep_entries
+from recsys.data.preprocessing import keep_entries
 from recsys.errors import UserError
-from recsys.evaluation.scoring import batch_rows
-from recsys.evaluation.topk import Scores, best_of_blocks
+from recsys.evaluation.batching import batch_rows
+from recsys.evaluation.topk import best_of_blocks
 from recsys.files import Files
+from recsys.models.base import Scorer
 
 RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000
@@ -36,23 +36,11 @@ _FOUND = "found"
 _PART_SALT = np.uint64(0x70617274)
 
 
-class Scorer(Protocol):
-    """What scores movies: `recsys.models.autoencoder.kernels.network.Network`, `recsys.evaluation.fold_in.FoldIn`."""
-
-    @property
-    def in_blocks(self) -> bool:
-        """Whether so few movies are all that `output_blocks` has in memory at a time."""
-
-    def output_blocks(self, inputs: csr_matrix, columns: int) -> Iterator[Scores]:
-        """Scores of scaled rating arrays, of so many movies at a time."""
-
-
 @dataclass(frozen=True)
 class Ranker:
     """All that a worker needs to recommend: made by the driver, broadcast."""
 
     scorer: Scorer
-    preprocessing: Preprocessing
     movies: np.ndarray  # ids, in the order of the model's outputs
     index: np.ndarray | None  # int32: the model's index of each movie of the data, -1 without; None: they are the same
     n: int
@@ -65,7 +53,7 @@ class Ranker:
         for rows in np.array_split(np.arange(block.rows), max(1, -(-block.rows // most))):
             part = block.take(rows)
             rated = self._rated(part)
-            blocks = self.scorer.output_blocks(self.preprocessing.scale(rated), _MOVIES_A_BLOCK)
+            blocks = self.scorer.score_blocks(rated, _MOVIES_A_BLOCK)
             best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)))
             found = best >= 0
             users, ranks = np.nonzero(found)

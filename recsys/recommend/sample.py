@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ def sample_user(blocks: DataFrame, examples: Examples, seed: int) -> SampleUser:
     """One of the test users, drawn by seed; the same whatever the partitions."""
     salt = mix(np.array([seed], np.uint64))
 
-    def draw(rows: Iterator[Any]) -> Iterator[tuple[int, SampleUser]]:
+    def draw(rows: Iterable[Any]) -> Iterator[tuple[int, SampleUser]]:
         for row in rows:
             block = block_from_row(row)
             block = block.take(examples.rows(block, TEST))
@@ -40,7 +40,7 @@ def sample_user(blocks: DataFrame, examples: Examples, seed: int) -> SampleUser:
                 yield int(keys[place]), _user(block, place)
 
     drawn: RDD[tuple[int, SampleUser]] = blocks.rdd.mapPartitions(draw)
-    found = drawn.takeOrdered(1, key=lambda one: one[0])
+    found = drawn.takeOrdered(1, key=lambda one: one[0])  # type: ignore[type-var]  # for which int has no order
     if not found:
         raise UserError("no test user to recommend to: raise data.test_fraction, or set recommend.user_id")
     return found[0][1]
@@ -50,7 +50,7 @@ def find_user(blocks: DataFrame, user_id: Any) -> SampleUser:
     """The user with that id, integer or text; UserError where there is none."""
     wanted = str(user_id)
 
-    def look(rows: Iterator[Any]) -> Iterator[SampleUser]:
+    def look(rows: Iterable[Any]) -> Iterator[SampleUser]:
         for row in rows:
             block = block_from_row(row)
             for place in np.flatnonzero(block.users.astype(str) == wanted):

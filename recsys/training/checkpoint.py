@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,28 +20,10 @@ import numpy as np
 from recsys.checksums import digest_of, read_sealed, write_sealed
 from recsys.errors import DataError
 from recsys.training.history import Epoch, Seconds
-from recsys.training.local_sgd.worker import Moments
+from recsys.training.state import Moments, Position, Snapshot
 
 FORMAT_VERSION = 2  # 1 had Adam's moments as means
 _KEPT = 2
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where training stands: the epoch and the round in it that come next."""
-
-    epoch: int = 1  # from 1
-    round: int = 0  # from 0
-
-
-@dataclass
-class Snapshot:
-    """What training goes on from. `arrays` are the master's: weights, the outer momentum, the best epoch's weights."""
-
-    position: Position
-    history: list[Epoch]
-    arrays: dict[str, np.ndarray]
-    moments: list[Moments]
 
 
 class Checkpoints:

@@ -44,20 +44,23 @@ COLUMNS = (*_FIGURES, *(f"{name}_seconds" for name in _SPLIT))
 class History:
     """Appends epochs to a CSV file, so that a killed run leaves all that were finished.
 
-    `epochs` are those of an earlier part of the run, written anew.
+    `epochs` are those of an earlier part of the run, written anew. Without a path they are kept in memory alone.
     """
 
-    def __init__(self, path: Path, epochs: list[Epoch] | None = None) -> None:
+    def __init__(self, path: Path | None, epochs: list[Epoch] | None = None) -> None:
         self.path = path
         self.epochs: list[Epoch] = []
-        with path.open("w", newline="") as file:
-            csv.writer(file).writerow(COLUMNS)
+        if path:
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerow(COLUMNS)
         for epoch in epochs or []:
             self.append(epoch)
 
     def append(self, epoch: Epoch) -> None:
         """One more epoch."""
         self.epochs.append(epoch)
+        if self.path is None:
+            return
         figures = [getattr(epoch, name) for name in _FIGURES]
         split = [round(getattr(epoch.split, name), 3) for name in _SPLIT]
         with self.path.open("a", newline="") as file:

@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from recsys.config import Config, TrainingConfig
-from recsys.data.examples import Examples
-from recsys.data.partition import Part
+from recsys.config.training import TrainingConfig
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import UserError
-from recsys.training.checkpoint import Checkpoints, Position, Snapshot
+from recsys.models.base import ModelFamily
+from recsys.training.base import Trainer, TrainingData
+from recsys.training.checkpoint import Checkpoints
 from recsys.training.history import Epoch, History, Seconds
-from recsys.training.strategies import Strategy, strategy_for
-from recsys.training.tensorboard import Curves
+from recsys.training.state import Position, Snapshot
+
+if TYPE_CHECKING:
+    from recsys.training.tensorboard import Curves
 
 CHECKPOINTS = "checkpoints"
 _BEST = "best."  # what the arrays of a checkpoint are called that hold the kept weights
@@ -34,73 +36,93 @@ class Progress:
     best: Epoch
     users_per_second: float
     seconds_left: float
+    orientation: str  # what rows are: "user" or "movie"
+
+    def __str__(self) -> str:
+        """One line: losses, speed and time left."""
+        epoch, best = self.epoch, self.best
+        note = "  best" if best is epoch else f"  best {best.validation_loss:.6g} at {best.epoch}"
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        return (
+            f"  epoch {epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}  train {epoch.train_loss:.6g}  "
+            f"validation {epoch.validation_loss:.6g}  {self.users_per_second:,.0f} {self.orientation}s/s  "
+            f"{minutes}:{seconds:02d} left{note}"
+        )
 
 
 def train(
-    model: keras.Model,
-    config: Config,
-    examples: Examples,
-    parts: dict[int, Part],
-    density: float,
-    run: Path,
-    on_epoch: Callable[[Progress], None],
-    on_best: Callable[[keras.Model], None],
+    trainer: Trainer,
+    data: TrainingData,
+    run: Path | None,
+    on_epoch: Callable[[Progress], None] = lambda progress: None,
+    on_best: Callable[[ModelFamily], None] = lambda model: None,
     say: Callable[[str], None] = lambda text: None,
-) -> Epoch:
-    """Trains `model` in place and returns the epoch whose weights it ends with.
+) -> tuple[ModelFamily, Epoch, list[Epoch]]:
+    """Trains until the epochs are over, early stopping included.
 
-    `parts` holds the training and the validation users; `density` is the part of all entries that are rated. `run` is
-    where history.csv and the checkpoints lie: where there is one of these, training goes on from it. `on_best` is
-    called with the model whenever its weights are those that would be kept if training ended now; what is noteworthy
-    beside that goes to `say`. Test data has no part in it.
+    Args:
+        trainer: of the model's family.
+        data: what it trains on. Test data has no part in it.
+        run: where history.csv, TensorBoard files and checkpoints lie. Where there is a checkpoint, training goes on
+            from it. None keeps nothing on disk.
+        on_epoch: called after every epoch.
+        on_best: called with the model whenever it is the one that would be kept if training ended now.
+        say: gets what is noteworthy beside that.
+
+    Returns:
+        The model that is kept, the epoch that it is of, and all epochs.
+
+    Raises:
+        UserError: no rows are left for validation, or the loss is no number any more.
     """
-    if not parts[VALIDATION].rows:
+    settings = data.config.training
+    if trainer.in_epochs and not data.parts[VALIDATION].rows:
         raise UserError(
-            "no user is left for validation, by which the best epoch is found: raise data.validation_fraction = "
-            f"{config.data.validation_fraction:g}, or widen the selection"
+            "no user is left for validation, by which the best epoch is chosen: raise data.validation_fraction = "
+            f"{data.config.data.validation_fraction:g}, or widen the selection"
         )
-    settings = config.training
-    checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds)
-    strategy = strategy_for(model, config, examples, parts, density)
-    position, history, kept = _begin(checkpoints, strategy, run, say)
-    curves = Curves(run / "tensorboard", history.epochs)
-    rows = parts[TRAIN].rows
+    checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds) if run and trainer.in_epochs else None
+    position, history, kept = _begin(checkpoints, trainer, run, say)
+    curves = _curves(run, history, trainer)
+    rows = data.parts[TRAIN].rows
     began, before = time.monotonic(), len(history.epochs)
-    while not _over(position, history, settings):
+    while not _over(position, history, settings, trainer.epochs):
         number = position.epoch
         clock = time.monotonic()
-        split = Seconds()
-        for one in range(position.round, strategy.rounds):
-            split += strategy.train_round(number, one)
-            if one + 1 < strategy.rounds and checkpoints.due:
-                _save(checkpoints, Position(number, one + 1), history, strategy, kept)
+
+        def save_within(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
+            if checkpoints and checkpoints.due:
+                _save(checkpoints, Position(number, rounds_done), history, trainer, kept)
+
+        split = trainer.train_epoch(number, position.round, save_within)
         trained = time.monotonic()
-        losses = strategy.losses()
+        losses = trainer.losses()
         split += Seconds(validation=time.monotonic() - trained)
         seconds = time.monotonic() - clock
         epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
         history.append(epoch)
-        curves.write(epoch)
+        if curves:
+            curves.write(epoch)
         if not math.isfinite(epoch.train_loss):
             raise UserError(
                 f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
                 f"{settings.learning_rate:g}; what was trained before is kept"
             )
         if settings.keep == "last" or history.best is epoch:
-            strategy.renew(model)
-            kept = model.get_weights()
-            on_best(model)
+            kept = trainer.weights()
+            on_best(trainer.as_model(kept))
         position = Position(number + 1)
-        if checkpoints.due or (_over(position, history, settings) and checkpoints.any):
-            _save(checkpoints, position, history, strategy, kept)
+        over = _over(position, history, settings, trainer.epochs)
+        if checkpoints and (checkpoints.due or (over and checkpoints.any)):
+            _save(checkpoints, position, history, trainer, kept)
         done = len(history.epochs) - before
-        left = (time.monotonic() - began) / done * (settings.epochs - number)
-        on_epoch(Progress(epoch, settings.epochs, history.best, rows / seconds, left))
-    strategy.close()
-    curves.close()
-    if kept is not None:
-        model.set_weights(kept)
-    return history.best if settings.keep == "best" else history.epochs[-1]
+        left = (time.monotonic() - began) / done * (trainer.epochs - number)
+        on_epoch(Progress(epoch, trainer.epochs, history.best, rows / seconds, left, data.config.data.orientation))
+    model = trainer.finish(trainer.as_model(kept))
+    trainer.close()
+    if curves:
+        curves.close()
+    return model, history.best if settings.keep == "best" else history.epochs[-1], history.epochs
 
 
 def forget_checkpoints(run: Path) -> None:
@@ -108,39 +130,48 @@ def forget_checkpoints(run: Path) -> None:
     Checkpoints(run / CHECKPOINTS, 0).remove()
 
 
-def _over(position: Position, history: History, settings: TrainingConfig) -> bool:
-    if position.epoch > settings.epochs:
+def _over(position: Position, history: History, settings: TrainingConfig, epochs: int) -> bool:
+    if position.epoch > epochs:
         return True
     waited = position.epoch - 1 - history.best.epoch if settings.patience and history.epochs else 0
     return bool(settings.patience) and waited >= settings.patience
 
 
+def _curves(run: Path | None, history: History, trainer: Trainer) -> Curves | None:
+    if run is None or not trainer.in_epochs:
+        return None
+    from recsys.training.tensorboard import Curves  # late: it imports TensorFlow
+
+    return Curves(run / "tensorboard", history.epochs)
+
+
 def _begin(
-    checkpoints: Checkpoints, strategy: Strategy, run: Path, say: Callable[[str], None]
+    checkpoints: Checkpoints | None, trainer: Trainer, run: Path | None, say: Callable[[str], None]
 ) -> tuple[Position, History, list[np.ndarray] | None]:
     """Where to begin: at the last good checkpoint, or anew."""
-    snapshot, wrong = checkpoints.load()
+    path = run / "history.csv" if run else None
+    snapshot, wrong = checkpoints.load() if checkpoints else (None, [])
     for text in wrong:
         say(f"a checkpoint cannot be used, the one before it is: {text}")
     if snapshot is None:
-        return Position(), History(run / "history.csv"), None
+        return Position(), History(path), None
     say(
         f"going on at epoch {snapshot.position.epoch}"
         + f", round {snapshot.position.round}" * (snapshot.position.round > 0)
     )
     best = {name: array for name, array in snapshot.arrays.items() if name.startswith(_BEST)}
     kept = [best[f"{_BEST}{number}"] for number in range(len(best))] or None
-    strategy.restore(snapshot)
-    return snapshot.position, History(run / "history.csv", snapshot.history), kept
+    trainer.restore(snapshot)
+    return snapshot.position, History(path, snapshot.history), kept
 
 
 def _save(
     checkpoints: Checkpoints,
     position: Position,
     history: History,
-    strategy: Strategy,
+    trainer: Trainer,
     kept: list[np.ndarray] | None,
 ) -> None:
     best = {f"{_BEST}{number}": array for number, array in enumerate(kept or [])}
-    arrays, moments = strategy.state()
-    strategy.saved(checkpoints.save(Snapshot(position, history.epochs, {**arrays, **best}, []), moments))
+    arrays, moments = trainer.state()
+    trainer.saved(checkpoints.save(Snapshot(position, history.epochs, {**arrays, **best}, []), moments))

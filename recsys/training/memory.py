@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recsys.config import Config
-from recsys.models.autoencoder.kernels.layout import Layout
+from recsys.config.run import Config
+from recsys.registries import FAMILIES
 
 _DRIVER = 500_000_000  # Keras and TensorFlow, on top of what the data phases have
 _DRIVER_COPIES = 12  # of the weights: Keras' own, the master's, its momentum, deltas, the best ones, a checkpoint
 _WORKER = 100_000_000  # NumPy, SciPy, PyArrow, as far as a fork does not share them
 _WORKER_COPIES = 11  # weights, gradient and moments, and the latter three on their way in and out
-_TENSORFLOW = 350_000_000  # of a worker of Elephas
+_TENSORFLOW = 350_000_000  # of a worker that trains by Keras
 _HEAP_COPIES = 20  # of the weights for each worker: moments and deltas of two rounds, and what passing them on leaves
 _RATING = 16  # bytes of a rating in a worker: two numbers, and the same once more while they are read
 
@@ -40,10 +40,9 @@ def training_needs(config: Config, columns: int, rows: int, ratings: int, cores:
     """
     workers = config.training.workers
     at_once = min(cores, workers)
-    weights = 4 * Layout(columns, config.model).size if config.model.kind != "linear" else 0
-    driver = _DRIVER + _DRIVER_COPIES * weights
-    if config.model.linear != "none":
-        driver += 3 * 8 * columns * columns
+    model = FAMILIES.get(config.model.kind).memory(config.model, columns)
+    weights = model.weights
+    driver = _DRIVER + _DRIVER_COPIES * weights + model.driver
     if config.training.strategy == "elephas":
         dense = 4 * 2 * rows * columns // workers  # input and target
         each = _WORKER + _TENSORFLOW + _WORKER_COPIES * weights + dense

@@ -1,4 +1,4 @@
-"""What the job compare does: data, capability, runs one after the other, comparison."""
+"""The job compare: data, the machine's capability, runs one after the other, the comparison."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ import tomli_w
 
 from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
+from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
 from recsys.secrets import masked_words, secrets_in
 from spark_jobs.comparison.grid import Planned, plan, varied_keys
-from spark_jobs.comparison.journal import FAILED, SUCCEEDED, Campaign, Clock, Done, reason_of, time_text
+from spark_jobs.comparison.journal import FAILED, SUCCEEDED, Done, Journal, reason_of, time_text
 from spark_jobs.comparison.subprocess import run_child
-from spark_jobs.launcher.arguments import EXPERIMENTS, Arguments, parse_arguments
+from spark_jobs.launcher.arguments import Arguments, parse_arguments
+from spark_jobs.launcher.installation import JOBS_FOLDER, PROGRAM
 
-LAUNCHER = Path(__file__).resolve().parents[2] / "spark-submit.sh"
+LAUNCHER = JOBS_FOLDER / "__main__.py"
 USER_ERROR, STOPPED = 2, 130
 
 
@@ -36,22 +38,22 @@ class Ended(Exception):
 
 
 def run_compare(argv: Sequence[str]) -> int:
-    """Everything: data, capability, runs, comparison; the exit code. What was done before is not done again."""
+    """Runs the whole comparison and returns the exit code. What an earlier call finished is not done again."""
     arguments = parse_arguments("compare", argv)
     options = arguments.options
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(options.output or Path("runs") / f"{arguments.config.name}-compare-{stamp}").resolve()
-    planned = [_with_data(one, folder) for one in plan(options, arguments.config, EXPERIMENTS)]
-    campaign = Campaign(folder)
-    for one in planned:
-        campaign.check(one.name, _identity(one, arguments))
+    planned = [_with_data(run, folder) for run in plan(options, arguments.config, EXPERIMENTS)]
+    journal = Journal(folder)
+    for run in planned:
+        journal.check(run.name, _identity(run, arguments))
     print(f"compare {arguments.config.name}: {len(planned)} runs, writing to {folder}", flush=True)
-    with campaign.locked():
-        rows = _run_all(campaign, planned, arguments)
+    with journal.locked():
+        rows = _run_all(journal, planned, arguments)
     failed = [row for row in rows if row.status == FAILED]
     for row in failed:
         print(f"howdah: {row.name} failed: {row.reason}", file=sys.stderr)
-    good = [campaign.path(row.name) for row in rows if row.status == SUCCEEDED]
+    good = [journal.path(row.name) for row in rows if row.status == SUCCEEDED]
     if not good:
         return 1
     keys = varied_keys(options)
@@ -61,49 +63,50 @@ def run_compare(argv: Sequence[str]) -> int:
     return 1 if failed and not options.grid else 0
 
 
-def _run_all(campaign: Campaign, planned: Sequence[Planned], arguments: Arguments) -> list[GridRun]:
+def _run_all(journal: Journal, planned: Sequence[Planned], arguments: Arguments) -> list[GridRun]:
     options, cost = arguments.options, arguments.config.cost
     prices, keys = Prices(cost.core_hour, cost.gb_hour), varied_keys(options)
-    todo = [one for one in planned if campaign.finished(one.name, options.retry) is None]
+    todo = [run for run in planned if journal.finished(run.name, options.retry) is None]
     if todo:
-        _fetch(campaign, todo, arguments)
+        _fetch(journal, todo, arguments)
         if arguments.master.startswith("local"):
-            _measure(campaign.folder, planned)
+            _measure(journal.folder, planned)
     rows: list[GridRun] = []
-    for number, one in enumerate(planned, 1):
-        done = campaign.finished(one.name, options.retry)
-        heading = f"[run {number}/{len(planned)}] {one.name}"
+    for number, run in enumerate(planned, 1):
+        done = journal.finished(run.name, options.retry)
+        heading = f"[run {number}/{len(planned)}] {run.name}"
         if done is None:
-            left = campaign.seconds_left([run for run in planned[number - 1 :] if run in todo])
+            left = journal.seconds_left([later for later in planned[number - 1 :] if later in todo])
             print(f"\n{heading}{f': about {time_text(left)} left for all' if left else ''}", flush=True)
-            done = _run(campaign, one, arguments)
+            done = _run(journal, run, arguments)
         else:
             print(f"{heading}: {done.status} before, kept", flush=True)
-        path = campaign.path(one.name)
-        rows.append(grid_run(path, one.varied, one.workers, one.repeat, done.status, done.reason, prices))
-        write_grid(rows, keys, campaign.folder)
+        path = journal.path(run.name)
+        rows.append(grid_run(path, run.varied, run.workers, run.repeat, done.status, done.reason, prices))
+        write_grid(rows, keys, journal.folder)
     return rows
 
 
-def _run(campaign: Campaign, one: Planned, arguments: Arguments) -> Done:
-    """One run of train; Ended where the user stopped it, or where all others would fail as it did."""
-    path = campaign.begin(one.name, _identity(one, arguments))
-    log = campaign.logs / f"{one.name}.log"
-    clock = Clock()
-    code = _launch("train", one.config, path, log, arguments, campaign.folder)
+def _run(journal: Journal, run: Planned, arguments: Arguments) -> Done:
+    """Runs train once. Ended where the user stopped it, or where all other runs would fail in the same way."""
+    path = journal.begin(run.name, _identity(run, arguments))
+    log = journal.logs / f"{run.name}.log"
+    started = time.monotonic()
+    code = _launch("train", run.config, path, log, arguments, journal.folder)
     if code == USER_ERROR and not arguments.options.grid:
-        raise Ended(code)  # its message stands above
+        raise Ended(code)  # its message is above
     status = FAILED if code else SUCCEEDED
-    return campaign.end(one.name, status, reason_of(path, log, code) if code else "", clock.seconds)
+    return journal.end(run.name, status, reason_of(path, log, code) if code else "", time.monotonic() - started)
 
 
 def _launch(job: str, config: Config, output: Path, log: Path, arguments: Arguments, folder: Path) -> int:
-    """One job in a JVM of its own, settings beside its log; its exit code, or Ended where a signal stopped it."""
+    """Runs one job in its own JVM, its settings in a file beside its log; its exit code. Ended after a signal."""
     options = arguments.options
     settings = log.with_suffix(".toml")
     write_config(config, settings)
     profile = "off" if job == "fetch" else options.profile
-    command = [str(LAUNCHER), job, "--config", str(settings), "--output", str(output), "--profile", profile]
+    command = [sys.executable, str(LAUNCHER), job]
+    command += ["--config", str(settings), "--output", str(output), "--profile", profile]
     for name, value in (("--master", options.master), ("--spark-conf", options.spark_conf)):
         command += [name, value] if value else []
     with _secrets(config) as secrets:
@@ -111,57 +114,57 @@ def _launch(job: str, config: Config, output: Path, log: Path, arguments: Argume
         command += ["--", *arguments.spark_options] if arguments.spark_options else []
         code, stopped = run_child(command, log, lambda line: print(f"    {line}", flush=True))
     if stopped:
-        print(f"howdah: stopped; to go on: ./spark-submit.sh compare ... --output {folder}", file=sys.stderr)
+        print(f"howdah: stopped; to continue: {PROGRAM} compare ... --output {folder}", file=sys.stderr)
         raise Ended(STOPPED)
     return code
 
 
 @contextmanager
 def _secrets(config: Config) -> Iterator[Path | None]:
-    """A file, of the user's own and not for long, with the settings that are secrets; None where there are none."""
+    """A temporary file, readable by its owner alone, with the secret settings; None where there are none."""
     secrets = secrets_in(config.spark)
     if not secrets:
         yield None
         return
-    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:  # readable by its owner alone
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
         file.write(tomli_w.dumps({"name": config.name, "spark": secrets}))
         file.flush()
         yield Path(file.name)
 
 
-def _fetch(campaign: Campaign, todo: Sequence[Planned], arguments: Arguments) -> None:
-    """Every data set once, before the first run, whose time would have it in otherwise."""
-    wanted = {_data_set(one.config): one.config for one in todo if one.config.data.dataset}
+def _fetch(journal: Journal, todo: Sequence[Planned], arguments: Arguments) -> None:
+    """Fetches every data set once before the first run, so that no run's time includes it."""
+    wanted = {_data_set(run.config): run.config for run in todo if run.config.data.dataset}
     for number, (what, config) in enumerate(wanted.items()):
-        if what in campaign.fetched:
+        if what in journal.fetched:
             continue
         print(f"\n[data] {what}", flush=True)
-        name = f"fetch-{len(campaign.fetched) + number}"
+        name = f"fetch-{len(journal.fetched) + number}"
         everything = _with_workers(config, os.cpu_count() or 1)
-        output = campaign.folder / "fetch" / name
-        shutil.rmtree(output, ignore_errors=True)  # of a call that was broken off
-        code = _launch("fetch", everything, output, campaign.logs / f"{name}.log", arguments, campaign.folder)
+        output = journal.folder / "fetch" / name
+        shutil.rmtree(output, ignore_errors=True)  # of an interrupted call
+        code = _launch("fetch", everything, output, journal.logs / f"{name}.log", arguments, journal.folder)
         if code:
             raise Ended(code)
-        campaign.note_fetched(what)
+        journal.note_fetched(what)
 
 
 def _measure(folder: Path, planned: Sequence[Planned]) -> None:
-    counts = {1, *(one.workers for one in planned)}
+    counts = {1, *(run.workers for run in planned)}
     known = read_capability(folder)
-    if known is None or counts - {one.processes for one in known.rates}:
-        print("\n[machine] what it can give ...", flush=True)
+    if known is None or counts - {rate.processes for rate in known.rates}:
+        print("\n[machine] measuring what it can do ...", flush=True)
         write_capability(measure_capability(counts), folder)
 
 
-def _with_data(one: Planned, folder: Path) -> Planned:
-    """All runs share a data set that would otherwise be generated or downloaded for each."""
-    data = one.config.data
+def _with_data(run: Planned, folder: Path) -> Planned:
+    """The run with the comparison's data folder, so that a data set is not generated or downloaded for each run."""
+    data = run.config.data
     if not data.dataset or data.data_dir:
-        return one
-    tree = as_tree(one.config)
+        return run
+    tree = as_tree(run.config)
     tree["data"]["data_dir"] = str(folder / "data")
-    return Planned(one.name, build_config(tree), one.varied, one.repeat)
+    return Planned(run.name, build_config(tree), run.varied, run.repeat)
 
 
 def _with_workers(config: Config, workers: int) -> Config:
@@ -176,10 +179,10 @@ def _data_set(config: Config) -> str:
     return f"{data.dataset}{which} in {data.data_dir}"
 
 
-def _identity(one: Planned, arguments: Arguments) -> dict[str, object]:
-    """What makes a run what it is: settings and how it is launched."""
+def _identity(run: Planned, arguments: Arguments) -> dict[str, object]:
+    """The settings of a run and how it is launched: a finished run with another identity is not reused."""
     options = arguments.options
     launch = {name: getattr(options, name) for name in ("master", "spark_conf", "profile")}
     return {
-        "settings": without_secrets(one.settings), **launch, "spark_options": masked_words(arguments.spark_options),
+        "settings": without_secrets(run.settings), **launch, "spark_options": masked_words(arguments.spark_options),
     }  # fmt: skip

@@ -15,12 +15,12 @@ from recsys.config.load import as_tree, build_config, load_tree, overlay, parse_
 from recsys.errors import ConfigError, UserError
 
 WORKERS, CONFIG = "workers", "config"
-_PRICES = "cost"  # of what has run already, too: they change no run
+_PRICES = "cost"  # also of finished runs: prices change no run
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run to be: its name, its settings, what was varied to get there, and which repeat it is."""
+    """A planned run: its name, its settings, the varied ones among them, and the number of the repeat."""
 
     name: str
     config: Config
@@ -48,13 +48,13 @@ def varied_keys(options: argparse.Namespace) -> list[str]:
 
 
 def plan(options: argparse.Namespace, base: Config, experiments: Path) -> list[Planned]:
-    """All runs in the order in which they run: repeats interleaved, so that a slow hour hits all settings alike.
+    """All runs in the order in which they run. Repeats are interleaved, so that a slow hour affects all settings alike.
 
-    UserError in one line for a key that is unknown, a value that does not fit, or a key that is given twice.
+    UserError in one line for an unknown key, a value that does not fit, or a key that is given twice.
     """
     grid = dict(_unique(map(parse_grid, options.grid)))
     if WORKERS in grid and options.workers:
-        raise UserError("--workers and --grid workers=... say the same: keep one of them")
+        raise UserError("--workers and --grid workers=... set the same: leave one of them out")
     if WORKERS not in grid:
         own = base.training.workers
         # compared with one worker unless something else is varied
@@ -93,14 +93,14 @@ def parse_grid(text: str) -> tuple[str, list[Any]]:
         )
     if key == "training.workers":
         key = WORKERS
-    found = [_leaf(parse_assignment(f"{key}={piece}")) for piece in pieces]
-    if key == WORKERS and not all(isinstance(value, int) and value > 0 for value in found):
+    leaves = [_leaf(parse_assignment(f"{key}={piece}")) for piece in pieces]
+    if key == WORKERS and not all(isinstance(value, int) and value > 0 for value in leaves):
         raise UserError(f"--grid {text!r}: expected whole numbers from 1")
-    return key, _once(f"--grid {key}", found)
+    return key, _once(f"--grid {key}", leaves)
 
 
 def _split(text: str) -> list[str]:
-    """At commas that stand outside of brackets and quotes."""
+    """Splits at commas outside of brackets and quotes."""
     return re.findall(r"(?:\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^,\[\"'])+|(?<=,)(?=,|$)|^(?=,|$)", text)
 
 
@@ -118,9 +118,9 @@ def _once(where: str, values: Sequence[Any]) -> list[Any]:
 
 
 def _unique(pairs: Iterable[tuple[str, list[Any]]]) -> list[tuple[str, list[Any]]]:
-    found = list(pairs)
-    _once("--grid", [key for key, _ in found])
-    return found
+    items = list(pairs)
+    _once("--grid", [key for key, _ in items])
+    return items
 
 
 def _build(
@@ -130,7 +130,7 @@ def _build(
     assignments: Sequence[str],
     experiments: Path,
 ) -> Config:
-    """The base with the varied settings; another experiment is laid over it before --set and the other keys are."""
+    """The base with the varied settings. Another experiment is applied before --set and the other keys."""
     made = dict(tree)
     if CONFIG in varied:
         made = load_tree([*files, str(varied[CONFIG])], assignments, experiments)

@@ -1,12 +1,10 @@
-"""Many runs of train, one after the other: what has been done is noted in a file, so that it can be gone on with."""
+"""The journal of a comparison: which runs were begun and how they ended, in a file, so that a later call continues."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +15,7 @@ from typing import Any
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import Planned
 from spark_jobs.launcher.lock import LOCK, alone
+from spark_jobs.run.resume import read_json
 
 NOTES = "compare.json"
 RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
@@ -24,7 +23,7 @@ RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
 
 @dataclass(frozen=True)
 class Done:
-    """A run that was begun: what it was asked to be, and how it ended ("running": it was broken off)."""
+    """A run that was begun: its identity, and how it ended. The status "running" means that it was interrupted."""
 
     name: str
     identity: Mapping[str, Any]
@@ -33,8 +32,8 @@ class Done:
     seconds: float = 0.0
 
 
-class Campaign:
-    """The runs of one directory: `folder`/runs/NAME, the screens in logs/, what is known of them in compare.json."""
+class Journal:
+    """The runs of one comparison: `folder`/runs/NAME, their screens in logs/, the records in compare.json."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,20 +43,20 @@ class Campaign:
         notes = folder / NOTES
         if notes.exists():
             try:
-                told = json.loads(notes.read_text(encoding="utf-8"))
-                self._done = {one["name"]: Done(**one) for one in told["runs"]}
-                self.fetched = list(told["fetched"])
+                tree = json.loads(notes.read_text(encoding="utf-8"))
+                self._done = {record["name"]: Done(**record) for record in tree["runs"]}
+                self.fetched = list(tree["fetched"])
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise UserError(
-                    f"{notes}: cannot be read ({type(error).__name__}: {error}): which of its runs are finished is not "
-                    "told any more: name a new directory"
+                    f"{notes}: cannot be read ({type(error).__name__}: {error}), so it is unknown which runs are "
+                    "finished: name a new directory"
                 ) from None
-        elif folder.is_dir() and any(one.name != LOCK for one in folder.iterdir()):
-            raise UserError(f"--output {folder}: is not empty, and no comparison: name a new directory")
+        elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+            raise UserError(f"--output {folder}: is not empty and is no comparison: name a new directory")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Makes the directory, and keeps a second process out of it."""
+        """Makes the directory and locks it against other processes."""
         try:
             for folder in (self.folder, self.runs, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -81,103 +80,90 @@ class Campaign:
         )
 
     def finished(self, name: str, retry: bool) -> Done | None:
-        """The run, if it need not be run again: it succeeded, or (unless `retry`) failed by itself."""
+        """The run, if it need not run again: it succeeded, or failed by itself and `retry` is not set."""
         done = self._done.get(name)
         if done is None or done.status == RUNNING or (retry and done.status == FAILED):
             return None
         return done if self.path(name).is_dir() or done.status == FAILED else None
 
     def begin(self, name: str, identity: Mapping[str, Any]) -> Path:
-        """Notes that a run begins, and clears away what is left of an earlier attempt; its directory."""
+        """Records that a run begins and removes what an earlier attempt left; the run's directory."""
         shutil.rmtree(self.path(name), ignore_errors=True)
         self._done[name] = Done(name, _plain(identity), RUNNING)
         self._write()
         return self.path(name)
 
     def end(self, name: str, status: str, reason: str, seconds: float) -> Done:
-        """Notes how a run ended by itself."""
+        """Records how a run ended."""
         self._done[name] = replace(self._done[name], status=status, reason=reason, seconds=round(seconds, 1))
         self._write()
         return self._done[name]
 
     def note_fetched(self, what: str) -> None:
-        """Notes that a data set is there."""
+        """Records that a data set was fetched."""
         self.fetched.append(what)
         self._write()
 
     def seconds_left(self, planned: Sequence[Planned]) -> float | None:
-        """What the runs may take: as repeats did, else as runs with as many workers, else as any; None without one."""
-        known = [one for one in self._done.values() if one.status == SUCCEEDED]
+        """The time that the runs may take, by finished repeats, by runs with as many workers, or by all finished
+        runs; None without a finished run."""
+        known = [run for run in self._done.values() if run.status == SUCCEEDED]
         if not known:
             return None
         return sum(_expected(run, known) for run in planned)
 
     def _write(self) -> None:
         temporary = self.folder / f".{NOTES}"
-        told = {"runs": [asdict(one) for one in self._done.values()], "fetched": self.fetched}
-        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        tree = {"runs": [asdict(run) for run in self._done.values()], "fetched": self.fetched}
+        temporary.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
         temporary.replace(self.folder / NOTES)
 
 
 def reason_of(run: Path, log: Path, code: int) -> str:
-    """Why a run failed, in one line: as run.json says, of a killed JVM as its log does, else as the screen did."""
-    told: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        told = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    error = " ".join(str(told.get("error") or "").split())
+    """Why a run failed, in one line: from run.json, for a killed JVM also from its log, otherwise from the screen."""
+    ended = read_json(run / "run.json")
+    error = " ".join(str(ended.get("error") or "").split())
     if not error:
         lines = [line for line in _tail(log) if line.startswith("howdah: ")]
         return lines[-1].removeprefix("howdah: ") if lines else f"exit code {code}"
     if error.startswith("killed"):
         error += _cause(_tail(run / "spark.log"))
-    return f"{error} (in {told['phase']})" if told.get("phase") else error
+    return f"{error} (in {ended['phase']})" if ended.get("phase") else error
 
 
 def _cause(lines: Sequence[str]) -> str:
-    """The line of a JVM's log that says what ended it: that memory ran out, otherwise the first complaint."""
-    told = [re.sub(r'^Exception in thread "[^"]*":? ?', "", line.strip()) for line in lines]
-    memory = [line for line in told if "OutOfMemoryError" in line]
-    wrong = [line for line in told if re.search(r"\w(Error|Exception)\b|^Error: |^Invalid ", line)]
+    """The line of a JVM's log that says what ended it: an OutOfMemoryError, otherwise the first error."""
+    stripped = [re.sub(r'^Exception in thread "[^"]*":? ?', "", line.strip()) for line in lines]
+    memory = [line for line in stripped if "OutOfMemoryError" in line]
+    wrong = [line for line in stripped if re.search(r"\w(Error|Exception)\b|^Error: |^Invalid ", line)]
     return f": {[*memory, *wrong][0][:200]}" if memory or wrong else ""
 
 
 def time_text(seconds: float) -> str:
-    """About how long, as people say it."""
+    """A duration in words, rounded."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-class Clock:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """The seconds."""
-        return time.monotonic() - self._start
-
-
 def _expected(run: Planned, known: Sequence[Done]) -> float:
     settings = _plain(run.settings)
-    same = [one.seconds for one in known if one.identity.get("settings") == settings]
+    same = [done.seconds for done in known if done.identity.get("settings") == settings]
     workers = settings["training"]["workers"]
-    alike = [one.seconds for one in known if one.identity["settings"]["training"]["workers"] == workers]
-    return fmean(same or alike or [one.seconds for one in known])
+    alike = [done.seconds for done in known if done.identity["settings"]["training"]["workers"] == workers]
+    return fmean(same or alike or [done.seconds for done in known])
 
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _differing(one: Any, other: Any, prefix: str = "") -> Iterator[str]:
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in {*one, *other}:
-            yield from _differing(one.get(key), other.get(key), f"{prefix}.{key}" if prefix else str(key))
-    elif one != other:
+def _differing(first: Any, second: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for key in {*first, *second}:
+            yield from _differing(first.get(key), second.get(key), f"{prefix}.{key}" if prefix else str(key))
+    elif first != second:
         yield prefix.removeprefix("settings.")
 
 

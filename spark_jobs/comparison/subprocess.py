@@ -1,4 +1,4 @@
-"""One job as a process of its own: its output is kept and shown, signals are passed on, and it dies with its parent."""
+"""Runs one job as a child process: keeps and shows its output and passes signals on. It ends with its parent."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from spark_jobs.launcher.supervise import prepare_child
 _STEP_SECONDS = 0.2
 
 
-def run_child(command: Sequence[str], log: Path, tell: Callable[[str], None]) -> tuple[int, bool]:
-    """Runs a command whose output goes to `log` and, line by line, to `tell`.
+def run_child(command: Sequence[str], log: Path, show: Callable[[str], None]) -> tuple[int, bool]:
+    """Runs a command whose output goes to `log` and, line by line, to `show`.
 
     Returns the exit code (128 + the signal where there was one) and whether a signal asked for the end.
     """
     stopped: list[int] = []
 
-    # a file, not a pipe: nothing of the job breaks or blocks when this process does
+    # a file, not a pipe: the job neither breaks nor blocks when this process does
     with log.open("wb") as target:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=target, stderr=subprocess.STDOUT, preexec_fn=prepare_child
@@ -36,9 +36,9 @@ def run_child(command: Sequence[str], log: Path, tell: Callable[[str], None]) ->
     try:
         with log.open("rb") as source:
             while child.poll() is None:
-                _pass_on(source, tell)
+                _pass_on(source, show)
                 time.sleep(_STEP_SECONDS)
-            _pass_on(source, tell, to_end=True)
+            _pass_on(source, show, to_end=True)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -46,9 +46,9 @@ def run_child(command: Sequence[str], log: Path, tell: Callable[[str], None]) ->
     return (code if code >= 0 else 128 - code), bool(stopped)
 
 
-def _pass_on(source: BinaryIO, tell: Callable[[str], None], to_end: bool = False) -> None:
+def _pass_on(source: BinaryIO, show: Callable[[str], None], to_end: bool = False) -> None:
     while line := source.readline():
         if not line.endswith(b"\n") and not to_end:
-            source.seek(-len(line), 1)  # the rest of it comes later
+            source.seek(-len(line), 1)  # the rest comes later
             return
-        tell(line.decode(errors="replace").rstrip("\n"))
+        show(line.decode(errors="replace").rstrip("\n"))

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
-from recsys.errors import ConfigError, UserError
+from recsys.errors import UserError
 from spark_jobs.comparison.grid import plan
+from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs
 from spark_jobs.run.resume import SCHEME, config_to_resume
 from spark_jobs.run.trained_run import config_to_evaluate
-
-JOBS_FOLDER = Path(__file__).resolve().parents[1]
-EXPERIMENTS = JOBS_FOLDER.parent / "conf" / "experiments"
-DEFAULT_JOB, DEFAULT_EXPERIMENT = "train", "quickstart"
-PROGRAM = "./spark-submit.sh"
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """What was asked for, checked."""
+    """The command line of a job, checked."""
 
     job: str
     config: Config
@@ -38,19 +33,20 @@ class Arguments:
 
     @property
     def master(self) -> str:
-        """The Spark master: as given, or a local core a worker, as far as there are cores: more would take turns."""
+        """The Spark master: the user's, otherwise local with one core for each worker, as far as there are cores."""
         return str(self.options.master or f"local[{min(self.config.training.workers, cores())}]")
 
     @property
     def needs_spark(self) -> bool:
-        """Whether the job starts Spark itself: recommending from what is at hand does not, nor does comparing."""
+        """Whether the job starts Spark itself. `compare` does not, nor does `recommend` for given ratings or a prepared
+        user."""
         if self.job == "compare":
             return False
         return self.job != "recommend" or self.options.all or not (self.options.ratings or self.options.prepared)
 
     @property
     def leaves_directory(self) -> bool:
-        """Whether the job leaves a run directory: recommend does only where one is named, and for one user."""
+        """Whether the job leaves a run directory: `recommend` does so only for one user and with --output."""
         return self.job != "recommend" or (self.options.output is not None and not self.options.all)
 
     @property
@@ -69,17 +65,6 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}: see {PROGRAM} {self.prog.split()[-1]} --help")
 
 
-def jobs(folder: Path = JOBS_FOLDER) -> dict[str, str]:
-    """The jobs and what they do: name -> first line of the file's docstring."""
-    found = {}
-    for path in sorted(folder.glob("[!_]*.py")):
-        if path.stem == "common":  # what jobs share
-            continue
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        found[path.stem] = text.partition("\n")[0]
-    return found
-
-
 def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     """The arguments of one job; UserError, in one line with the remedy, where they are wrong."""
     own, spark_options = list(argv), []
@@ -92,7 +77,7 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     if unknown:
         known = [text for action in parser._actions for text in action.option_strings]
         near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"see {PROGRAM} {job} --help (Spark's own options go behind --)"
+        hint = f"did you mean {near[0]}?" if near else f"see {PROGRAM} {job} --help (Spark's own options go after --)"
         raise UserError(f"unknown option {unknown[0]}: {hint}")
     if job == "recommend":
         check_recommend(options)
@@ -107,30 +92,30 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     if job == "train" and options.resume:
         return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
-    # what the default experiment says, or a default fills in, is nobody's wish
+    # keys of the default experiment, and defaults, do not count as given
     given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
     if job == "compare":
-        plan(options, config, EXPERIMENTS)  # refuses what cannot be run
+        plan(options, config, EXPERIMENTS)  # refuses runs that cannot be made
     elif options.workers is not None:
         config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
     return Arguments(job, config, frozenset(given), options, tuple(spark_options))
 
 
 def _check_local(job: str, options: argparse.Namespace) -> None:
-    """UserError where a folder that the driver itself writes or reads is named on another file system."""
+    """UserError where a folder that the driver itself reads or writes is on another file system."""
     names = ["prepared", "resume", *([] if job == "recommend" else ["output"])]
     for name in names:
         value = getattr(options, name, None)
         if value and SCHEME.match(str(value)):
             raise UserError(
-                f"--{name} {value}: must be a folder of this machine; where executors on others use it too, one that "
-                "all of them have mounted (NFS)"
+                f"--{name} {value}: must be a folder of this machine; if executors on other machines use it too, a "
+                "folder that all of them have mounted (NFS)"
             )
 
 
 def resolved(arguments: Arguments) -> str:
-    """The settings in one argument, so that a job needs no file of the machine that it was started from; secrets it
-    has from Spark's properties."""
+    """The settings in one argument, so that a job needs no file of the machine that it was started from. Secrets are
+    left out: Spark's properties hold them."""
     return json.dumps({"config": without_secrets(_tree(arguments.config)), "given": sorted(arguments.given)})
 
 
@@ -167,15 +152,19 @@ def job_parser(job: str) -> argparse.ArgumentParser:
     if job == "evaluate":
         parser.add_argument("--model", metavar="DIR", help="a run directory of train (required)")
         parser.add_argument(
-            "--prepared", metavar="DIR", help="the data set that the model was trained on, where its files are not here"
+            "--prepared",
+            metavar="DIR",
+            help="the data set that the model was trained on, if it is elsewhere",
         )
     if job == "train":
         parser.add_argument(
-            "--resume", metavar="RUN", help="go on with a run that was stopped, in its directory and with its settings"
+            "--resume", metavar="RUN", help="continue a run that was stopped, in its directory and with its settings"
         )
-        parser.add_argument("--prepared", metavar="DIR", help="a data set that the job prepare left, instead of [data]")
+        parser.add_argument("--prepared", metavar="DIR", help="a data set made by the job prepare, instead of [data]")
     parser.add_argument(
-        "--master", metavar="URL", help="the Spark master (default: local[N], a core a worker as far as there are)"
+        "--master",
+        metavar="URL",
+        help="the Spark master (default: local[N], a core for each worker as far as there are cores)",
     )
     parser.add_argument(
         "--spark-conf", metavar="FILE", help="Spark properties (default: the file in conf/spark that fits the master)"
@@ -184,7 +173,7 @@ def job_parser(job: str) -> argparse.ArgumentParser:
         "--profile",
         choices=["on", "off"],
         default="on",
-        help="on: every phase materialises its own result, so that its cost is its own; off: the fastest way through",
+        help="on: every phase materialises its result, so that its cost is measured in it; off: the fastest run",
     )
     if job != "compare":
         parser.add_argument("--resolved", help=argparse.SUPPRESS)
@@ -204,10 +193,10 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
         help="vary a setting, such as data.year_to=1960,1970,1980, a Spark property, workers, or config (names of "
         "experiments); may be repeated: every combination is run",
     )  # fmt: skip
-    parser.add_argument("--retry", action="store_true", help="run again what failed in an earlier call")
+    parser.add_argument("--retry", action="store_true", help="run again the runs that failed in an earlier call")
     parser.add_argument(
         "--output", metavar="DIR",
-        help="the comparison's directory, new, or that of a call to go on with (default: runs/NAME-compare-TIME)",
+        help="the comparison's directory, new or of an earlier call to continue (default: runs/NAME-compare-TIME)",
     )  # fmt: skip
 
 
@@ -225,19 +214,19 @@ def _add_recommend_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output", metavar="DIR",
-        help="write recommendations.json there too (default: screen only); with --all the folder of Parquet files, "
-        "wherever Spark can write",
+        help="also write recommendations.json there (default: screen only); with --all the folder for Parquet files, "
+        "on any file system that Spark can write to",
     )  # fmt: skip
 
 
 def check_recommend(options: argparse.Namespace) -> None:
-    """The options of recommend that argparse cannot check; UserError where they do not fit together."""
+    """Checks what argparse cannot check of recommend's options; UserError where they do not fit together."""
     if not options.model:
         raise UserError("--model is needed: the run directory of a finished train")
     if [bool(options.user), bool(options.ratings), options.all].count(True) != 1:
-        raise UserError("one of --user ID, --ratings 'Movie title=4.5, ...' and --all is needed")
+        raise UserError("--user ID, --ratings 'Movie title=4.5, ...' or --all is needed, and only one of them")
     if options.all and not options.output:
-        raise UserError("--all needs --output: the folder that the Parquet files are written to")
+        raise UserError("--all needs --output: the folder for the Parquet files")
     if options.workers and not options.all:
         raise UserError("--workers goes with --all: one user needs no workers")
     if options.ratings and options.prepared:
@@ -259,7 +248,7 @@ def _settings_help() -> str:
     for key, kind, default, unit, text in keys_of():
         about = ", ".join(part for part in (kind, f"default {default}" if default else "", unit) if part)
         lines += [f"  {key}  ({about})", f"      {text}"]
-    lines.append("What stands behind -- goes to spark-submit untouched.")
+    lines.append("Options after -- go to spark-submit unchanged.")
     return "\n".join(lines)
 
 
@@ -268,14 +257,7 @@ def _tree(config: Config) -> dict[str, Any]:
 
 
 def run_directory_given(arguments: Arguments) -> Path | None:
-    """The run directory that was named, absolute."""
+    """The run directory that the user named, absolute; None where none was named."""
     if getattr(arguments.options, "resume", None):
         return Path(arguments.options.resume).resolve()
     return Path(arguments.options.output).resolve() if arguments.options.output else None
-
-
-def fail(error: UserError) -> int:
-    """Prints an error that is the user's to mend and returns exit code 2."""
-    prefix = "settings:\n" if isinstance(error, ConfigError) and "\n" in str(error) else ""
-    print(f"howdah: {prefix}{error}", file=sys.stderr, flush=True)
-    return 2

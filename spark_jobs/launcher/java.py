@@ -1,4 +1,4 @@
-"""Finds Java 17 or 21, which Spark 4.0 needs, or fetches one into the project's own folder."""
+"""Finds Java 17 or 21, which Spark 4.0 needs, or fetches Java 17 into the folder for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 from recsys.errors import UserError
+from spark_jobs.launcher.installation import PROGRAM, check_installed
 
 SUPPORTED = (17, 21)
 JAVA_VARIABLES = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 
 
 def find_java(own_folder: Path) -> Path:
-    """The home of Java 17 or 21: of JAVA_HOME, of the `java` on PATH, or of the one in `own_folder`.
+    """The home of Java 17 or 21: JAVA_HOME, that of `java` on PATH, or one below `own_folder`, in this order.
 
     Raises UserError, in one line with the remedy, where there is none.
     """
@@ -30,10 +31,10 @@ def find_java(own_folder: Path) -> Path:
         if version in SUPPORTED:
             return Path(home)
         seen.append(f"{home} is {'Java ' + str(version) if version else 'no Java'}")
-    found = f" ({'; '.join(seen)})" if seen else ""
+    others = f" ({'; '.join(seen)})" if seen else ""
     raise UserError(
-        f"Java 17 or 21 is needed and none was found{found}: set JAVA_HOME, or run "
-        f"'./spark-submit.sh --install-java', which fetches one into {own_folder}"
+        f"Java 17 or 21 is needed and neither is installed{others}: set JAVA_HOME, or run '{PROGRAM} --install-java', "
+        f"which fetches Java 17 into {own_folder}"
     )
 
 
@@ -57,11 +58,12 @@ def java_version(home: Path) -> int | None:
 
 def install_java(own_folder: Path) -> Path:
     """Fetches Java 17 into `own_folder` with install-jdk and returns its home; UserError where that fails."""
+    check_installed(["jdk"])
     import jdk
 
     print(f"fetching Java 17 into {own_folder} ...", file=sys.stderr, flush=True)
     own_folder.mkdir(parents=True, exist_ok=True)
-    os.environ["TMPDIR"] = str(own_folder)  # the archive too stays within the project
+    os.environ["TMPDIR"] = str(own_folder)  # the archive too stays in the folder
     try:
         jdk.install("17", path=str(own_folder))
     except Exception as error:  # whatever the network or the archive does
@@ -72,10 +74,10 @@ def install_java(own_folder: Path) -> Path:
 
 
 def small_heap() -> list[str]:
-    """Options of the driver's JVM by which it takes less than it may: half as much in the data phases, and no slower.
+    """Options that halve what the driver's JVM takes in the data phases, at the same speed.
 
-    By default most of the heap is for new objects, of which Spark makes many. None where the user's environment chooses
-    a collector, as two of them are refused.
+    By default most of the heap is for new objects, and Spark makes many. Empty where the user's environment chooses a
+    collector: the JVM refuses two.
     """
     chosen = " ".join(os.environ.get(name, "") for name in JAVA_VARIABLES)
     return [] if re.search(r"-XX:\+Use\w+GC", chosen) else ["-XX:+UseParallelGC", "-XX:MaxNewSize=256m"]

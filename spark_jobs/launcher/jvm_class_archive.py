@@ -1,7 +1,7 @@
-"""Spark's classes as the driver's JVM last had them, in a file that later ones map: a job starts some seconds sooner.
+"""An archive of the classes that the driver's JVM loads. Jobs that map it start some seconds faster.
 
-Class data sharing (JEP 350): a JVM that ends writes down the classes that it has loaded. One that starts with such a
-file checks that it is of the very same JVM and archives, and does without it where it is not.
+Class data sharing (JEP 350): a JVM that ends writes an archive of the classes that it has loaded. A JVM that starts
+with an archive checks that the same JVM made it from the same jars, and otherwise ignores it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from recsys.errors import UserError
 from spark_jobs.launcher.java import JAVA_VARIABLES
 from spark_jobs.launcher.lock import alone
 
-SWITCH, OFF = "HOWDAH_CLASS_ARCHIVE", "off"  # in the environment: neither used nor made
-_ROOM_BYTES = 1 << 30  # several times what it takes: a JVM that cannot write it down ends with an error
-_AGENT = re.compile(r"-(javaagent|agentlib|agentpath):")  # with which it refuses to start
-_QUIETLY = ["-Xlog:disable", "-Xlog:all=warning:stderr"]  # what the JVM has to say of it goes to spark.log
+SWITCH, OFF = "HOWDAH_CLASS_ARCHIVE", "off"  # in the environment: the archive is neither used nor made
+_FREE_BYTES = 1 << 30  # several times its size: a JVM that cannot write it ends with an error
+_AGENT = re.compile(r"-(javaagent|agentlib|agentpath):")  # with agents the JVM refuses to start
+_QUIETLY = ["-Xlog:disable", "-Xlog:all=warning:stderr"]  # the JVM's warnings go to spark.log
 
 
 class ClassArchive:
-    """The file for one Java and one Spark, in `folder`: used where it is there, else perhaps made by this job.
+    """The archive in `folder` for one Java and one Spark. A job uses it where it exists, and may make it otherwise.
 
-    `options` are the JVM's. Only a JVM that comes with an archive of its own classes can make one of others (HotSpot).
+    `options` are the JVM's options for this job. Only a JVM that comes with an archive of its own classes can make
+    another (HotSpot).
     """
 
     def __init__(self, java: Path, spark: Path, folder: Path, make: bool) -> None:
@@ -43,10 +44,10 @@ class ClassArchive:
             self.options = [f"-XX:ArchiveClassesAtExit={self._made}", *_QUIETLY]
 
     def _alone(self, folder: Path) -> bool:
-        """Whether no other job is about to make it; clears up what of others was never finished."""
+        """Whether no other job is making it; removes what other jobs left unfinished."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if shutil.disk_usage(folder).free < _ROOM_BYTES:
+            if shutil.disk_usage(folder).free < _FREE_BYTES:
                 return False
             self._held.enter_context(alone(folder))
         except (OSError, UserError):
@@ -58,11 +59,11 @@ class ClassArchive:
 
     @property
     def making(self) -> bool:
-        """Whether this job's JVM is to make it: where it cannot, it ends with an error, though the job did well."""
+        """Whether this job's JVM makes the archive. If it cannot, it ends with an error although the job succeeded."""
         return self._made is not None
 
     def close(self, good: bool) -> None:
-        """The job has ended, well or not: what it has made is kept, or removed."""
+        """Ends the use: after a good job the new archive is kept, otherwise removed."""
         if self._made is not None and self._made.exists():
             if good:
                 self._made.replace(self._archive)
@@ -72,16 +73,16 @@ class ClassArchive:
 
 
 def _can_be_made(spark: Path) -> bool:
-    """Whether the JVM will: not where folders with something in them stand on its class path, nor with agents."""
+    """Whether the JVM can make it: not with agents, nor where its class path has folders that are not empty."""
     conf = Path(os.environ.get("SPARK_CONF_DIR") or spark / "conf")
     options = " ".join(os.environ.get(name, "") for name in JAVA_VARIABLES)
     return not (conf.is_dir() and any(conf.iterdir())) and not _AGENT.search(options)
 
 
 def _version(java: Path, spark: Path) -> str:
-    """Another one for another Java, or for another Spark in its place."""
-    told = [str(java.resolve()), str(spark.resolve())]
-    for place in (java / "release", spark / "jars"):
+    """A name that changes with Java or Spark, also where another version is installed at the same path."""
+    parts = [str(java.resolve()), str(spark.resolve())]
+    for path in (java / "release", spark / "jars"):
         with contextlib.suppress(OSError):
-            told.append(str(place.stat().st_mtime_ns))
-    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
+            parts.append(str(path.stat().st_mtime_ns))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

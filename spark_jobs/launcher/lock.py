@@ -15,25 +15,28 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Keeps other processes out of a directory that exists; UserError where one is at work there.
+    """Locks an existing directory against other processes; UserError where another process holds the lock.
 
-    The kernel ends it with the process, however that ends. Where the file system knows no locks, nothing is kept out.
+    The kernel releases the lock when the process ends, however it ends. On a file system without locks nothing is
+    locked.
     """
     path = folder / LOCK
     try:
-        file = path.open("w")  # a file, as NFS has no locks of directories
+        file = path.open("w")  # a file: NFS cannot lock directories
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken = not path.exists() or os.stat(path).st_ino != os.fstat(file.fileno()).st_ino  # another's, by now
+            taken = (
+                not path.exists() or os.stat(path).st_ino != os.fstat(file.fileno()).st_ino
+            )  # by now it is another process' file
         except BlockingIOError:
             taken = True
         except OSError:
             taken = False
         if taken:
-            raise UserError(f"{folder}: another run is at work there: wait for its end")
+            raise UserError(f"{folder}: another run is using it: wait for its end")
         try:
             yield
         finally:

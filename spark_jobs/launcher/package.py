@@ -12,17 +12,17 @@ PACKAGES = ("recsys", "monitor", "spark_jobs")
 _UNCHECKED_HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
-def pack(root: Path) -> Path:
-    """The packages as one archive for --py-files, named by its content, so that two versions never meet.
+def pack(root: Path, folder: Path) -> Path:
+    """Packs the packages of `root` into an archive in `folder` for --py-files; its path.
 
-    Compiled modules lie beside their sources, which Python takes where it is of another version: what is imported from
-    an archive is never kept compiled, and every worker would compile it anew.
+    The archive is named by its content, so that two versions never meet. It holds compiled modules beside the sources:
+    Python never writes bytecode for what it imports from an archive, and every worker would compile it again. A Python
+    of another version takes the sources.
     """
     files = [path for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
     digest = hashlib.sha256()
     for path in files:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    folder = root / ".venv" / "cache" / "packages"
     archive = folder / f"howdah-{digest.hexdigest()[:16]}.zip"
     if not archive.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Secrets, a standalone cluster's and those of the settings: into a file, and into no list of processes."""
+"""Secrets of a standalone cluster and of the settings: they go into a file, never into a command line."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from spark_jobs.launcher.arguments import Arguments
 SECRET_FILE = "HOWDAH_SPARK_SECRET_FILE"
 
 
-def cluster_secret(arguments: Arguments, place: str) -> dict[str, str]:
-    """What a standalone cluster and its users share, where conf/spark/standalone.conf has authentication on.
+def cluster_secret(arguments: Arguments, manager: str) -> dict[str, str]:
+    """The secret of a standalone cluster, as a Spark property, where conf/spark/standalone.conf has authentication on.
 
     UserError where it is needed and not given.
     """
-    given = (*arguments.spark_options, *arguments.config.spark)
-    own = arguments.options.spark_conf or any("spark.authenticate" in word for word in given)
-    if not arguments.needs_spark or own or place != "standalone":
+    words = (*arguments.spark_options, *arguments.config.spark)
+    own = arguments.options.spark_conf or any("spark.authenticate" in word for word in words)
+    if own or manager != "standalone":
         return {}
     name = os.environ.get(SECRET_FILE, "")
     try:
@@ -36,8 +36,7 @@ def cluster_secret(arguments: Arguments, place: str) -> dict[str, str]:
 
 
 def with_secrets(properties: Path, secrets: Mapping[str, Any], scratch: Path) -> Path:
-    """The properties with the secrets, in a file of the user's own that goes when the job ends: no list of processes
-    shows them."""
+    """A copy of the properties file with the secrets added, in `scratch`, readable by its owner alone; its path."""
     file = scratch / "spark.conf"
     file.touch(mode=0o600)
     lines = "".join(f"{key} {value}\n" for key, value in secrets.items())

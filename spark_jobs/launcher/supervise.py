@@ -1,4 +1,4 @@
-"""Looks after one process and all below it: passes signals on in an order that lets it end well, leaves no orphan."""
+"""Runs one process and all below it: passes signals on in an order that lets the job end well, and leaves no orphan."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import psutil
 
 from monitor.sampler.tree import is_monitor_command
 
-_STOP_SECONDS = 20  # what a job gets to write down that it was stopped
+_STOP_SECONDS = 20  # for the job to record that it was stopped
 _MONITOR_SECONDS = 1.0
 
 
 def run_to_end(
     command: list[str], environment: dict[str, str], script: str, log: Path | None
 ) -> tuple[int, int | None]:
-    """Runs a command whose work is done by Python's `script`, below it or it itself; its errors go to `log`.
+    """Runs a command that is, or starts, the Python `script`; standard error goes to `log`.
 
-    Returns the exit code (128 + the signal where there was one) and the signal that this process was stopped by.
+    Returns the exit code (128 + the signal where there was one) and the signal that stopped this process, if any.
     """
     _adopt_orphans()
     stopped: list[int] = []
@@ -55,11 +55,11 @@ def run_to_end(
 
 
 def _stop(child: subprocess.Popen[bytes], script: str, stopped: list[int]) -> int:
-    """First the script's Python, which writes down that it was stopped, then the JVM, then whatever is left."""
+    """Stops the script's Python first, which records that it was stopped, then the JVM, then the rest."""
     family = psutil.Process(child.pid).children(recursive=True) if child.poll() is None else []
     end = time.monotonic() + _STOP_SECONDS
     while child.poll() is None and time.monotonic() < end and len(stopped) < 2:
-        # again and again: a signal that comes in a destructor or a callback gets lost there
+        # again and again: a signal that arrives in a destructor or a callback is lost
         for process in [psutil.Process(child.pid), *family]:
             _interrupt(process, script)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -81,7 +81,7 @@ def _interrupt(process: psutil.Process, script: str) -> None:
 
 
 def _end_rest(processes: list[psutil.Process]) -> None:
-    """Kills them, but first lets a monitor see that the job has ended and write down the last of it."""
+    """Kills the processes, but first lets a monitor see that the job has ended and record the last sample."""
     monitors = [process for process in processes if _is_monitor(process)]
     _kill([process for process in processes if process not in monitors])
     _, left = psutil.wait_procs(monitors, timeout=_MONITOR_SECONDS)
@@ -105,12 +105,12 @@ def _kill(processes: list[psutil.Process]) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Makes this process the parent of orphans below it (Linux), so that they can be found and ended."""
+    """Makes this process the parent of orphans below it (Linux), so that it can end them."""
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
 
 def prepare_child() -> None:
-    """What a child does before its program: a process group of its own, and an end with its parent (Linux)."""
+    """Runs in a child before its program: its own process group, and the end together with its parent (Linux)."""
     os.setpgid(0, 0)
     _prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: the JVM does not outlive this process
 

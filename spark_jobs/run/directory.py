@@ -1,4 +1,4 @@
-"""The run directory: made before anything runs, filled as the run goes, closed by run.json, written last."""
+"""The run directory: made before anything runs, filled during the run, closed by run.json, which is written last."""
 
 from __future__ import annotations
 
@@ -22,17 +22,29 @@ import monitor
 from recsys.errors import UserError
 from recsys.secrets import masked
 
-_PACKAGES = ("pyspark", "elephas", "tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow", "pydantic", "psutil")
+_PACKAGES = (
+    "howdah",
+    "pyspark",
+    "elephas",
+    "tensorflow",
+    "keras",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "psutil",
+)
 
 
 def create(path: Path) -> None:
-    """Makes a run directory; UserError where there is something in it already or it cannot be written."""
+    """Makes a run directory; UserError where it is not empty or cannot be written."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         try:
             if any(path.iterdir()):
                 raise FileExistsError
-            (path / "resources").mkdir()  # of two runs at once, one makes it
+            (path / "resources").mkdir()  # of two runs at once only one makes it
         except FileExistsError:
             raise UserError(f"--output {path}: is not empty: name a new directory, or remove this one") from None
     except OSError as error:
@@ -40,7 +52,7 @@ def create(path: Path) -> None:
 
 
 def reopen(path: Path) -> None:
-    """Makes the directory of a run that was stopped ready to go on; what was measured before is kept beside."""
+    """Prepares the directory of a stopped run to continue; the earlier measurements are kept as resources-N."""
     (path / "run.json").unlink(missing_ok=True)
     shutil.rmtree(path / "tmp", ignore_errors=True)
     if (path / "resources").is_dir():
@@ -63,22 +75,22 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def finish(run: Path, status: str, **more: Any) -> None:
-    """Writes run.json: status "succeeded" or "failed", when, and for a failure in which phase and why."""
+    """Writes run.json: status "succeeded" or "failed", the time, and for a failure the phase and the reason."""
     entry = {"status": status, "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"), **more}
     write_json(run / "run.json", entry)
 
 
 def finish_if_killed(run: Path, code: int, signal_number: int | None) -> None:
-    """Writes run.json for a job that could not do so itself."""
+    """Writes run.json for a job that was killed before it could."""
     if (run / "run.json").exists() or not run.is_dir():
         return
     why = f"stopped by {signal.Signals(signal_number).name}" if signal_number else f"killed (exit code {code})"
-    with contextlib.suppress(OSError):  # on a full disk, of which the job has told
+    with contextlib.suppress(OSError):  # on a full disk, which the job has reported
         finish(run, "failed", error=why, phase=monitor.unfinished_phase(run / "resources"))
 
 
 def describe_environment(spark_properties: Mapping[str, str]) -> dict[str, Any]:
-    """What environment.json says: versions, commit, machine and Spark properties, secrets masked."""
+    """The content of environment.json: versions, commit, machine and Spark properties, secrets masked."""
     memory = psutil.virtual_memory()
     return {
         "python": sys.version.split()[0],
@@ -103,10 +115,12 @@ def _version(name: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    folder = Path(sys.argv[0]).resolve().parent
+    checkout = Path(sys.argv[0]).resolve().parents[1]
+    if not (checkout / ".git").exists():
+        return None  # installed: a repository further up is another project's
     try:
         asked = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
+            ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40"],
             capture_output=True, text=True, check=True, timeout=5,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
@@ -123,7 +137,7 @@ def _processor() -> str:
 
 
 def _plain(value: Any) -> Any:
-    """NumPy numbers as Python's."""
+    """A NumPy number as a Python number."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value)} in a JSON file")

@@ -1,4 +1,4 @@
-"""What training will take beside what is left, here and on the hosts of a cluster, before it begins."""
+"""Compares the memory that training will take with what is free, on this machine and on a cluster's hosts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 from monitor.headroom import Headroom, memory_headroom
 from monitor.spark import ExecutorHeadroom, executor_headroom
+from recsys.api import Arranged
 from recsys.config import Config
 from recsys.data.sources.files import Size
+from recsys.data.split import TRAIN
 from recsys.errors import UserError
 from recsys.training.local_sgd.rounds import cores_of
 from recsys.training.memory import training_needs
@@ -20,17 +22,22 @@ _REMEDY = "narrow the selection by data.year_from and data.year_to, or set train
 
 
 def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
-    """The same before the data phases, of a data set that is known: by less than it will be, so that none is refused in
-    vain."""
+    """Checks before the data phases, for a data set of known size. The estimate is low on purpose, so that no run is
+    refused wrongly."""
     if size is None or (config.data.year_from, config.data.year_to) != (None, None):
         return
-    share = 0.9 if config.data.positive_from is None else 0.5
+    fraction = 0.9 if config.data.positive_from is None else 0.5
     rows, columns = (size.movies, size.users) if config.data.orientation == "movie" else (size.users, size.movies)
-    check_memory(config, context, int(share * columns), rows // 2, size.ratings // 2)
+    _check(config, context, int(fraction * columns), rows // 2, size.ratings // 2)
 
 
-def check_memory(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
-    """UserError, before anything is trained, where this machine or a host of the cluster has not the memory for it."""
+def check_memory(arranged: Arranged, config: Config) -> None:
+    """UserError, before training, where this machine or a host of the cluster has too little memory."""
+    rows, ratings = arranged.parts[TRAIN].rows, int(arranged.dataset.statistics["ratings"])
+    _check(config, arranged.context, arranged.examples.width, rows, ratings)
+
+
+def _check(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
     if not config.training.check_memory:
         return
     if str(context.master).startswith("local"):
@@ -46,16 +53,16 @@ def _check_machine(config: Config, context: Any, columns: int, rows: int, rating
     here = memory_headroom()
     if here is not None and needs.total > here.left_bytes:
         parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
-        told = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
+        listed = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
         raise UserError(
-            f"training would take about {needs.total / 1e9:.1f} GB more ({told}), and {_left(here)}: lower "
+            f"training would take about {needs.total / 1e9:.1f} GB more ({listed}), and {_left(here)}: lower "
             f"training.workers = {config.training.workers} or model.hidden, {_REMEDY}"
         )
 
 
 def _check_cluster(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
-    """The driver's Python here, and workers' and their JVMs' on their hosts. On YARN its own limit for what is beside
-    the JVM (spark.executor.memoryOverhead) is not looked at."""
+    """Checks the driver's Python here, and workers and executor JVMs on their hosts, but not YARN's limit for memory
+    outside the JVM (spark.executor.memoryOverhead)."""
     workers = config.training.workers
     needs = training_needs(config, columns, rows, ratings, cores=1, heap_limit=_NO_LIMIT)
     here = memory_headroom()
@@ -64,25 +71,25 @@ def _check_cluster(config: Config, context: Any, columns: int, rows: int, rating
             f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(here)}: lower "
             f"model.hidden, {_REMEDY}"
         )
-    found = _executor_headroom(context, workers)
-    executors = sum(one.executors for one in found)
-    for one in found:
-        slots = one.executors * int(context.getConf().get("spark.executor.cores", "1"))
-        there = min(slots, -(-workers * one.executors // executors))  # as Spark spreads them
-        total = there * needs.workers + one.executors * min(one.heap_growth_bytes, needs.heap // executors)
-        beside = here is not None and (one.host, one.headroom.group) == (platform.node(), here.group)
+    hosts = _executor_headroom(context, workers)
+    executors = sum(host.executors for host in hosts)
+    for host in hosts:
+        slots = host.executors * int(context.getConf().get("spark.executor.cores", "1"))
+        there = min(slots, -(-workers * host.executors // executors))  # as Spark spreads them
+        total = there * needs.workers + host.executors * min(host.heap_growth_bytes, needs.heap // executors)
+        beside = here is not None and (host.host, host.headroom.group) == (platform.node(), here.group)
         total += needs.driver if beside else 0
-        if total > one.headroom.left_bytes:
-            told = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
+        if total > host.headroom.left_bytes:
+            listed = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
             raise UserError(
-                f"training would take about {total / 1e9:.1f} GB more on {one.host} ({told}), and "
-                f"{_left(one.headroom)} there: spread executors over more hosts, lower model.hidden or "
+                f"training would take about {total / 1e9:.1f} GB more on {host.host} ({listed}), and "
+                f"{_left(host.headroom)} there: spread executors over more hosts, lower model.hidden or "
                 f"training.batch_size, {_REMEDY}"
             )
 
 
 def _executor_headroom(context: Any, workers: int) -> list[ExecutorHeadroom]:
-    """What executors say; nothing where they cannot be asked: what is wrong with them the job's own tasks will say."""
+    """The free memory that executors report; empty where they cannot be asked: the job's own tasks will show why."""
     try:
         return executor_headroom(context, workers)
     except Exception as error:

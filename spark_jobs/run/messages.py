@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+from recsys.errors import ConfigError, UserError
+
+
+def fail(error: UserError) -> int:
+    """Prints an error that the user must correct and returns exit code 2."""
+    prefix = "settings:\n" if isinstance(error, ConfigError) and "\n" in str(error) else ""
+    print(f"howdah: {prefix}{error}", file=sys.stderr, flush=True)
+    return 2
 
 
 def describe_source(data: Any) -> str:
-    """Where the ratings come from, said before they are fetched, generated or read."""
+    """Where the ratings come from; for the screen before they are fetched, generated or read."""
     if data.ratings:
         return f"reading {data.ratings}"
     if data.dataset == "synthetic":
@@ -24,51 +34,32 @@ def describe_data(statistics: dict[str, Any]) -> str:
     expected = statistics.get("rows_expected")
     if expected not in (None, statistics["rows_read"]):
         lines.append(
-            f"  {statistics['rows_read']:,} rows were read, of {expected:,} that the data set has: is the file whole?"
+            f"  {statistics['rows_read']:,} of the data set's {expected:,} rows were read: is the file complete?"
         )
     lines += _rejected("", statistics["rejected"]) + _rejected("movies ", statistics["movies_file"]["rejected"])
     if statistics["movies_file"]["undecodable_titles"]:
         count = statistics["movies_file"]["undecodable_titles"]
         lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
+    if "test_file" in statistics:
+        lines.append(describe_test_file(statistics["test_file"]))
     return "\n".join(lines)
 
 
-def tell_test_file(run: Any, statistics: dict[str, Any], told: dict[str, Any] | None) -> None:
-    """Adds what became of the test file to statistics.json, and says it; nothing without one."""
-    if told is not None:
-        run.write_json("statistics.json", {**statistics, "test_file": told})
-        run.say(describe_test_file(told))
-
-
-def describe_test_file(told: dict[str, Any]) -> str:
-    """What became of the rows of data.test_ratings."""
-    line = f"{told['used']:,} of {told['rows_read']:,} rows of data.test_ratings are the test part"
-    others = {key: told[key] for key in ("not_selected", "repeated") if told[key]}
+def describe_test_file(counts: dict[str, Any]) -> str:
+    """How many rows of data.test_ratings are used, and why others are not."""
+    line = f"{counts['used']:,} of {counts['rows_read']:,} rows of data.test_ratings are the test part"
+    others = {key: counts[key] for key in ("not_selected", "repeated") if counts[key]}
     line += "".join(f", {count:,} {key.replace('_', ' ')}" for key, count in others.items())
-    return "\n".join([line, *_rejected("test ", told["rejected"])])
+    return "\n".join([line, *_rejected("test ", counts["rejected"])])
 
 
 def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:
     lines = []
-    for reason, one in rejected.items():
-        first = one["examples"][0] if one["examples"] else None
+    for reason, entry in rejected.items():
+        first = entry["examples"][0] if entry["examples"] else None
         where = f", first at {first['file']} row {first['row']}" if first else ""
-        lines.append(f"  {rows}rejected as {reason}: {one['count']:,}{where}")
+        lines.append(f"  {rows}rejected as {reason}: {entry['count']:,}{where}")
     return lines
-
-
-def describe_epoch(progress: Any, orientation: str) -> str:
-    """One line an epoch: losses, speed and time left; `orientation` says what is trained on, users or movies."""
-    epoch = progress.epoch
-    best = (
-        "  best" if progress.best is epoch else f"  best {progress.best.validation_loss:.6g} at {progress.best.epoch}"
-    )
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
-    return (
-        f"  epoch {epoch.epoch:>{len(str(progress.epochs))}}/{progress.epochs}  train {epoch.train_loss:.6g}  "
-        f"validation {epoch.validation_loss:.6g}  {progress.users_per_second:,.0f} {orientation}s/s  "
-        f"{minutes}:{seconds:02d} left{best}"
-    )
 
 
 def describe_metrics(metrics: dict[str, Any]) -> str:
@@ -80,9 +71,9 @@ def describe_metrics(metrics: dict[str, Any]) -> str:
     if "skipped" not in ratings:
         lines.append(f"held-out ratings ({ratings['ratings']:,}):  RMSE     MAE")
         for name in ("model", "fold_in", "user_movie_bias", "movie_mean", "global_mean"):
-            one = ratings.get(name, {"rmse": None})
-            if one["rmse"] is not None:
-                lines.append(f"  {name.replace('_', ' '):<22}{one['rmse']:>9.4f}{one['mae']:>8.4f}")
+            figures_of = ratings.get(name, {"rmse": None})
+            if figures_of["rmse"] is not None:
+                lines.append(f"  {name.replace('_', ' '):<22}{figures_of['rmse']:>9.4f}{figures_of['mae']:>8.4f}")
     ranking = metrics["ranking"]
     figures = list(ranking["model"])
     lines.append(f"ranking ({ranking['users']:,} users):".ljust(24) + "".join(f"{name:>19}" for name in figures))

@@ -1,4 +1,4 @@
-"""What a profiled job tells and asks of the monitor: Spark's own record, and sidecars on executors' machines."""
+"""Connects a profiled job with the monitor: Spark's event log, job groups by phase, and sidecars on executor hosts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("howdah")
 
 
 class Profile:
-    """One run's; it never makes a job fail. Without an interval the run is not profiled, and it does nothing."""
+    """The profile of one run. It never makes a job fail. Without an interval it does nothing."""
 
     def __init__(self, resources: Path, interval_seconds: float | None) -> None:
         self._resources, self._interval = resources, interval_seconds
@@ -38,7 +38,7 @@ class Profile:
         self._collected = time.monotonic()
 
     def settings(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Spark properties: an event log in the run directory, unless the user has said whether there is one."""
+        """Spark properties: an event log in the run directory, unless the user has set that."""
         if self._interval is None or "spark.eventLog.enabled" in given:
             return {}
         folder = self._resources.resolve() / EVENT_LOG
@@ -52,7 +52,7 @@ class Profile:
         }
 
     def begin(self, spark: Any) -> None:
-        """A session has begun: phases become its jobs' groups, its executors are watched."""
+        """Starts with a session: its jobs are grouped by phase, its executors are watched."""
         if self._interval is not None:
             self._context = spark.sparkContext
             self._log = _log_of(self._context)
@@ -60,7 +60,7 @@ class Profile:
                 self._try(lambda: self._watch_executors(spark))
 
     def hear(self, record: Mapping[str, Any]) -> None:
-        """A record of phases.jsonl."""
+        """Takes note of a record of phases.jsonl."""
         if record["event"] == "start":
             self._phases.append(record["name"])
         elif self._phases:
@@ -71,7 +71,7 @@ class Profile:
                 self._try(self._collect)
 
     def end(self) -> None:
-        """The session is about to end."""
+        """Ends the watch, before the session ends."""
         if self._watch is not None:
             self._try(self._watch.stop)
         if self._context is not None and self._log is None and self._context.uiWebUrl:
@@ -79,20 +79,20 @@ class Profile:
         self._context = self._watch = None
 
     def gather(self) -> None:
-        """The session has ended."""
+        """Collects Spark's event log, after the session has ended."""
         if self._interval is not None:
-            found = sorted(self._log[0].glob(f"*{self._log[1]}*")) if self._log else []
-            gather(self._resources, found[0] if found else None)
+            logs = sorted(self._log[0].glob(f"*{self._log[1]}*")) if self._log else []
+            gather(self._resources, logs[0] if logs else None)
 
     def _watch_executors(self, spark: Any) -> None:
         self._watch = watch_executors(spark, self._resources, self._interval or 0.5)
 
     def _ask(self) -> None:
-        found = without_own_jobs(read_rest(self._context.uiWebUrl, self._context.applicationId))
-        write_spark_work(self._resources, join_to_phases(found, read_phases(self._resources)))
+        work = without_own_jobs(read_rest(self._context.uiWebUrl, self._context.applicationId))
+        write_spark_work(self._resources, join_to_phases(work, read_phases(self._resources)))
 
     def _label(self) -> None:
-        """Jobs of this thread get the innermost phase as their group; the monitor's own come in other threads."""
+        """Gives jobs of this thread the innermost phase as their group. The monitor's own jobs run in other threads."""
         name = self._phases[-1] if self._phases else None
         self._context.setLocalProperty("spark.jobGroup.id", name)
         self._context.setLocalProperty("spark.job.description", name)
@@ -110,9 +110,9 @@ class Profile:
 
 
 def gather(resources: Path, log: Path | None = None) -> None:
-    """Writes down what Spark's event log says of a run that has ended, once, and what sidecars left.
+    """Writes what Spark's event log and the sidecars recorded of a run that has ended, once.
 
-    The log is the one of the run directory, if not named. Never raises.
+    The default for `log` is the event log in the run directory. Never raises.
     """
     try:
         ours = resources / EVENT_LOG
@@ -127,7 +127,7 @@ def gather(resources: Path, log: Path | None = None) -> None:
 
 
 def _log_of(context: Any) -> tuple[Path, str] | None:
-    """Folder and name within of the application's event log; None without one that this machine can read."""
+    """Folder and name of the application's event log; None where this machine cannot read one."""
     settings = context.getConf()
     folder = urlsplit(settings.get("spark.eventLog.dir", "/tmp/spark-events"))
     if settings.get("spark.eventLog.enabled", "false").lower() != "true" or folder.scheme not in ("", "file"):

@@ -1,4 +1,4 @@
-"""What a run that was stopped goes on with: its own settings, and its data where they lay."""
+"""Continues a run that was stopped: its own settings, and its data where they are."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from recsys.config import Config
 from recsys.config.load import build_config, load_tree
 from recsys.errors import UserError
 
-_PATHS = ("ratings", "movies", "test_ratings", "data_dir")  # of the data table: as given where the run was started
+_PATHS = (
+    "ratings",
+    "movies",
+    "test_ratings",
+    "data_dir",
+)  # of the data table; relative ones refer to the directory where the run was started
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
-    """The settings of the run that is to go on; UserError where there is none, or where other settings are given.
+    """The settings of the run to continue; UserError where there is no such run, or where other settings are given.
 
-    Spark's properties, which change no result, may be given anew. `options.prepared` is filled in where the run had
-    prepared data; relative paths of data become absolute, by the directory that the run was started in.
+    Spark's properties may differ: they change no result. `options.prepared` is filled in where the run had prepared
+    data. Relative paths of data become absolute, by the directory where the run was started.
     """
     folder = Path(options.resume)
     if options.output:
-        raise UserError("--resume goes on in the run's own directory: leave --output out")
+        raise UserError("--resume continues in the run's own directory: leave --output out")
     if not (folder / "config.toml").is_file():
-        raise UserError(f"--resume {folder}: no run directory of train (config.toml is missing)")
-    if told(folder / "run.json").get("status") == "succeeded":
+        raise UserError(f"--resume {folder}: is no run directory of train (config.toml is missing)")
+    if read_json(folder / "run.json").get("status") == "succeeded":
         raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
     stored = load_tree([folder / "config.toml"])
     asked = load_tree(options.config or [], options.set, experiments)
@@ -36,33 +41,33 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
         asked.setdefault("training", {})["workers"] = options.workers
     spark = asked.pop("spark", {})
     asked.pop("name", None)
-    started = told(folder / "environment.json")
+    started = read_json(folder / "environment.json")
     directory = Path(str(started.get("directory", ".")))
     for tree in (stored, asked):
-        tree["data"] = found_again(tree.get("data", {}), directory)
+        tree["data"] = resolved_paths(tree.get("data", {}), directory)
     _refuse_changes(folder, build_config(stored), asked)
     if not options.prepared and started.get("prepared"):
         options.prepared = str(directory / started["prepared"])
     return build_config({**stored, "spark": {**stored.get("spark", {}), **spark}})
 
 
-def found_again(data: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """The data table with paths that lie below the directory of the first start, where that is not this one.
+def resolved_paths(data: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The data table; relative paths that exist below `directory`, where that is not the current one, become absolute.
 
-    Others stay as they are: absolute ones, and such as Spark finds on a file system of its own.
+    Other paths stay: absolute ones, and those on a file system that only Spark reads.
     """
-    found = dict(data)
+    resolved = dict(data)
     for key in _PATHS:
         path = data.get(key)
         if isinstance(path, str) and path and directory.resolve() != Path.cwd() and not SCHEME.match(path):
             there = directory / path
             if _without_wildcards(there).exists():
-                found[key] = str(there)
-    return found
+                resolved[key] = str(there)
+    return resolved
 
 
 def _without_wildcards(path: Path) -> Path:
-    """The part of a glob that stands before its first wildcard."""
+    """The part of a glob before its first wildcard."""
     plain = itertools.takewhile(lambda part: not set(part) & set("*?[{"), path.parts)
     return Path(*plain)
 
@@ -78,17 +83,17 @@ def _refuse_changes(folder: Path, config: Config, asked: dict[str, Any]) -> None
             )
 
 
-def told(path: Path) -> dict[str, Any]:
-    """What a JSON file of the run says; nothing where it is missing or was cut off as it was written."""
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file of a run; empty where the file is missing or was cut off as it was written."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
+    leaves = []
     for key, value in tree.items():
-        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return found
+        leaves += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return leaves

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from compare_data import make_small_ratings
-from launching import EPOCHS, ROOT, TINY, succeed
+from environments import make_environment
+from fake_java import copy_checkout
+from launching import EPOCHS, TINY, succeed
 from shared_folders import Ended, made_once
 from standalone import OnCluster, running_cluster, train_on
-
-sys.path.insert(0, str(ROOT / "tests" / "unit"))
-from fake_java import copy_checkout
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, settings: Path) -> Path:
-    """What the job prepare leaves of the same data."""
+    """What the job prepare leaves of the same data, called where other packages of our names lie."""
 
     def make(place: Path) -> Ended:
+        for name in ("recsys", "monitor", "spark_jobs"):  # as in another checkout
+            (place / name).mkdir()
+            (place / name / "__init__.py").write_text("raise SystemExit('the wrong package')\n")
         return succeed("prepare", "--config", settings, "--profile", "off", "--output", "prepared", cwd=place)
 
     return made_once(tmp_path_factory, "preparing", make)[0] / "prepared"
@@ -92,7 +93,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, settings: Path, prepar
 
 @pytest.fixture(scope="session")
 def on_cluster(tmp_path_factory: pytest.TempPathFactory, trained: Trained) -> Iterator[OnCluster]:
-    """The same as `trained`, on a cluster, which is still there."""
+    """The same as `trained`, on a cluster that has not got howdah, and that still runs."""
     place = tmp_path_factory.mktemp("on a cluster")
+    python = make_environment(place / "environment without howdah")
     with running_cluster(place / "cluster") as cluster:
-        yield train_on(cluster, trained.settings, place)
+        yield train_on(cluster, trained.settings, place, python)

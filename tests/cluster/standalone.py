@@ -100,6 +100,7 @@ class PythonDaemon:
     """A process that forks Spark's Python workers, or one of those, as it was seen."""
 
     cwd: Path
+    python: str
     python_path: str
     preload: str  # what it was to import beforehand
     has_tensorflow: bool
@@ -110,7 +111,7 @@ class PythonDaemon:
         environment = process.environ()
         mapped = any("tensorflow" in one.path for one in process.memory_maps())
         preload = environment.get("HOWDAH_PRELOAD", "")
-        return cls(Path(process.cwd()), environment.get("PYTHONPATH") or "", preload, mapped)
+        return cls(Path(process.cwd()), process.cmdline()[0], environment.get("PYTHONPATH") or "", preload, mapped)
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,18 @@ class OnCluster:
     path: Path
     cwd: Path
     cluster: Cluster
+    python: Path  # of its workers
     daemons: list[list[PythonDaemon]]  # by worker
     sidecars: int
     folders_of_sidecars: int
 
 
-def train_on(cluster: Cluster, settings: Path, place: Path) -> OnCluster:
-    """Trains on a cluster and looks at its processes once an epoch is over."""
+def train_on(cluster: Cluster, settings: Path, place: Path, python: Path) -> OnCluster:
+    """Trains on a cluster, whose workers run `python`, and looks at its processes once an epoch is over."""
     cwd = place / "here"
     cwd.mkdir()
     options = ("--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}")
+    options += ("--conf", f"spark.pyspark.python={python}")
     job = Started(
         "train", "--config", settings, "--master", cluster.url, cwd=cwd, run=place / "run", options=options
     )  # fmt: skip
@@ -142,7 +145,7 @@ def train_on(cluster: Cluster, settings: Path, place: Path) -> OnCluster:
     finally:
         job.kill()
     assert job.launcher.returncode == 0, said
-    return OnCluster(job.path, cwd, cluster, daemons, *seen)
+    return OnCluster(job.path, cwd, cluster, python, daemons, *seen)
 
 
 def sidecars_of(cluster: Cluster) -> list[psutil.Process]:

@@ -46,7 +46,7 @@ def test_a_disk_that_is_full_while_spark_writes(small_disk, settings, tmp_path):
                      cwd=tmp_path)  # fmt: skip
     said = refused.stdout + refused.stderr
     assert refused.returncode == 1, said
-    assert "Traceback" not in said and "is full: free some of it and call it again, into a new directory" in said
+    assert "Traceback" not in said and "is full: free some space and call it again, into a new directory" in said
     assert list(output.glob(".run.json*")) == []
     if (output / "run.json").exists():  # where there was room for that
         told = read_json(output / "run.json")
@@ -68,7 +68,7 @@ def test_a_disk_that_is_full_while_training(small_disk, prepared, settings, undi
     finally:
         job.kill()
     assert job.launcher.returncode not in (0, 2), said
-    assert "Traceback" not in said and "is full: free some of it and go on with train --resume" in said
+    assert "Traceback" not in said and "is full: free some space and continue with train --resume" in said
     finished = len(history(run))
     assert 3 <= finished < EPOCHS
     filler.unlink()

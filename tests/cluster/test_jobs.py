@@ -23,7 +23,7 @@ SAME_SCORES = """
 import sys, json
 import numpy as np, pandas as pd, keras
 from scipy.sparse import csr_matrix
-folder, root = sys.argv[1:]
+folder = sys.argv[1]
 model = keras.models.load_model(folder + "/model.keras")
 assert "recsys" not in sys.modules
 items = pd.read_parquet(folder + "/items.parquet")
@@ -31,7 +31,6 @@ described = json.load(open(folder + "/preprocessing.json"))
 draw = np.random.default_rng(5)
 dense = np.where(draw.random((5, len(items))) < 0.02, draw.integers(1, 11, (5, len(items))) / 2, 0).astype("float32")
 by_keras = model.predict(dense / described["rating_max"], verbose=0)
-sys.path.insert(0, root)
 import recsys
 recommender = recsys.load_recommender(folder)
 assert recommender.items.tolist() == items["movie_id"].tolist()
@@ -60,6 +59,7 @@ def test_the_run_directory_holds_all_that_the_design_names(trained):
     assert files - pictures - {log, events} == {
         "config.toml", "environment.json", "statistics.json", "history.csv", "metrics.json", "recommendations.json",
         "model/model.keras", "model/items.parquet", "model/preprocessing.json", "run.log", "spark.log", "run.json",
+        "model/scorer/scorer.json", *(f"model/scorer/{number:03}.npy" for number in range(4)),
         *(f"resources/{name}.jsonl" for name in ("phases", "samples", "jobs", "stages")), "resources/hosts.json",
         *(f"report/{name}" for name in ("index.html", "phases.csv", "phases.md", "loss.png", "run.png", "memory.png")),
         "report/cores.png",
@@ -71,7 +71,7 @@ def test_nothing_is_written_outside_the_run_directory(trained):
     assert list((trained.cwd.parent / "current directory home").iterdir()) == []
     sources = {"recsys", "monitor", "spark_jobs", "conf"}
     assert {name for name in below(trained.checkout) if not name.startswith(".venv")} == {
-        "spark-submit.sh", "requirements.lock", "requirements-dev.lock",
+        "spark-submit.sh", "pyproject.toml", "requirements.lock", "requirements-dev.lock",
         *(str(path.relative_to(ROOT)) for source in sources for path in (ROOT / source).rglob("*")
           if path.is_file() and "__pycache__" not in path.parts),
     }  # fmt: skip
@@ -163,7 +163,7 @@ def test_recommendations_are_the_best_unseen_movies_with_titles(trained):
 
 
 def test_the_model_loads_with_plain_keras_and_by_the_library(trained):
-    command = [sys.executable, "-c", SAME_SCORES, str(trained.path / "model"), str(ROOT)]
+    command = [sys.executable, "-c", SAME_SCORES, str(trained.path / "model")]
     ended = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stderr
 

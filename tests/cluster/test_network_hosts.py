@@ -64,8 +64,12 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     def found(pick: Callable[[psutil.Process], bool]) -> psutil.Process:
         """On any host: a host may have given its executor back just now."""
         some: list[psutil.Process] = []
-        everywhere = lambda: (one for name in hosts.names for one in hosts.processes(name) if pick(one))  # noqa: E731
-        job.wait_until(lambda: bool(some.extend(everywhere()) or some))
+
+        def is_there() -> bool:
+            some.extend(one for name in hosts.names for one in hosts.processes(name) if pick(one))
+            return bool(some)
+
+        job.wait_until(is_there)
         return some[0]
 
     after(1)
@@ -162,8 +166,8 @@ def test_disks_that_are_not_shared_are_told_apart_from_missing_files(tmp_path):
     own = ["--set", "data.positive_from=0.5", "--workers", "1"]
     cases = [
         (["--set", f"data.ratings={mine / 'r.csv'}"], "r.csv: an executor does not find it"),
-        (["--set", "data.scale=0.002"], "set data.data_dir to a place that all machines share"),
-        (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "a place that all machines share by --output"),
+        (["--set", "data.scale=0.002"], "set data.data_dir to a folder that all machines see"),
+        (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "write to a folder that all machines see (--output)"),
         (["--set", f"data.ratings={tmp_path / 'r.csv'}"], "an executor cannot write there"),
     ]
     with running_hosts(tmp_path / "cluster", "gamma", own=mine) as hosts:

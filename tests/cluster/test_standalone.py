@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -19,11 +18,14 @@ def test_train_runs_on_a_cluster_that_has_only_what_is_shipped(on_cluster):
         assert daemons, f"no Python on worker {number}"
         for daemon in daemons:
             assert daemon.cwd.is_relative_to(work)
+            assert daemon.python == str(on_cluster.python)
             assert str(ROOT) not in daemon.python_path.replace(str(SPARK), "")
         assert list(work.glob("app-*/*/howdah-*.zip"))
     # without the archive there is no recsys to be imported, and each worker has fetched it
-    bare = subprocess.run([sys.executable, "-c", "import recsys"], cwd="/", env={}, capture_output=True, check=False)
-    assert b"No module named 'recsys'" in bare.stderr
+    for package in ("recsys", "monitor", "spark_jobs"):
+        command = [str(on_cluster.python), "-c", f"import pyspark, {package}"]
+        ended = subprocess.run(command, cwd="/", env={}, capture_output=True, check=False)
+        assert f"No module named '{package}'".encode() in ended.stderr
 
     assert read_json(on_cluster.path / "run.json")["status"] == "succeeded"
     assert read_json(on_cluster.path / "environment.json")["spark"]["spark.cores.max"] == "2"

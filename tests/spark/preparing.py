@@ -1,4 +1,4 @@
-"""What the tests of the data phases share: run them, and read back what they made."""
+"""What the tests of the data phases share: they run the phases and read back the result."""
 
 from contextlib import contextmanager
 
@@ -6,8 +6,7 @@ import numpy as np
 
 from recsys.config import DataConfig
 from recsys.data.blocks import block_from_row
-from recsys.data.ingest.pipeline import prepare
-from recsys.data.sources.files import find_sources
+from recsys.data.dataset import Dataset
 
 
 class Phases:
@@ -23,10 +22,8 @@ class Phases:
 
 
 def run_prepare(spark, default_dir="", profile=False, phases=None, **data):
-    """The prepared data of those data settings."""
-    data = DataConfig(**data)
-    sources = find_sources(spark, data, data.data_dir or "", str(default_dir))
-    return prepare(spark, sources, data, phases or Phases(), profile)
+    """The data set of those data settings."""
+    return Dataset.from_config(spark, DataConfig(**data), str(default_dir), phase=phases or Phases(), profile=profile)
 
 
 def blocks_of(prepared):
@@ -41,9 +38,9 @@ def arrays_of(prepared):
     for block in blocks_of(prepared):
         assert len(block.users) == len(block.hashes) == len(block.indptr) - 1
         assert len(block.indices) == len(block.ratings) == block.indptr[-1]
-        for place, user in enumerate(block.users.tolist()):
+        for number, user in enumerate(block.users.tolist()):
             assert user not in arrays
-            row = slice(block.indptr[place], block.indptr[place + 1])
+            row = slice(block.indptr[number], block.indptr[number + 1])
             indices = block.indices[row]
             assert (np.diff(indices) > 0).all()
             arrays[user] = dict(zip(ids[indices].tolist(), block.ratings[row].tolist(), strict=True))
@@ -52,7 +49,7 @@ def arrays_of(prepared):
 
 def counts_of(prepared):
     """reason -> how many rows, of the ratings."""
-    return {reason: one["count"] for reason, one in prepared.statistics["rejected"].items()}
+    return {reason: rows["count"] for reason, rows in prepared.statistics["rejected"].items()}
 
 
 def adds_up(statistics):

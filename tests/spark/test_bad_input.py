@@ -1,4 +1,4 @@
-"""Rows that cannot be used: counted by reason, shown with their place, kept aside, and never more than allowed."""
+"""Rows that cannot be used: counted by reason, shown with file and row, saved, and never more than allowed."""
 
 import gzip
 import os
@@ -9,11 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preparing import adds_up, arrays_of, counts_of, run_prepare
 
-from recsys.config.load import build_config
 from recsys.data.ingest import pipeline
 from recsys.data.ingest.load import load_ratings
 from recsys.data.ingest.rejects import Rejected, check_rejected
-from recsys.data.store import save_prepared
 from recsys.errors import DataError
 
 HEADER = "userId,movieId,rating,timestamp"
@@ -129,8 +127,8 @@ def test_movies_have_their_own_rejects(prepared, folder):
     assert prepared.items["movie_id"].tolist() == [1, 2, 3]
 
 
-def test_all_rejected_rows_are_kept_aside(spark, prepared, data, folder, tmp_path):
-    save_prepared(tmp_path, prepared, build_config({"data": data}))
+def test_all_rejected_rows_are_saved(spark, prepared, folder, tmp_path):
+    prepared.save(tmp_path)
     rows = {(row.reason, row.file, row.row): row.line for row in spark.read.parquet(f"{tmp_path}/rejected").collect()}
     places = [(reason, str(folder / name), row) for reason, found in REJECTED.items() for name, row in found]
     places += [(reason, f"{folder.parent}/movies.csv", row) for reason, row in REJECTED_MOVIES.items()]
@@ -173,7 +171,7 @@ def test_a_like_that_was_taken_back_is_none(spark, tmp_path):
         (f"{HEADER}\n1,1,9,1\n1,2,9,1\n", "movieId,title\n1,A (1950)\n", {}, "of 2 rows read 2 are rejected"),
         (f"{HEADER}\n1,1,3,1\n", "movieId,title\n", {}, "movies.csv: holds no movie: of 0 rows read"),
         (f"{HEADER}\n1,1,3,1\n", "movieId,title\n1,A (1950)\n", {"year_from": 1951}, "release years in .* are 1950 to"),
-        (f"{HEADER}\n1,1,3,1\n", "movieId,title\n1,A\n", {"year_to": 1951}, "are not told in the titles"),
+        (f"{HEADER}\n1,1,3,1\n", "movieId,title\n1,A\n", {"year_to": 1951}, "are not in the titles"),
         (
             f"{HEADER}\n1,1,3,1\n",
             "movieId,title\n1,A (1950)\n2,B (1960)\n",
@@ -215,9 +213,9 @@ def test_no_row_is_lost_whatever_the_files_hold(spark, tmp_path, files, end):
     assert adds_up(told)
     filled = sum(line != "" for lines in files for line in lines) + len(files)
     assert told["rows_read"] == filled
-    aside = prepared.rejected.collect() if prepared.rejected else []
-    assert len(aside) == told["rows_rejected"]
-    for row in aside:
+    rejected = prepared.rejected.collect() if prepared.rejected else []
+    assert len(rejected) == told["rows_rejected"]
+    for row in rejected:
         line = (tmp_path / os.path.basename(row.file)).read_bytes().split(end.encode())[row.row - 1]
         assert row.line == line.decode(errors="replace")
     prepared.blocks.unpersist()
@@ -252,5 +250,5 @@ def test_a_rating_that_gets_lost_on_the_way_is_an_error(spark, tmp_path, monkeyp
         return loaded
 
     monkeypatch.setattr(pipeline, "load_ratings", one_more)
-    with pytest.raises(DataError, match=r"r\.csv: of 4 good rows read 3 were joined, .* the files changed"):
+    with pytest.raises(DataError, match=r"r\.csv: of 4 good rows read 3 were joined, .* the input changed"):
         run_prepare(spark, ratings=str(tmp_path / "r.csv"))

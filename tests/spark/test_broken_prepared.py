@@ -6,8 +6,8 @@ import shutil
 import pytest
 from preparing import arrays_of, run_prepare
 
-from recsys.config.load import build_config
-from recsys.data.store import load_prepared, look_up_prepared, save_prepared
+from recsys.data.dataset import Dataset
+from recsys.data.store import look_up_prepared
 from recsys.errors import DataError
 
 
@@ -16,7 +16,7 @@ def whole(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     data = {"dataset": "synthetic", "scale": 0.002, "block_users": 100}
     prepared = run_prepare(spark, tmp_path_factory.mktemp("data"), **data)
-    save_prepared(folder, prepared, build_config({"data": data}))
+    prepared.save(folder)
     return folder
 
 
@@ -32,7 +32,7 @@ def broken(whole, place, change, keep_crc):
 
 @pytest.mark.parametrize("keep_crc", [True, False], ids=["with .crc", "as on other file systems"])
 def test_a_byte_that_was_changed(spark, whole, tmp_path, keep_crc):
-    expected = arrays_of(load_prepared(spark, whole))
+    expected = arrays_of(Dataset.load(spark, whole))
     generator, refused = random.Random(5), 0
     for number in range(8):
 
@@ -42,7 +42,7 @@ def test_a_byte_that_was_changed(spark, whole, tmp_path, keep_crc):
 
         folder = broken(whole, tmp_path / str(number), flip, keep_crc)
         try:
-            found = arrays_of(load_prepared(spark, folder))
+            found = arrays_of(Dataset.load(spark, folder))
         except DataError as error:
             refused += str(folder) in str(error) and "prepare it again" in str(error)
         else:
@@ -54,7 +54,7 @@ def test_a_byte_that_was_changed(spark, whole, tmp_path, keep_crc):
 def test_a_file_that_was_cut_off(spark, whole, tmp_path):
     folder = broken(whole, tmp_path / "cut", lambda raw: raw[: len(raw) // 2], keep_crc=False)
     with pytest.raises(DataError, match="prepare it again"):
-        load_prepared(spark, folder)
+        Dataset.load(spark, folder)
     with pytest.raises(DataError, match="prepare it again"):
         look_up_prepared(folder, 10**9)
 
@@ -64,7 +64,7 @@ def test_a_file_that_is_missing(spark, whole, tmp_path):
     shutil.copytree(whole, folder)
     max(folder.glob("blocks/*.parquet"), key=lambda path: path.stat().st_size).unlink()
     with pytest.raises(DataError, match=r"holds \d+ users, [\d,]+ were prepared: prepare it again"):
-        load_prepared(spark, folder)
+        Dataset.load(spark, folder)
 
 
 @pytest.mark.parametrize("name", ["prepared.json", "items.parquet"])

@@ -1,11 +1,12 @@
 """One user's ratings, looked up for recommend: the same as the data phases would have made of them."""
 
+from typing import Any
+
 import pytest
 from preparing import arrays_of, run_prepare
 
-from recsys.config import Config, DataConfig
+from recsys.config import DataConfig
 from recsys.data.sources.files import find_sources
-from recsys.data.store import save_prepared
 from recsys.errors import DataError, UserError
 from recsys.recommend.lookup import user_in_data, user_in_prepared
 
@@ -51,7 +52,7 @@ def test_years_are_left_to_the_models_movies(spark, files):
 
 def test_a_user_of_prepared_data_is_found_without_spark(spark, files, tmp_path):
     data = settings(files, block_users=2)
-    save_prepared(tmp_path, run_prepare(spark, **data), Config(data=DataConfig(**data)))
+    run_prepare(spark, **data).save(tmp_path)
     assert user_in_prepared(tmp_path, "7") == (7, {1: 4.0, 2: 3.0, 3: 5.0, 5: 4.0})
     assert user_in_prepared(tmp_path, "77") == (77, {2: 3.5})
     with pytest.raises(UserError, match="user '9' has no ratings in"):
@@ -60,9 +61,9 @@ def test_a_user_of_prepared_data_is_found_without_spark(spark, files, tmp_path):
 
 def test_users_may_have_names(spark, tmp_path):
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating\nann,m1,4\nbob,m2,3\nann,m2,5\n")
-    data = {"ratings": f"{tmp_path}/ratings.csv"}
+    data: dict[str, Any] = {"ratings": f"{tmp_path}/ratings.csv"}
     assert user_in_data(spark, DataConfig(**data), tmp_path, "ann") == ("ann", {"m1": 4.0, "m2": 5.0})
-    save_prepared(tmp_path, run_prepare(spark, **data), Config(data=DataConfig(**data)))
+    run_prepare(spark, **data).save(tmp_path)
     assert user_in_prepared(tmp_path, "ann") == ("ann", {"m1": 4.0, "m2": 5.0})
 
 

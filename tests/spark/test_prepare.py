@@ -1,19 +1,21 @@
-"""Blocks, statistics and splits do not depend on how they are computed, and survive being saved and dealt out."""
+"""Blocks, statistics and splits do not depend on how they are computed, and survive being saved and partitioned."""
 
 import shutil
 import sys
-from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
 from preparing import Phases, arrays_of, blocks_of, run_prepare
 
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
-from recsys.data.partition import deal
+from recsys.data.dataset import Dataset
+from recsys.data.examples import Examples
+from recsys.data.partition import partition
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.rows import rating_rows
 from recsys.data.split import TEST, TRAIN, VALIDATION
-from recsys.data.store import load_prepared, save_prepared, with_prepared_data
+from recsys.data.store import with_prepared_data
 from recsys.errors import ConfigError, DataError, UserError
 
 SIX = ["data_loading", "ratings_transformation", "movies_transformation"]
@@ -28,7 +30,7 @@ def rating(user, movie):
 def expected():
     """60 users with a few movies each, one with all 3,000, one with a single one."""
     arrays = {user: [1 + (user * step) % MOVIES for step in range(1, 3 + user % 9)] for user in range(1, 61)}
-    arrays |= {BUSY: range(1, MOVIES + 1), SHY: [77]}
+    arrays |= {BUSY: [*range(1, MOVIES + 1)], SHY: [77]}
     return {user: {movie: rating(user, movie) for movie in sorted(set(movies))} for user, movies in arrays.items()}
 
 
@@ -60,9 +62,9 @@ def examples(prepared, config):
 
 
 @pytest.fixture(scope="module")
-def saved(prepared, config, tmp_path_factory):
+def saved(prepared, tmp_path_factory):
     directory = tmp_path_factory.mktemp("saved")
-    save_prepared(directory, prepared, config)
+    prepared.save(directory)
     return directory
 
 
@@ -73,7 +75,7 @@ def as_bytes(blocks):
 
 def roles_of(prepared, examples):
     """user -> what it is used for."""
-    roles = {}
+    roles: dict[Any, int] = {}
     for block in blocks_of(prepared):
         for role in (TRAIN, VALIDATION, TEST):
             roles |= dict.fromkeys(block.users[examples.rows(block, role)].tolist(), role)
@@ -116,11 +118,11 @@ def test_the_number_of_partitions_changes_nothing(spark, data, prepared, example
 
 
 def test_saved_and_loaded_is_the_same(spark, prepared, examples, saved):
-    loaded = load_prepared(spark, saved)
+    loaded = Dataset.load(spark, saved)
     assert arrays_of(loaded) == expected()
     assert roles_of(loaded, examples) == roles_of(prepared, examples)
     assert loaded.items.astype(object).equals(prepared.items.astype(object))
-    for name in {field.name for field in fields(prepared)} - {"blocks", "items"}:
+    for name in ("statistics", "preprocessing", "data", "rejected", "test_entries", "movies", "users"):
         assert getattr(loaded, name) == getattr(prepared, name), name
 
 
@@ -149,7 +151,7 @@ def test_a_damaged_data_set_is_named(spark, saved, tmp_path, damage, message):
         checksum.unlink()
     damage(copy)
     with pytest.raises(UserError, match=message) as error:
-        load_prepared(spark, copy)
+        Dataset.load(spark, copy)
     assert str(copy) in str(error.value)
     assert "\n" not in str(error.value)
     assert isinstance(error.value, DataError) or not (copy / "prepared.json").exists()
@@ -167,37 +169,37 @@ def test_a_run_on_prepared_data_may_split_anew_and_not_select(saved, config):
         with_prepared_data(other, frozenset({"year_from"}), saved)
 
 
-def dealt(part):
+def of_workers(part):
     """The blocks of each worker."""
     return part.blocks.glom().collect()
 
 
 # of the 62 users about 45 are to train with and 12 to test with
 @pytest.mark.parametrize(("role", "workers"), [(TRAIN, 1), (TRAIN, 3), (TEST, 20)])
-def test_dealing_gives_every_user_once_in_even_parts(prepared, examples, role, workers):
+def test_each_user_is_in_one_of_even_partitions(prepared, examples, role, workers):
     wanted = {user for user, has in roles_of(prepared, examples).items() if has == role}
-    part = deal(prepared.blocks, examples, role, workers, 5)
-    hands = dealt(part)
-    sizes = [sum(block.rows for block in blocks) for blocks in hands]
-    assert len(hands) == part.workers == workers
+    part = partition(prepared.blocks, examples, role, workers, 5)
+    workers_blocks = of_workers(part)
+    sizes = [sum(block.rows for block in blocks) for blocks in workers_blocks]
+    assert len(workers_blocks) == part.workers == workers
     assert sum(sizes) == part.rows == len(wanted)
     assert max(sizes) - min(sizes) <= 1
     assert min(sizes) == part.smallest == len(wanted) // workers
     assert len(wanted) > 2 * workers or min(sizes) == 0
-    users = [user for blocks in hands for block in blocks for user in block.users.tolist()]
+    users = [user for blocks in workers_blocks for block in blocks for user in block.users.tolist()]
     assert len(users) == len(wanted)
     assert set(users) == wanted
     arrays, ids = expected(), prepared.items["movie_id"].to_numpy()
-    for block in (block for blocks in hands for block in blocks):
+    for block in (block for blocks in workers_blocks for block in blocks):
         assert block.rows <= 5
         for user, row in zip(block.users.tolist(), block.matrix(prepared.movies), strict=True):
             assert dict(zip(ids[row.indices].tolist(), row.data.tolist(), strict=True)) == arrays[user]
     part.blocks.unpersist()
 
 
-def test_dealing_twice_gives_the_same(prepared, examples):
-    once, again = (deal(prepared.blocks, examples, TEST, 2, 4) for _ in range(2))
-    assert [as_bytes(blocks) for blocks in dealt(once)] == [as_bytes(blocks) for blocks in dealt(again)]
+def test_partitions_made_twice_are_the_same(prepared, examples):
+    once, again = (partition(prepared.blocks, examples, TEST, 2, 4) for _ in range(2))
+    assert [as_bytes(blocks) for blocks in of_workers(once)] == [as_bytes(blocks) for blocks in of_workers(again)]
     once.blocks.unpersist()
     again.blocks.unpersist()
 

@@ -1,4 +1,4 @@
-"""A test part given by a file: exactly its ratings are held out; what cannot be meant is refused."""
+"""Test ratings that a file names: exactly these are held out; a file that cannot be right is refused."""
 
 from pathlib import Path
 
@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from preparing import blocks_of, run_prepare
 
-from recsys.config import DataConfig
-from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.config.load import build_config, data_as_tree
+from recsys.data.examples import Examples
 from recsys.data.split import TEST, TRAIN, VALIDATION
-from recsys.data.split_file import find_test_entries
 from recsys.errors import DataError
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -35,18 +33,12 @@ def settings(folder, **more):
     return {**chosen, **more}
 
 
-def entries_of(spark, data):
-    prepared = run_prepare(spark, **data)
-    entries, _ = find_test_entries(spark, DataConfig(**data), prepared, "", "")
-    return prepared, entries
-
-
-def roles_of(prepared, data, entries, low=0.5):
+def roles_of(prepared):
     """role -> {(user, movie id, rating)}: the targets of each role."""
-    config = build_config({"data": data, "seed": 2})
-    examples = Examples.of(config, prepared.movies, Preprocessing(low, 5.0), test_entries=entries)
+    config = build_config({"data": data_as_tree(prepared.data), "seed": 2})
+    examples = Examples.of(config, prepared.movies, prepared.preprocessing, test_entries=prepared.test_entries)
     ids = prepared.items["movie_id"].tolist()
-    found = {TRAIN: set(), VALIDATION: set(), TEST: set()}
+    found: dict[int, set] = {TRAIN: set(), VALIDATION: set(), TEST: set()}
     for block in blocks_of(prepared):
         for role, ratings in found.items():
             _, target = examples.arrays(block, role)
@@ -59,9 +51,9 @@ def roles_of(prepared, data, entries, low=0.5):
 def test_the_test_is_what_the_file_names(spark, files):
     folder, _ = files
     data = settings(folder, validation_fraction=0.3)
-    prepared, entries = entries_of(spark, data)
-    assert (np.diff(entries.astype(object)) > 0).all()
-    found = roles_of(prepared, data, entries)
+    prepared = run_prepare(spark, **data)
+    assert (np.diff(prepared.test_entries.astype(object)) > 0).all()
+    found = roles_of(prepared)
     assert found[TEST] == set(NAMED)
     assert found[TRAIN] | found[VALIDATION] == set(TRAINING)
     assert not found[TRAIN] & found[VALIDATION]
@@ -73,20 +65,19 @@ def test_rows_that_are_not_selected_are_passed_over(spark, files):
         "movieId,title\n10,A (1950)\n20,B (1951)\n30,C (1952)\n40,D (1953)\n50,E (1990)\n"
     )
     data = settings(folder, movies=f"{folder}/movies.csv", year_to=1960, positive_from=2.5)
-    prepared, entries = entries_of(spark, data)
+    prepared = run_prepare(spark, **data)
     liked = {(user, movie, rating) for user, movie, rating in NAMED if movie != 50}
-    assert roles_of(prepared, data, entries)[TEST] == liked
+    assert roles_of(prepared)[TEST] == liked
     write("test.csv", [(4, 50, 1.5)])
     with pytest.raises(DataError, match="names no rating of the selection"):
-        find_test_entries(spark, DataConfig(**data), prepared, "", "")
+        run_prepare(spark, **data)
 
 
 def test_ids_that_are_words(spark, tmp_path):
     (tmp_path / "base.csv").write_text("userId,movieId,rating\nanna,dune,4.5\nbob,alien,3\n")
     (tmp_path / "test.csv").write_text("userId,movieId,rating\nanna,alien,5\n")
     data = settings(tmp_path)
-    prepared, entries = entries_of(spark, data)
-    assert roles_of(prepared, data, entries)[TEST] == {("anna", "alien", 5.0)}
+    assert roles_of(run_prepare(spark, **data))[TEST] == {("anna", "alien", 5.0)}
 
 
 @pytest.mark.parametrize(
@@ -94,7 +85,7 @@ def test_ids_that_are_words(spark, tmp_path):
     [
         (NAMED, [], "3 of its 3 ratings are not among those of the data"),
         ([*NAMED, (3, 10, 1.0)], NAMED, "1 of its 4 ratings are not among those of the data"),
-        ([*NAMED, (4, 40, 3.0)], NAMED, "1 of its ratings stand with another value"),
+        ([*NAMED, (4, 40, 3.0)], NAMED, "1 of its ratings have another value"),
         (TRAINING, [], "names all 7 ratings"),
         (
             [*NAMED, (1, 10, 9.0)],
@@ -109,17 +100,13 @@ def test_what_cannot_be_meant_is_refused(spark, files, rows, others, message):
     write("test.csv", rows)
     write("other.csv", others)
     with pytest.raises(DataError, match=message):
-        entries_of(spark, settings(folder, ratings=f"{folder}/{{base,other}}.csv"))
+        run_prepare(spark, **settings(folder, ratings=f"{folder}/{{base,other}}.csv"))
 
 
 def test_a_file_that_is_not_there(spark, files):
     folder, _ = files
     with pytest.raises(DataError, match=r"nothing\.csv: no such file"):
-        entries_of(spark, settings(folder, test_ratings=f"{folder}/nothing.csv"))
-
-
-def test_without_the_key_there_is_nothing_to_find(spark):
-    assert find_test_entries(spark, DataConfig(dataset="ml-100k"), None, "", "") == (None, None)
+        run_prepare(spark, **settings(folder, test_ratings=f"{folder}/nothing.csv"))
 
 
 def test_the_published_split_of_ml_100k(spark):
@@ -127,29 +114,29 @@ def test_the_published_split_of_ml_100k(spark):
         pytest.skip(f"needs MovieLens' ml-100k in {DATA}, which may not be redistributed with the project")
     data = {"dataset": "ml-100k", "data_dir": str(DATA), "split": "rating", "test_ratings": "u1.test"}
     prepared = run_prepare(spark, **data)
-    entries, _ = find_test_entries(spark, DataConfig(**data), prepared, str(DATA), "")
     read = {
         name: {tuple(map(int, line.split("\t")[:3])) for line in (DATA / "ml-100k" / name).read_text().splitlines()}
         for name in ("u1.base", "u1.test")
     }
-    found = roles_of(prepared, data, entries, low=1.0)
-    assert len(entries) == len(found[TEST]) == 20_000
+    found = roles_of(prepared)
+    assert len(prepared.test_entries) == len(found[TEST]) == 20_000
     assert found[TEST] == read["u1.test"]
     assert found[TRAIN] | found[VALIDATION] == read["u1.base"]
     prepared.blocks.unpersist()
 
 
-def test_every_row_of_the_file_is_told(spark, files):
+def test_every_row_of_the_file_is_counted(spark, files):
     folder, write = files
     (folder / "movies.csv").write_text(
         "movieId,title\n10,A (1950)\n20,B (1951)\n30,C (1952)\n40,D (1953)\n50,E (1990)\n"
     )
     data = settings(folder, movies=f"{folder}/movies.csv", year_to=1960, max_rejected=0.6)
-    prepared = run_prepare(spark, **data)
     rows = [*NAMED, NAMED[0], (1, 10, 9.0), ("", 10, 1.0), ("userId", "movieId", "rating")]
+    write("base2.csv", [*TRAINING, *NAMED])
     write("test.csv", rows)
-    entries, told = find_test_entries(spark, DataConfig(**data), prepared, "", "")
-    rejected = {reason: (one["count"], [e["row"] for e in one["examples"]]) for reason, one in told["rejected"].items()}
+    prepared = run_prepare(spark, **{**data, "ratings": f"{folder}/base2.csv"})
+    file = prepared.statistics["test_file"]
+    rejected = {reason: (r["count"], [e["row"] for e in r["examples"]]) for reason, r in file["rejected"].items()}
     assert rejected == {"off_scale": (1, [6]), "missing_field": (1, [7]), "repeated_header": (1, [8])}
-    assert (told["rows_read"], told["used"], told["not_selected"], told["repeated"]) == (7, 2, 1, 1)
-    assert len(entries) == 2
+    assert (file["rows_read"], file["used"], file["not_selected"], file["repeated"]) == (7, 2, 1, 1)
+    assert len(prepared.test_entries) == 2

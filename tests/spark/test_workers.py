@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, os, sys
 import recsys
@@ -63,7 +61,7 @@ print(json.dumps(told))
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("here and there")  # the session's own folders have a blank in their names
-    environment = {**os.environ, "TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place)}
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=place, env=environment, capture_output=True, text=True, timeout=600,
         check=False,

@@ -88,7 +88,7 @@ def copy_checkout(target: Path, own_cache: bool = False) -> Path:
     target.mkdir(parents=True)
     for name in ("recsys", "monitor", "spark_jobs", "conf"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("spark-submit.sh", "requirements.lock", "requirements-dev.lock"):
+    for name in ("spark-submit.sh", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
         shutil.copy2(ROOT / name, target / name)
     venv = target / ".venv"
     if own_cache:

@@ -12,7 +12,8 @@ from _table import mean_and_error, mean_ratio, table
 from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import Config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 
 # 4 users x 3 movies

@@ -12,13 +12,13 @@ from recsys.errors import ConfigError, UserError
 from spark_jobs.launcher.arguments import (
     Arguments,
     cores,
-    fail,
     job_parser,
-    jobs,
     parse_arguments,
     resolved,
     run_directory_given,
 )
+from spark_jobs.launcher.installation import jobs
+from spark_jobs.run.messages import fail
 
 OWN = "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nyear_from = 1990\n[training]\nworkers = 3\nepochs = 2\n"
 
@@ -90,14 +90,14 @@ def test_profile_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (["--worker", "3"], "unknown option --worker: did you mean --workers?"),
         (["--confg=x"], "unknown option --confg=x: did you mean --config?"),
-        (["--zzzz"], "unknown option --zzzz: see ./spark-submit.sh train --help (Spark's own options go behind --)"),
-        (["stray"], "unknown option stray: see ./spark-submit.sh train --help (Spark's own options go behind --)"),
+        (["--zzzz"], "unknown option --zzzz: see howdah train --help (Spark's own options go after --)"),
+        (["stray"], "unknown option stray: see howdah train --help (Spark's own options go after --)"),
         (
             ["--workers", "0"],
-            "argument --workers: '0': expected a whole number from 1: see ./spark-submit.sh train --help",
+            "argument --workers: '0': expected a whole number from 1: see howdah train --help",
         ),
-        (["--workers", "x"], "argument --workers: 'x': expected a whole number from 1: see ./spark-submit.sh train"),
-        (["--config"], "argument --config: expected one argument: see ./spark-submit.sh train --help"),
+        (["--workers", "x"], "argument --workers: 'x': expected a whole number from 1: see howdah train"),
+        (["--config"], "argument --config: expected one argument: see howdah train --help"),
         (["--set", "hidden"], "--set 'hidden': expected key=value, such as model.hidden=[200]"),
         (["--set", "model.hiden=[2]"], "unknown key model.hiden: did you mean model.hidden?"),
         (["--output", "hdfs://nn/a"], "--output hdfs://nn/a: must be a folder of this machine"),
@@ -152,12 +152,15 @@ def test_recommend_takes_a_user_or_ratings() -> None:
     ("argv", "message"),
     [
         (["--user", "42"], "--model is needed"),
-        (["--model", "run"], "one of --user ID, --ratings"),
-        (["--model", "run", "--user", "42", "--ratings", "Heat=4"], "one of --user ID, --ratings"),
+        (["--model", "run"], "--user ID, --ratings 'Movie title=4.5, ...' or --all is needed, and only one of them"),
+        (
+            ["--model", "run", "--user", "42", "--ratings", "Heat=4"],
+            "--user ID, --ratings 'Movie title=4.5, ...' or --all is needed",
+        ),
         (["--model", "run", "--user", "42", "--top", "0"], "argument --top: '0': expected a whole number from 1"),
         (["--model", "run", "--user", "42", "--workers", "2"], "--workers goes with --all"),
         (["--model", "run", "--all"], "--all needs --output"),
-        (["--model", "run", "--all", "--user", "42"], "one of --user ID, --ratings"),
+        (["--model", "run", "--all", "--user", "42"], "--user ID, --ratings 'Movie title=4.5, ...' or --all is needed"),
         (["--model", "run", "--user", "42", "--set", "seed=1"], "unknown option --set"),
     ],
 )
@@ -220,7 +223,7 @@ def test_a_stopped_run_goes_on_with_its_settings(tmp_path: Path, status: str | N
         (["--workers", "2"], "this run has training.workers = 3, not 2"),
         (["--set", "model.hidden=[9]"], "this run has model.hidden = (9, 4), not [9]"),
         (["--set", "data.year_from=1950"], "this run has data.year_from = None, not 1950"),
-        (["--output", "elsewhere"], "--resume goes on in the run's own directory: leave --output out"),
+        (["--output", "elsewhere"], "--resume continues in the run's own directory: leave --output out"),
     ],
 )
 def test_a_stopped_run_does_not_go_on_with_other_settings(tmp_path: Path, more: list[str], message: str) -> None:

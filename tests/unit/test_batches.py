@@ -11,7 +11,8 @@ from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.autoencoder.kernels.batches import (
     Arrays,
@@ -68,7 +69,6 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
 def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
     import keras
-
     from recsys.models.autoencoder.keras_dae import build_autoencoder
 
     config = ModelConfig(hidden=(3,), input_normalisation=how, input_scale=scale)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from recsys.config import ModelConfig
-from recsys.data.examples import Preprocessing
+from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.factors import Factors
 from recsys.recommend.recommender import load_recommender, save_factors, save_model, save_movies

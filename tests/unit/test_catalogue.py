@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.data.sources.catalogue import CATALOGUE, Dataset, FileLayout
+from recsys.data.sources.catalogue import CATALOGUE, FileLayout, Release
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 
@@ -41,7 +41,7 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize("dataset", CATALOGUE.values(), ids=CATALOGUE)
-def test_entry_is_well_formed(dataset: Dataset) -> None:
+def test_entry_is_well_formed(dataset: Release) -> None:
     assert dataset.url == f"https://files.grouplens.org/datasets/movielens/{dataset.name}.zip"
     assert (dataset.md5 is None) == (dataset.name == "ml-latest-small")
     assert dataset.md5 is None or re.fullmatch(r"[0-9a-f]{32}", dataset.md5)
@@ -87,7 +87,7 @@ def test_a_layout_does_not_follow_the_mapping_it_was_made_from() -> None:
 
 
 @pytest.mark.parametrize("dataset", CATALOGUE.values(), ids=CATALOGUE)
-def test_entries_can_be_pickled_copied_and_hashed(dataset: Dataset) -> None:
+def test_entries_can_be_pickled_copied_and_hashed(dataset: Release) -> None:
     assert pickle.loads(pickle.dumps(dataset)) == dataset
     assert copy.deepcopy(dataset) == dataset
     assert hash(pickle.loads(pickle.dumps(dataset))) == hash(dataset)

@@ -1,4 +1,4 @@
-"""Chunks: plain lines parsed a batch at once, all others handed back with their place; no line is lost."""
+"""Chunks: lines that the fast parser takes, all others kept with their position; no line is lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.data.ingest.arrow_chunks import READ, TABLE, Scale, pack, unpack
-from recsys.data.ingest.fast_csv import ODD, PlainForm, parse_texts
+from recsys.data.ingest.fast_csv import OTHER, FastForm, parse_texts
 from recsys.data.ingest.parse import FILE, POSITION
 from recsys.data.ingest.parse import HEADER as HEADERS
 from recsys.data.sources.layout import TextLayout
@@ -23,30 +23,30 @@ NUMBERED = 7
 
 def form_of(
     separator: str = ",", header: str | None = HEADER, positions: dict[str, int] = ORDER, fields: int = 4
-) -> PlainForm:
-    form = PlainForm.of(TextLayout(separator, False, "UTF-8", header, positions, fields), integer_ids=True)
+) -> FastForm:
+    form = FastForm.of(TextLayout(separator, False, "UTF-8", header, positions, fields), integer_ids=True)
     assert form is not None
     return form
 
 
-def parse(lines: list[str], form: PlainForm, size: int = 3, part: int = 0):
-    """The plain rows with their place, the places and texts of the others, and the number of headers."""
+def parse(lines: list[str], form: FastForm, size: int = 3, task: int = 0):
+    """The parsed rows with their position, the positions and texts of the others, and the number of headers."""
     pieces = [lines[start : start + size] for start in range(0, len(lines), size)]
     texts = [("".join(f"{one}\n" for one in piece).encode(), NUMBERED) for piece in pieces]
-    rows, odd, headers = [], [], 0
-    for chunk in parse_texts(texts, form, part):
-        (told,) = chunk.to_pylist()
-        headers += told[HEADERS]
-        table = unpack(told[TABLE]).to_pylist() if told[TABLE] else []
-        assert told[READ] == len(table) + told[HEADERS]
+    rows, other, headers = [], [], 0
+    for chunk in parse_texts(texts, form, task):
+        (row_of_chunk,) = chunk.to_pylist()
+        headers += row_of_chunk[HEADERS]
+        table = unpack(row_of_chunk[TABLE]).to_pylist() if row_of_chunk[TABLE] else []
+        assert row_of_chunk[READ] == len(table) + row_of_chunk[HEADERS]
         assert all(row[FILE] == NUMBERED for row in table)
         rows += [(row[POSITION], row[USER], row[MOVIE], row[RATING], row.get(TIMESTAMP)) for row in table]
-        odd += [(line[POSITION], line["value"]) for line in told[ODD] or []]
-        assert all(line[FILE] == NUMBERED for line in told[ODD] or [])
-    return rows, odd, headers
+        other += [(line[POSITION], line["value"]) for line in row_of_chunk[OTHER] or []]
+        assert all(line[FILE] == NUMBERED for line in row_of_chunk[OTHER] or [])
+    return rows, other, headers
 
 
-def test_plain_lines_are_parsed_and_the_others_handed_back_with_their_place() -> None:
+def test_lines_are_parsed_fast_and_the_others_kept_with_their_position() -> None:
     lines = [
         HEADER,
         "1,10,4.0,100",
@@ -59,10 +59,10 @@ def test_plain_lines_are_parsed_and_the_others_handed_back_with_their_place() ->
         "5,50,0.5,9",
         "6,60",
     ]
-    rows, odd, headers = parse(lines, form_of(), part=2)
+    rows, other, headers = parse(lines, form_of(), task=2)
     start = 2 << 33
     assert rows == [(start + 1, 1, 10, 4.0, 100), (start + 3, 2, 20, 3.5, -5), (start + 8, 5, 50, 0.5, 9)]
-    assert odd == [(start + place, lines[place]) for place in (4, 5, 6, 9)]
+    assert other == [(start + place, lines[place]) for place in (4, 5, 6, 9)]
     assert headers == 2
 
 
@@ -83,15 +83,15 @@ def test_columns_in_another_order_and_no_timestamp() -> None:
     "line", ["1e3,1,1,1", "1.5,1,1,1", "0x10,1,1,1", "9223372036854775808,1,1,1", "1,1,NaN,1", "1,1,1,1,1", "1-2,1,1,1",
              " 1,1,1,1", "1,1,,1", "1,1,--1,1", "1,1,1.2.3,1", "-,1,1,1", "1,1,1"],
 )  # fmt: skip
-def test_what_is_not_plain_is_for_the_other_parser(line: str) -> None:
+def test_other_forms_are_for_the_full_parser(line: str) -> None:
     assert parse(["7,8,1.5,2", line], form_of()) == ([(0, 7, 8, 1.5, 2)], [(1, line)], 0)
 
 
-def test_layouts_whose_lines_are_never_plain() -> None:
+def test_layouts_for_the_full_parser_alone() -> None:
     layout = TextLayout(",", True, "ISO-8859-1", None, ORDER, 4)
-    assert PlainForm.of(layout, True) is None
-    assert PlainForm.of(None, True) is None
-    assert PlainForm.of(TextLayout(",", True, "UTF-8", None, ORDER, 4), False) is None
+    assert FastForm.of(layout, True) is None
+    assert FastForm.of(None, True) is None
+    assert FastForm.of(TextLayout(",", True, "UTF-8", None, ORDER, 4), False) is None
 
 
 def test_a_header_of_digits_is_a_header() -> None:
@@ -102,16 +102,16 @@ number = st.integers(-(10**19), 10**19).map(str) | st.sampled_from(
     ["", ".5", "5.", "007", "-", "1e3", "é", '"1"', " 2"]
 )
 line = st.lists(number, min_size=1, max_size=5).map(",".join) | st.just(HEADER) | st.just("")
-plain = st.tuples(st.integers(0, 10**18 - 1), st.integers(0, 99), st.sampled_from([0.5, 3.0]), st.integers(-9, 10**9))
+simple = st.tuples(st.integers(0, 10**18 - 1), st.integers(0, 99), st.sampled_from([0.5, 3.0]), st.integers(-9, 10**9))
 
 
 @settings(max_examples=150, deadline=None)
-@given(lines=st.lists(line | plain.map(lambda row: ",".join(map(str, row))), max_size=30), size=st.integers(1, 12))
+@given(lines=st.lists(line | simple.map(lambda row: ",".join(map(str, row))), max_size=30), size=st.integers(1, 12))
 def test_every_line_comes_out_once_and_right(lines: list[str], size: int) -> None:
-    rows, odd, headers = parse(lines, form_of(), size=size)
+    rows, other, headers = parse(lines, form_of(), size=size)
     assert headers == lines.count(HEADER)
-    assert len(rows) + len(odd) + headers == sum(one != "" for one in lines)
-    assert all(lines[place] == text for place, text in odd)
+    assert len(rows) + len(other) + headers == sum(one != "" for one in lines)
+    assert all(lines[place] == text for place, text in other)
     for place, user, movie, rating, time in rows:
         fields = lines[place].split(",")
         assert [user, movie, time] == [int(fields[0]), int(fields[1]), int(fields[3])]

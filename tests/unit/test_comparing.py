@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 FAKE = f"""#!{sys.executable}
 import json, os, signal, sys, time
 from pathlib import Path
-sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests" / "unit")!r}]
+sys.path.append({str(Path(__file__).parent)!r})
 from recsys.config.load import load_config
 from runs_to_compare import make_run
 
@@ -214,7 +214,7 @@ def test_notes_that_are_cut_off_are_refused_by_name(calls, tmp_path, capsys, tex
 def test_a_directory_with_something_else_is_left_alone(calls, tmp_path, capsys):
     (tmp_path / "out" / "mine").touch()
     assert main(["--output", str(tmp_path / "out")]) == 2
-    assert "is not empty, and no comparison: name a new directory" in capsys.readouterr().err
+    assert "is not empty and is no comparison: name a new directory" in capsys.readouterr().err
     assert calls() == []
 
 
@@ -240,7 +240,7 @@ def test_ctrl_c_reaches_the_run_and_the_next_call_goes_on(calls, tmp_path):
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130
-    assert f"stopped; to go on: ./spark-submit.sh compare ... --output {out}" in said
+    assert f"stopped; to continue: howdah compare ... --output {out}" in said
     notes = {run["name"]: run["status"] for run in json.loads((out / "compare.json").read_text())["runs"]}
     assert notes == {"quickstart-epochs=1-1w-1": "succeeded", "quickstart-epochs=99-1w-1": "running"}
     assert rows(out) == [("quickstart-epochs=1-1w-1", "succeeded", "")]

@@ -24,7 +24,7 @@ from zip_server import (
 )
 
 from recsys.data.sources import download
-from recsys.data.sources.catalogue import CATALOGUE, Dataset
+from recsys.data.sources.catalogue import CATALOGUE, Release
 from recsys.data.sources.download import fetch
 from recsys.errors import DataError
 
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def refusal(dataset: Dataset, folder: Path, address: str) -> str:
+def refusal(dataset: Release, folder: Path, address: str) -> str:
     """The message of a fetch that must fail: one line, with the address and the remedy, and no file left."""
     before = tree(folder.parent)
     with pytest.raises(DataError) as caught:
@@ -94,7 +94,7 @@ def test_server_that_falls_silent(server: Server, folder: Path, monkeypatch: pyt
 
 
 def test_one_line_whatever_the_folder_is_called(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"^data set ml-1m: .*/two lines, and not to be had from http.*404"):
+    with pytest.raises(DataError, match=r"^data set ml-1m: .*/two lines, and it cannot be fetched from http.*404"):
         fetch(CATALOGUE["ml-1m"], str(tmp_path / "two\nlines"), url=server.address("/none.zip"), progress=ignore)
 
 

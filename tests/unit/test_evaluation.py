@@ -13,7 +13,8 @@ from small_ratings import RATINGS, sparse
 
 from recsys.config import Config
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.evaluation.evaluate import MODEL, POPULARITY, Sums, measure_ranking, measure_ratings
 
 

@@ -19,12 +19,10 @@ from monitor.records import Begin, End, read_samples
 from monitor.sources import host_name, open_source
 from monitor.spark.executor import Report, Request, folder_of, is_locked, read_part, visit
 
-ROOT = Path(__file__).parents[2]
 REQUEST = Request("app-7", 0.05, ("another machine", "boot", 1))
 # reads requests, and has each done by a child, as Spark's Python daemon has tasks done by forks
 _EXECUTOR = f"""
 import os, sys
-sys.path.insert(0, {str(ROOT)!r})
 sys.executable = {sys.executable!r}
 import base64, pickle
 from monitor.spark.executor import visit

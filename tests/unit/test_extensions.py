@@ -96,6 +96,12 @@ NO_EXTENSION = 7
 HERE = "test_extensions"
 
 
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No installed package adds anything, howdah itself neither."""
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [])
+
+
 def made(folder: Path, *references: str, **files: Any) -> Path:
     run = write_run(folder, phase("load", 0, 4), [steady()], **files)
     write_extensions(run / "resources", references)
@@ -120,6 +126,7 @@ def test_sections_stand_where_they_were_put(tmp_path: Path) -> None:
     assert "- **Mind:** two rows are odd." in (tmp_path / "run" / "report" / "phases.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("not_installed")
 def test_a_report_is_whole_without_what_a_job_adds(tmp_path: Path) -> None:
     quality = {"ranking": {"model": {"recall@20": 0.5}}}
     index = make_report(made(tmp_path / "run", config_toml="name = 'x'\n", metrics_json=quality))
@@ -145,6 +152,7 @@ def test_an_extension_that_fails_does_not_take_the_report_with_it(reference: str
     assert "Phase by phase" in headings(index)
 
 
+@pytest.mark.usefixtures("not_installed")
 @pytest.mark.parametrize("text", ["", "{", '{"a": 1}', "[1, null]"])
 def test_a_broken_list_of_extensions_names_none(text: str, tmp_path: Path) -> None:
     run = made(tmp_path / "run")
@@ -160,6 +168,10 @@ def test_installed_packages_are_asked_and_a_name_counts_once(tmp_path: Path, mon
     monkeypatch.syspath_prepend(str(package.parent))
     run = made(tmp_path / "run", f"{HERE}:LORRY")
     assert [found.name for found in find_extensions(run / "resources").extensions].count("lorry") == 1
+    # what the run names comes first: it knows best what its settings mean
+    write_extensions(run / "resources", [f"{HERE}:BROKEN"])
+    found = [extension.name for extension in find_extensions(run / "resources").extensions]
+    assert found[0] == "broken" and "lorry" in found
     (run / "resources" / EXTENSIONS).unlink()
     assert "The answer" in headings(make_report(run))
 

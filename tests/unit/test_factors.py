@@ -14,7 +14,8 @@ from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import ModelConfig
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.factors import Factors

@@ -13,7 +13,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from recsys.config import ModelConfig
-from recsys.data.examples import Preprocessing
+from recsys.data.preprocessing import Preprocessing
 from recsys.recommend.recommender import load_recommender, save_model, save_movies
 from recsys.tensorflow_env import quiet_keras
 from recsys.training.local_sgd.worker import Moments
@@ -21,6 +21,7 @@ from recsys.training.local_sgd.worker import Moments
 quiet_keras()
 
 from recsys.models.build import build_model  # noqa: E402
+
 from recsys.training.checkpoint import Checkpoints, Position, Snapshot  # noqa: E402
 
 MOVIES = 3000

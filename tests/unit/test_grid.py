@@ -11,7 +11,8 @@ from runs_to_compare import make_run
 from monitor.compare import GridRun, Prices, grid_run, write_grid
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import Planned, parse_grid, plan, varied_keys
-from spark_jobs.launcher.arguments import EXPERIMENTS, parse_arguments
+from spark_jobs.launcher.arguments import parse_arguments
+from spark_jobs.launcher.installation import EXPERIMENTS
 
 
 def planned(*argv: str) -> list[Planned]:
@@ -99,7 +100,7 @@ def test_values_are_read_as_settings(text: str, key: str, values: list[object]) 
         (["--grid", "seed=1,1"], "--grid seed: 1 is given twice: --repeat N"),
         (["--grid", "seed=1", "--grid", "seed=2"], "--grid: seed is given twice"),
         (["--workers", "2", "2"], "--workers: 2 is given twice: --repeat N"),
-        (["--workers", "2", "--grid", "workers=1,2"], "--workers and --grid workers=... say the same"),
+        (["--workers", "2", "--grid", "workers=1,2"], "--workers and --grid workers=... set the same"),
         (["--grid", "config=paper-1950-1961"], "no experiment 'paper-1950-1961': did you mean paper-1950-1960?"),
         (["--workers", "0"], "argument --workers: '0': expected a whole number from 1"),
         (["--repeats", "2"], "unknown option --repeats: did you mean --repeat?"),

@@ -57,6 +57,21 @@ def test_training_s_modules_are_imported_without_tensorflow_computing(tmp_path: 
     assert ended.stderr == ""
 
 
+def test_the_current_directory_comes_last(tmp_path: Path) -> None:
+    """`python -m` puts it first, where it would hide shipped packages; a user's own modules there stay importable."""
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    code = """
+path = ["", "/shipped.zip", os.getcwd(), "link", "/library"]
+howdah_daemon.move_current_directory_last(path)
+print(path)
+other = ["/shipped.zip", "/library"]
+howdah_daemon.move_current_directory_last(other)
+print(other)
+"""
+    ended = run_alone(tmp_path, code)
+    assert ended.stdout == "['/shipped.zip', '/library', '']\n['/shipped.zip', '/library']\n"
+
+
 def test_a_python_that_does_not_start_on_an_executor_is_told_in_one_line() -> None:
     from spark_jobs.common import _first_line
 

@@ -19,6 +19,13 @@ LAYERS = [
     ("recsys.errors", "recsys.columns", "recsys.secrets", "recsys.checksums", "recsys.activations"),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.tensorflow_env"),
     ("recsys.session", "recsys.files"),
+    ("recsys.data.blocks", "recsys.data.sources"),
+    ("recsys.data.split",),
+    ("recsys.data.examples",),
+    ("recsys.data.partition", "recsys.data.ingest"),
+    ("recsys.data.split_file", "recsys.data.store"),
+    ("recsys.data.dataset",),
+    ("recsys.data.orientation", "recsys.data.rows"),
     ("recsys.data",),
     ("recsys.losses",),
     ("recsys.models",),
@@ -134,6 +141,8 @@ def test_the_walk_sees_what_there_is(tmp_path: Path) -> None:
         ("recsys.errors", "recsys.config", False),
         ("recsys.config", "recsys.data", False),
         ("recsys.data.ingest.parse", "recsys.data.sources.files", True),
+        ("recsys.data.sources.files", "recsys.data.ingest.byte_ranges", False),
+        ("recsys.data.ingest.pipeline", "recsys.data.dataset", False),
         ("recsys.data.blocks", "recsys.losses.keras_losses", False),
         ("recsys.evaluation.loss", "recsys.losses.keras_losses", True),
         ("recsys.evaluation.loss", "recsys.training", False),
@@ -166,7 +175,8 @@ def test_monitor_knows_nothing_of_ours_and_nothing_heavy_at_module_level() -> No
 def test_jobs_never_import_jobs() -> None:
     jobs = {module_name(path, ROOT) for path in (ROOT / "spark_jobs").glob("[!_]*.py")} - {"spark_jobs.common"}
     assert {"spark_jobs.train", "spark_jobs.prepare"} <= jobs
-    assert wrong(*(one for one in IMPORTS if one.imported in jobs)) == []
+    found = [one for one in IMPORTS if one.imported in jobs and not under(one.importer, "spark_jobs.launcher")]
+    assert wrong(*found) == []
 
 
 def test_elephas_has_one_importer() -> None:

@@ -88,8 +88,11 @@ def test_help_of_recommend_lists_its_own_options(java, cwd):
         (["compare", "--grid", "data.yeer_to=1,2"], "unknown key data.yeer_to: did you mean data.year_to?"),
         (["compare", "--spark-conf", "absent.conf"], "--spark-conf absent.conf: no such file"),
         (["recommend", "--user", "1"], "--model is needed"),
-        (["recommend", "--model", "m"], "one of --user ID, --ratings"),
-        (["recommend", "--model", "m", "--user", "1", "--ratings", "A=1"], "one of --user ID, --ratings"),
+        (["recommend", "--model", "m"], "or --all is needed, and only one of them"),
+        (
+            ["recommend", "--model", "m", "--user", "1", "--ratings", "A=1"],
+            "or --all is needed, and only one of them",
+        ),
         (["recommend", "--model", "m", "--prepared", "p", "--ratings", "A=1"], "--prepared goes with --user"),
     ],
 )
@@ -119,7 +122,9 @@ def test_without_java_one_line_says_what_to_do(cwd, tmp_path):
     refused = run(ROOT / "spark-submit.sh", "train", cwd=cwd, environment=environment)
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
-    assert "Java 17 or 21 is needed and none was found: set JAVA_HOME, or run" in refused.stderr
+    assert (
+        "Java 17 or 21 is needed and neither is installed: set JAVA_HOME, or run './spark-submit.sh" in refused.stderr
+    )
     assert "--install-java" in refused.stderr
     assert not list(cwd.iterdir())
 
@@ -131,7 +136,7 @@ def test_a_java_of_another_version_is_named(cwd, tmp_path):
     environment = {**os.environ, "PATH": path_without_java(tmp_path), "JAVA_HOME": str(java.home)}
     refused = run(ROOT / "spark-submit.sh", "train", cwd=cwd, environment=environment)
     assert refused.returncode == 2
-    assert f"none was found ({java.home} is Java 11)" in refused.stderr
+    assert f"neither is installed ({java.home} is Java 11)" in refused.stderr
     assert not java.started
 
 
@@ -214,7 +219,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(java, cwd):
     (copy / ".venv" / "cache" / "packages").touch()  # where a folder is to be
     refused = java.launch("train", "--output", "out", cwd=cwd, root=copy)
     assert refused.returncode == 2
-    assert refused.stderr.count("\n") == 1 and "cache/packages: File exists: mend that" in refused.stderr
+    assert refused.stderr.count("\n") == 1 and "cache/packages: File exists: correct that" in refused.stderr
 
 
 def test_a_job_that_could_not_say_so_is_noted_as_failed(java, cwd):

@@ -19,9 +19,9 @@ from recsys.data.sources.layout import (
     Hints,
     TextLayout,
     are_integers,
+    detect_layout,
     sample_fields,
     split_line,
-    tell_layout,
 )
 from recsys.errors import DataError
 
@@ -30,14 +30,16 @@ IN_ORDER = {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}
 
 def ratings(head: bytes | str, **hints: Any) -> TextLayout:
     columns = hints.pop("columns", {})
-    return tell_layout(
+    return detect_layout(
         head.encode() if isinstance(head, str) else head, Hints(RATINGS_ORDER, columns, **hints), "r.csv"
     )
 
 
 def movies(head: bytes | str, **hints: Any) -> TextLayout:
     columns = hints.pop("columns", {})
-    return tell_layout(head.encode() if isinstance(head, str) else head, Hints(MOVIES_ORDER, columns, **hints), "m.csv")
+    return detect_layout(
+        head.encode() if isinstance(head, str) else head, Hints(MOVIES_ORDER, columns, **hints), "m.csv"
+    )
 
 
 def refused(head: bytes | str, **hints: Any) -> str:
@@ -161,12 +163,12 @@ def test_a_file_that_goes_on_may_be_cut_within_its_last_line() -> None:
         (
             "userId,movieId,rating,rating\n1,2,3,4\n",
             {},
-            "r.csv: the header has 'rating' 2 times: give data.columns.rating a position",
+            "r.csv: the header has 'rating' 2 times: set data.columns.rating to a position",
         ),
         (
             "1,2,3\n4,5,6\n",
             {"columns": {USER: "who"}},
-            "r.csv: data.columns.user = 'who' is a name, but the file has no header: give a position",
+            "r.csv: data.columns.user = 'who' is a name, but the file has no header: set a position",
         ),
         ("1,2,3\n4,5,6\n", {"columns": {USER: 9}}, "r.csv: data.columns.user = 9, but row 1 has 3 fields"),
         ("1,2,3\n4,5,6\n", {"columns": {TIMESTAMP: 4}}, "r.csv: data.columns.timestamp = 4, but row 1 has 3 fields"),
@@ -223,7 +225,7 @@ def test_a_table_written_by_the_csv_module_is_told(
     writer.writerows(rows)
     head = text.getvalue().encode()
     order = (USER, MOVIE, RATING, TITLE)
-    layout = tell_layout(head, Hints(order, {}), "r.csv")
+    layout = detect_layout(head, Hints(order, {}), "r.csv")
     assert layout.separator == separator
     assert (layout.header is not None) == header
     assert layout.positions == {name: place for place, name in enumerate(order)}

@@ -11,7 +11,8 @@ from small_ratings import block_of
 
 from recsys.config import ModelConfig
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN
 from recsys.tensorflow_env import quiet_keras
 
@@ -19,6 +20,7 @@ quiet_keras()
 
 from recsys.losses.keras_losses import SUMS  # noqa: E402
 from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
+
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
 from recsys.training.local_sgd import worker as local_sgd  # noqa: E402
 from recsys.training.local_sgd.worker import Delta, Moments, Task, measure, train_round  # noqa: E402

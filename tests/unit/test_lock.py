@@ -33,7 +33,7 @@ def test_of_runs_that_begin_at_once_one_gets_the_directory(tmp_path: Path) -> No
 
 
 def test_a_directory_is_free_again_when_its_process_has_ended(tmp_path: Path) -> None:
-    with alone(tmp_path), pytest.raises(UserError, match="another run is at work there"), alone(tmp_path):
+    with alone(tmp_path), pytest.raises(UserError, match="another run is using it"), alone(tmp_path):
         pytest.fail("two at once")
     with alone(tmp_path):
         pass
@@ -50,7 +50,7 @@ def test_a_run_that_is_under_way_is_not_gone_on_with(java, cwd) -> None:
     with alone(run):
         refused = java.launch("train", "--resume", "run", cwd=cwd)
     assert refused.returncode == 2 and not java.started
-    assert refused.stderr == f"howdah: {run}: another run is at work there: wait for its end\n"
+    assert refused.stderr == f"howdah: {run}: another run is using it: wait for its end\n"
     assert [path.name for path in run.iterdir()] == ["config.toml"]
     java.launch("train", "--resume", "run", cwd=cwd)
     assert java.started

@@ -15,8 +15,9 @@ from small_ratings import RATINGS, USERS, block_of
 from recsys.config import Config
 from recsys.config.load import build_config
 from recsys.data.blocks import Block, hash_users
-from recsys.data.examples import Examples, Preprocessing
-from recsys.data.orientation import entries, movie_block, shares
+from recsys.data.examples import Examples
+from recsys.data.orientation import entries, movie_block, partition_movies
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 
 ORDER = np.array([3, 0, 1, 2, 4])  # USERS are 11, 12, 15, 3, 40: user 3 has column 0
@@ -111,6 +112,6 @@ def test_both_orientations_have_all_three_parts() -> None:
     ],
 )
 def test_movies_are_shared_out_by_their_ratings(counts: list[int], partitions: int, expected: list[int]) -> None:
-    found = shares(np.array(counts), partitions)
+    found = partition_movies(np.array(counts), partitions)
     assert found.tolist() == expected
     assert found.dtype == np.int32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -13,19 +14,22 @@ from spark_jobs.launcher.package import PACKAGES, pack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-CODE = "import sys; sys.path.insert(0, sys.argv[1]); import recsys.config; print(recsys.config.__file__)"
+CODE = "import recsys.config; print(recsys.config.__file__)"
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     for package in PACKAGES:
         (tmp_path / package).symlink_to(ROOT / package)
-    return pack(tmp_path)
+    return pack(tmp_path, tmp_path / "cache")
 
 
 def imported_from(archive: Path, folder: Path) -> str:
-    command = [sys.executable, "-c", CODE, str(archive)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    command = [sys.executable, "-c", CODE]
+    environment = {**os.environ, "PYTHONPATH": str(archive)}  # as Spark sets it
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
 
 
 def test_modules_are_taken_compiled(archive: Path, tmp_path: Path) -> None:

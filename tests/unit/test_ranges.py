@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recsys.data.ingest import byte_ranges as ranges
 from recsys.errors import DataError
+from recsys.files import readable_path
 
 BOM = b"\xef\xbb\xbf"
 
@@ -117,4 +118,4 @@ def test_a_flipped_bit_is_found_where_there_are_checksums(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("name", "path"), [("file:///a%20b/c.csv", "/a b/c.csv"), ("hdfs://h/a", "hdfs://h/a")])
 def test_names_as_users_know_them(name: str, path: str) -> None:
-    assert ranges.readable(name) == path
+    assert readable_path(name) == path

@@ -15,7 +15,7 @@ from small_ratings import RATINGS, sparse
 import recsys
 from recsys.checksums import read_sealed, write_sealed
 from recsys.config import ModelConfig
-from recsys.data.examples import Preprocessing
+from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.recommend.recommender import Recommender, load_recommender, save_model, save_movies
 from recsys.recommend.sample import recommendation, render

@@ -103,7 +103,7 @@ def test_several_combinations_of_one_table_are_all_told() -> None:
     tree = {"data": {"ratings": "r.csv", "year_from": 9, "year_to": 8, "rating_min": 4.0, "rating_max": 2.0}}
     assert mistakes(tree) == [
         "data.year_from = 9 is after data.year_to = 8: swap them",
-        "a year filter needs data.movies: the release year stands in the titles",
+        "a year filter needs data.movies: the release year is read from the titles",
         "data.rating_min = 4 must be less than data.rating_max = 2",
     ]
 

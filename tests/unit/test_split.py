@@ -12,8 +12,9 @@ from small_ratings import RATINGS, USERS, block_of, sparse
 
 from recsys.config.load import build_config
 from recsys.data.blocks import Block, hash_movies, hash_users
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
 from recsys.data.partition import concatenate
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import (
     TEST,
     TRAIN,

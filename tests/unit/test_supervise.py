@@ -11,8 +11,6 @@ import pytest
 from monitor import read_samples
 from monitor.sources import open_source
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> None:
@@ -28,10 +26,10 @@ def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> Non
         "import os, sys\n"
         "from spark_jobs.launcher.supervise import run_to_end\n"
         "command = [sys.executable, sys.argv[1], sys.argv[2]]\n"
-        "print(run_to_end(command, dict(os.environ, PYTHONPATH=os.getcwd()), 'job.py', None))\n"
+        "print(run_to_end(command, dict(os.environ), 'job.py', None))\n"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code, str(job), str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(job), str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert told.stdout == "(137, None)\n"
     found = read_samples(tmp_path)

@@ -16,10 +16,10 @@ def test_fewer_rows_than_a_data_set_has_are_said() -> None:
         "movies_file": {"rejected": {}, "undecodable_titles": 0},
     }  # fmt: skip
     whole = describe_data(told)
-    assert "is the file whole" not in whole
+    assert "is the file complete" not in whole
     assert describe_data({**told, "rows_expected": None}) == whole
     cut = describe_data({**told, "rows_expected": 25_000_095})
-    assert cut.endswith("1,000 rows were read, of 25,000,095 that the data set has: is the file whole?")
+    assert cut.endswith("1,000 of the data set's 25,000,095 rows were read: is the file complete?")
 
 
 def test_what_became_of_the_test_file() -> None:

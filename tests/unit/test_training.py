@@ -11,8 +11,9 @@ from small_ratings import RATINGS, block_of
 
 from recsys.config import Config
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
 from recsys.data.partition import Part
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN, VALIDATION, split_ratings
 from recsys.errors import UserError
 from recsys.tensorflow_env import quiet_keras
@@ -20,6 +21,7 @@ from recsys.tensorflow_env import quiet_keras
 quiet_keras()
 
 from recsys.training.elephas.adapter import check_partitions, dense_rows  # noqa: E402
+
 from recsys.training.loop import train  # noqa: E402
 
 

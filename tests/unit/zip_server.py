@@ -8,7 +8,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from recsys.data.sources.catalogue import CATALOGUE, Dataset
+from recsys.data.sources.catalogue import CATALOGUE, Release
 
 RATINGS = b"1::1193::5::978300760\n2::661::3::978302109\n"
 MOVIES = "73::Misérables, Les (1995)::Drama|Musical\n".encode("latin-1")
@@ -28,7 +28,7 @@ def zipped(members: dict[str | zipfile.ZipInfo, bytes]) -> bytes:
     return target.getvalue()
 
 
-def release(archive: bytes, name: str = "ml-1m") -> Dataset:
+def release(archive: bytes, name: str = "ml-1m") -> Release:
     """A release of the catalogue whose published checksum is that of `archive`."""
     return dataclasses.replace(CATALOGUE[name], md5=hashlib.md5(archive).hexdigest())
 

@@ -1,1 +1,1 @@
-"""The data phases: rows are parsed, rejected rows kept aside, ratings joined with movies and gathered by user."""
+"""The data phases: rows are parsed, rejected rows collected, ratings joined with movies and gathered by user."""

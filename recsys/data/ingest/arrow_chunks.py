@@ -19,10 +19,10 @@ from pyspark.sql import functions as F
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.data.ingest.parse import DOES_NOT_PARSE, FILE, HEADER, MISSING_FIELD, POSITION, REASON
 
-TABLE = "table"  # the bytes of a chunk; null where no row is good
-READ = "read"  # how many rows were read, the headers among them
-TOLD = (READ, HEADER, MISSING_FIELD, DOES_NOT_PARSE)  # what is told of the rows beside each chunk
-TOLD_SCHEMA = ", ".join(f"{name} int" for name in TOLD)
+TABLE = "table"  # the bytes of a chunk; null where it has no good row
+READ = "read"  # how many rows were read, headers included
+COUNTS = (READ, HEADER, MISSING_FIELD, DOES_NOT_PARSE)  # the counts of rows beside each chunk
+COUNTS_SCHEMA = ", ".join(f"{name} int" for name in COUNTS)
 OFF = "off"  # how many ratings off the scale
 CHUNK_ROWS = 1 << 17
 _INT32 = 1 << 31
@@ -33,7 +33,7 @@ Batches = Iterable[pa.RecordBatch]
 
 
 def pack(table: pa.Table) -> bytes:
-    """The bytes of a chunk: integers in 32 bits where they fit, positions as gaps (mostly zero), compressed."""
+    """The bytes of a chunk, compressed: integers in 32 bits where they fit, positions as gaps (mostly 0)."""
     columns: dict[str, pa.ChunkedArray | pa.Array] = {name: table[name] for name in table.column_names}
     for name in (USER, MOVIE, TIMESTAMP):
         if name in columns and pa.types.is_int64(columns[name].type):
@@ -51,7 +51,7 @@ def pack(table: pa.Table) -> bytes:
 
 
 def unpack(data: pa.Scalar | bytes) -> pa.Table:
-    """The chunk of those bytes."""
+    """The chunk that `pack` made into these bytes."""
     with pa.ipc.open_stream(data.as_buffer() if isinstance(data, pa.Scalar) else data) as reader:
         table = reader.read_all()
     columns: dict[str, pa.ChunkedArray | pa.Array] = {name: table[name] for name in table.column_names}
@@ -65,8 +65,8 @@ def unpack(data: pa.Scalar | bytes) -> pa.Table:
 
 
 def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    ends = pc.min_max(column)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
+    limits = pc.min_max(column)
+    low, high = limits["min"].as_py(), limits["max"].as_py()
     fits = low is None or (low >= -_INT32 and high < _INT32)
     return column.cast(pa.int32()) if fits else column
 
@@ -79,38 +79,38 @@ def tables_of(batches: Batches) -> Iterator[pa.Table]:
                 yield unpack(data)
 
 
-def chunk_columns(table: pa.Table | None, told: Mapping[str, int]) -> dict[str, pa.Array]:
-    """The columns of one chunk: what is told of its rows, and its bytes."""
-    columns = {name: pa.array([told.get(name, 0)], pa.int32()) for name in TOLD}
+def chunk_columns(table: pa.Table | None, counts: Mapping[str, int]) -> dict[str, pa.Array]:
+    """The columns of one chunk: the counts of its rows, and its bytes."""
+    columns = {name: pa.array([counts.get(name, 0)], pa.int32()) for name in COUNTS}
     return {**columns, TABLE: pa.array([pack(table) if table else None], pa.binary())}
 
 
 def chunks_of_rows(ratings: DataFrame, many_files: bool) -> DataFrame:
-    """Ratings, a row each, the rejected ones among them, as chunks of the good ones (table, and TOLD)."""
+    """Ratings, a row each with its reason, as chunks of the good rows (table), with the counts of all (COUNTS)."""
     names = [USER, MOVIE, RATING, TIMESTAMP, POSITION, *([FILE] if many_files else [])]
 
     def gather(batches: Batches) -> Batches:
         waiting: list[pa.RecordBatch] = []
         for batch in batches:
             waiting.append(batch)
-            if sum(one.num_rows for one in waiting) >= CHUNK_ROWS:
+            if sum(rows.num_rows for rows in waiting) >= CHUNK_ROWS:
                 yield _chunk_of_rows(waiting)
                 waiting = []
         if waiting:
             yield _chunk_of_rows(waiting)
 
-    return ratings.select(*names, REASON).mapInArrow(gather, f"{TOLD_SCHEMA}, {TABLE} binary")
+    return ratings.select(*names, REASON).mapInArrow(gather, f"{COUNTS_SCHEMA}, {TABLE} binary")
 
 
 def _chunk_of_rows(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     table = pa.Table.from_batches(batches)
     reasons = pc.value_counts(table[REASON].combine_chunks().drop_null())
-    told = Counter({one["values"]: one["counts"] for one in reasons.to_pylist()})
-    told[READ] = table.num_rows
+    counts = Counter({reason["values"]: reason["counts"] for reason in reasons.to_pylist()})
+    counts[READ] = table.num_rows
     good = table.filter(pc.is_null(table[REASON])).drop_columns(REASON)
     if FILE in good.column_names:
         good = good.set_column(good.column_names.index(FILE), FILE, good[FILE].dictionary_encode())
-    return pa.RecordBatch.from_pydict(chunk_columns(good.unify_dictionaries() if good.num_rows else None, told))
+    return pa.RecordBatch.from_pydict(chunk_columns(good.unify_dictionaries() if good.num_rows else None, counts))
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ class Scale:
     step: float | None
 
     def keep(self, table: pa.Table) -> pa.Table:
-        """The chunk without the ratings off the scale (or NaN); as `read.check_scale`."""
+        """The chunk without the ratings off the scale (or NaN); as `parse.check_scale`."""
         rating, low = table[RATING].to_numpy(), np.float32(self.low)
         good = (rating >= low) & (rating <= np.float32(self.high))
         if self.step:
-            with np.errstate(invalid="ignore"):  # infinity, which is off the scale anyway
+            with np.errstate(invalid="ignore"):  # infinity is off the scale anyway
                 good &= (rating - low) % np.float32(self.step) == 0
         return table if good.all() else table.filter(pa.array(good))
 

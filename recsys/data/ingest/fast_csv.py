@@ -1,10 +1,13 @@
-"""Lines in the plain form of MovieLens' own files, parsed a batch at once; every other line is handed back as it is,
-for the parser of all layouts (`recsys.data.ingest.parse`). Both give the same for a plain line."""
+"""The fast parser: lines written as in MovieLens' own files, many at a time.
+
+The full parser of all layouts (`recsys.data.ingest.parse`) gets every line of ratings in another form, and a file of
+movies as a whole where one line has another form. Both parsers give the same for the lines that the fast one takes.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,61 +20,76 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.data.ingest.arrow_chunks import CHUNK_ROWS, READ, TABLE, TOLD_SCHEMA, Batches, chunk_columns
-from recsys.data.ingest.byte_ranges import read_texts, readable, tasks_of
-from recsys.data.ingest.parse import FILE, FILES_NUMBERED, HEADER, POSITION, number_files, parse_fields
-from recsys.data.sources.layout import TextLayout
+from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER, YEAR
+from recsys.data.ingest.arrow_chunks import CHUNK_ROWS, COUNTS_SCHEMA, READ, TABLE, Batches, chunk_columns
+from recsys.data.ingest.byte_ranges import read_texts, tasks_of
+from recsys.data.ingest.parse import (
+    FILE,
+    FILES_NUMBERED,
+    HEADER,
+    POSITION,
+    REASON,
+    YEAR_PATTERN,
+    number_files,
+    parse_fields,
+)
+from recsys.data.sources.layout import UNDECODABLE, TextLayout
+from recsys.files import readable_path
 
 if TYPE_CHECKING:
-    from recsys.data.sources.files import Source  # what executors import stays small
+    import pandas as pd
 
-ODD = "odd"  # the lines that are not plain
+    from recsys.data.sources.files import Source  # so that executors import little
+
+OTHER = "other"  # the lines that are left to the full parser
 _VALUE = "value"
-_PLAIN_BYTES = b"0123456789.-\n"
+_NUMBER_BYTES = b"0123456789.-\n"
 _FORMS = {USER: r"\d{1,18}", MOVIE: r"\d{1,18}", RATING: r"\d{1,9}(?:\.\d{1,9})?", TIMESTAMP: r"-?\d{1,18}"}
 _TYPES = {USER: pa.int64(), MOVIE: pa.int64(), RATING: pa.float32(), TIMESTAMP: pa.int64()}
+_MOVIES_BYTES = 1 << 26  # of all files of movies together, at most: ml-32m's are 4 MB
+_YEAR = re.compile(YEAR_PATTERN, re.ASCII)  # what Java means by \s and \d
+_CONTROL = re.compile(rf"[\x00-\x1f\x7f\x85\u2028\u2029{UNDECODABLE}]")  # some parsers end a line at some of these
 
 
 @dataclass(frozen=True)
-class PlainForm:
-    """Which lines of a layout are plain, and how they are parsed."""
+class FastForm:
+    """Which lines of ratings the fast parser takes in a layout, and how it parses them."""
 
     layout: TextLayout
 
     @staticmethod
-    def of(layout: TextLayout | None, integer_ids: bool) -> PlainForm | None:
-        """The plain form of that layout; None where no line is likely to have it."""
+    def of(layout: TextLayout | None, integer_ids: bool) -> FastForm | None:
+        """The form for that layout; None where hardly any line can have it."""
         if layout is None or not integer_ids or layout.encoding != "UTF-8":
             return None
-        return PlainForm(layout)
+        return FastForm(layout)
 
     @cached_property
     def pattern(self) -> str:
-        """What a plain line matches: only canonical numbers, no quotes."""
+        """The regular expression of a line that the fast parser takes: only canonical numbers, no quotes."""
         other = rf"[^{re.escape(self.layout.separator[0])}\"]*"
         forms = [_FORMS.get(name, other) for name in self._columns]
         return "^(?:" + re.escape(self.layout.separator).join(forms) + ")$"
 
     def may_be_numbers(self, text: bytes) -> bool:
-        """Whether the lines hold nothing but what plain numbers are written with; never where a header does, too."""
-        allowed = _PLAIN_BYTES + self.layout.separator.encode()
+        """Whether the text holds only bytes of canonical numbers; false where a header could hold only these too."""
+        allowed = _NUMBER_BYTES + self.layout.separator.encode()
         header = (self.layout.header or "no header").encode()
         return bool(header.translate(None, allowed)) and not text.translate(None, allowed)
 
-    def tell_apart(self, lines: pa.Array) -> tuple[pa.Array, pa.Array, int]:
-        """Which lines are plain, which are neither that nor a header nor blank (bool), and how many are headers."""
-        plain = pc.match_substring_regex(lines, self.pattern)
-        other = pc.and_not(pc.not_equal(lines, ""), plain)
+    def classify(self, lines: pa.Array) -> tuple[pa.Array, pa.Array, int]:
+        """(mask of the lines to parse fast, mask of the other lines, number of headers); blank lines are in neither."""
+        fast = pc.match_substring_regex(lines, self.pattern)
+        other = pc.and_not(pc.not_equal(lines, ""), fast)
         if self.layout.header is None:
-            return plain, other, 0
+            return fast, other, 0
         is_header = pc.equal(lines, self.layout.header)
-        return pc.and_not(plain, is_header), pc.and_not(other, is_header), is_header.true_count
+        return pc.and_not(fast, is_header), pc.and_not(other, is_header), is_header.true_count
 
     def parse(self, text: bytes, lines: int) -> pa.Table | None:
-        """(user, movie, rating[, timestamp]) of that many plain lines; None where one of them is not plain."""
+        """(user, movie, rating[, timestamp]) of so many lines; None where one of them has another form."""
         separator = self.layout.separator.encode()
-        if separator != b"," and (len(separator) > 1 or separator in _PLAIN_BYTES):
+        if separator != b"," and (len(separator) > 1 or separator in _NUMBER_BYTES):
             if b"," in text:
                 return None
             text, separator = text.replace(separator, b","), b","
@@ -90,32 +108,18 @@ class PlainForm:
 
     @cached_property
     def _columns(self) -> list[str]:
-        names = {place: name for name, place in self.layout.positions.items()}
-        return [names.get(place, f"column {place}") for place in range(self.layout.fields)]
+        names = {position: name for name, position in self.layout.positions.items()}
+        return [names.get(position, f"column {position}") for position in range(self.layout.fields)]
 
 
-def _joined(lines: pa.Array) -> bytes:
-    """The lines with a line end behind each."""
-    whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-    return bytes(pc.binary_join(whole, pa.scalar("\n", lines.type))[0].as_buffer()) + (b"\n" if len(lines) else b"")
-
-
-def _split(text: bytes) -> pa.Array:
-    """The lines (string) of a text in which each has a line end behind it; what is in them is not looked at."""
-    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
-    starts = np.append(0, ends - np.arange(len(ends))).astype(np.int32)
-    buffers = [None, pa.py_buffer(starts), pa.py_buffer(text.replace(b"\n", b""))]
-    return pa.Array.from_buffers(pa.string(), len(ends), buffers)
-
-
-def read_chunks(spark: SparkSession, source: Source, form: PlainForm) -> DataFrame:
-    """The lines of a text source as chunks, and beside them the lines that are not plain, with their place (odd)."""
+def read_chunks(spark: SparkSession, source: Source, form: FastForm) -> DataFrame:
+    """The lines of a text source as chunks, and beside them the lines for the full parser, with position (other)."""
     many = source.files > 1
     local = all(name.startswith("file:/") for name in source.names)
-    tasks = tasks_of([readable(name) for name in source.names]) if local else None
+    tasks = tasks_of([readable_path(name) for name in source.names]) if local else None
     file_type = "int" if tasks is not None or len(source.names) <= FILES_NUMBERED else "string"
     file = f", {FILE}: {file_type}" if many else ""
-    schema = f"{TOLD_SCHEMA}, {TABLE} binary, {ODD} array<struct<{POSITION}: bigint, {_VALUE}: string{file}>>"
+    schema = f"{COUNTS_SCHEMA}, {TABLE} binary, {OTHER} array<struct<{POSITION}: bigint, {_VALUE}: string{file}>>"
 
     def parse_batches(batches: Batches) -> Batches:
         task = TaskContext.get()
@@ -124,7 +128,8 @@ def read_chunks(spark: SparkSession, source: Source, form: PlainForm) -> DataFra
 
     def parse_ranges(batches: Batches) -> Batches:
         for number in (number for batch in batches for number in batch["id"].to_pylist()):
-            texts = ((text, one.file if many else None) for one in (tasks or [])[number] for text in read_texts(one))
+            ranges = (tasks or [])[number]
+            texts = ((text, part.file if many else None) for part in ranges for text in read_texts(part))
             yield from parse_texts(texts, form, number)
 
     if tasks is not None:
@@ -136,82 +141,159 @@ def read_chunks(spark: SparkSession, source: Source, form: PlainForm) -> DataFra
 
 
 def parse_texts(
-    texts: Iterable[tuple[bytes, pa.Array | int | None]], form: PlainForm, part: int = 0
+    texts: Iterable[tuple[bytes, pa.Array | int | None]], form: FastForm, task: int = 0
 ) -> Iterator[pa.RecordBatch]:
-    """The lines of one task as chunks: texts, an end behind each line, with the file of all of one or of each line."""
-    place = part << 33  # as monotonically_increasing_id counts
-    waiting = _Waiting()
+    """The lines of one task as chunks.
+
+    Args:
+        texts: pairs of lines, each with LF at its end, and their file: one for all lines, or one for each.
+        form: of the lines to parse.
+        task: the number of the task.
+    """
+    position = task << 33  # as monotonically_increasing_id counts
+    buffer = _Buffer()
     for text, file in texts:
-        place += waiting.add(text, place, file, form)
-        if waiting.rows >= CHUNK_ROWS:
-            yield waiting.chunk()
-            waiting = _Waiting()
-    if waiting.rows or waiting.headers:
-        yield waiting.chunk()
+        position += buffer.add(text, position, file, form)
+        if buffer.rows >= CHUNK_ROWS:
+            yield buffer.chunk()
+            buffer = _Buffer()
+    if buffer.rows or buffer.headers:
+        yield buffer.chunk()
 
 
-class _Waiting:
-    """What lines held, until it is enough for a chunk."""
+class _Buffer:
+    """Parsed lines until there are enough of them for a chunk."""
 
     def __init__(self) -> None:
         self.rows = self.headers = 0
         self._tables: list[pa.Table] = []
-        self._odd: list[pa.RecordBatch] = []
+        self._other: list[pa.RecordBatch] = []
 
-    def add(self, text: bytes, place: int, file: pa.Array | int | None, form: PlainForm) -> int:
-        """Takes in lines, the first one at `place`; how many they are."""
+    def add(self, text: bytes, position: int, file: pa.Array | int | None, form: FastForm) -> int:
+        """Adds lines, the first of which is at `position`; the number of lines."""
         count = text.count(b"\n")
-        columns = {POSITION: pa.array(np.arange(place, place + count))}
+        columns = {POSITION: pa.array(np.arange(position, position + count))}
         if file is not None:
             columns[FILE] = pa.repeat(pa.scalar(file, pa.int32()), count) if isinstance(file, int) else file
-        places = pa.RecordBatch.from_pydict(columns)
-        if not self._odd:
-            self._add_odd(_lines_at(places.slice(0, 0), pa.array([], pa.string())))  # their types
-        if form.may_be_numbers(text) and self._add_plain(text, places, form):
+        positions = pa.RecordBatch.from_pydict(columns)
+        if not self._other:
+            self._add_other(_lines_at(positions.slice(0, 0), pa.array([], pa.string())))  # for the types
+        if form.may_be_numbers(text) and self._add_fast(text, positions, form):
             return count
         lines = _split(text)
-        plain, other, headers = form.tell_apart(lines)
+        fast, other, headers = form.classify(lines)
         self.headers += headers
-        every = _lines_at(places, lines)
-        self._add_odd(every.filter(other))
-        if not self._add_plain(_joined(lines.filter(plain)), places.filter(plain), form):
-            self._add_odd(every.filter(plain))
+        every = _lines_at(positions, lines)
+        self._add_other(every.filter(other))
+        if not self._add_fast(_joined(lines.filter(fast)), positions.filter(fast), form):
+            self._add_other(every.filter(fast))
         return count
 
-    def _add_plain(self, text: bytes, places: pa.RecordBatch, form: PlainForm) -> bool:
-        table = form.parse(text, places.num_rows) if places.num_rows else None
+    def _add_fast(self, text: bytes, positions: pa.RecordBatch, form: FastForm) -> bool:
+        table = form.parse(text, positions.num_rows) if positions.num_rows else None
         if table is None:
             return False
-        table = table.append_column(POSITION, places[POSITION])
-        if FILE in places.schema.names:
-            table = table.append_column(FILE, places[FILE].dictionary_encode())
+        table = table.append_column(POSITION, positions[POSITION])
+        if FILE in positions.schema.names:
+            table = table.append_column(FILE, positions[FILE].dictionary_encode())
         self._tables.append(table)
         self.rows += table.num_rows
         return True
 
-    def _add_odd(self, lines: pa.RecordBatch) -> None:
-        self._odd.append(lines)
+    def _add_other(self, lines: pa.RecordBatch) -> None:
+        self._other.append(lines)
         self.rows += lines.num_rows
 
     def chunk(self) -> pa.RecordBatch:
-        """All of it as one row."""
+        """All lines as one row."""
         table = pa.concat_tables(self._tables).unify_dictionaries() if self._tables else None
-        told = {READ: self.headers + (table.num_rows if table else 0), HEADER: self.headers}
-        columns = chunk_columns(table, told)
-        odd = pa.concat_batches(self._odd).to_struct_array()
-        columns[ODD] = pa.ListArray.from_arrays(pa.array([0, len(odd)], pa.int32()), odd)
+        counts = {READ: self.headers + (table.num_rows if table else 0), HEADER: self.headers}
+        columns = chunk_columns(table, counts)
+        other = pa.concat_batches(self._other).to_struct_array()
+        columns[OTHER] = pa.ListArray.from_arrays(pa.array([0, len(other)], pa.int32()), other)
         return pa.RecordBatch.from_pydict(columns)
 
 
-def _lines_at(places: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
-    """(position, value[, file]) of lines."""
-    columns = dict(zip(places.schema.names, places.columns, strict=True))
-    return pa.RecordBatch.from_pydict({POSITION: columns.pop(POSITION), _VALUE: lines, **columns})
-
-
-def odd_rows(chunks: DataFrame, source: Source) -> DataFrame:
-    """The lines of `read_chunks` that are not plain, split into fields as `read_rows` does."""
-    lines = chunks.select(F.explode(ODD).alias("line")).select("line.*")
+def other_rows(chunks: DataFrame, source: Source) -> DataFrame:
+    """The lines that `read_chunks` left to the full parser, split into fields as `read_rows` does."""
+    lines = chunks.select(F.explode(OTHER).alias("line")).select("line.*")
     if FILE not in lines.columns:
         lines = lines.withColumn(FILE, F.lit(""))
     return parse_fields(lines, source)
+
+
+def _joined(lines: pa.Array) -> bytes:
+    """The lines as one text, with LF after each."""
+    whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
+    return bytes(pc.binary_join(whole, pa.scalar("\n", lines.type))[0].as_buffer()) + (b"\n" if len(lines) else b"")
+
+
+def _split(text: bytes) -> pa.Array:
+    """The lines (string) of a text in which LF ends each line; their bytes are not checked to be UTF-8."""
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    starts = np.append(0, ends - np.arange(len(ends))).astype(np.int32)
+    buffers = [None, pa.py_buffer(starts), pa.py_buffer(text.replace(b"\n", b""))]
+    return pa.Array.from_buffers(pa.string(), len(ends), buffers)
+
+
+def _lines_at(positions: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
+    """(position, value[, file]) of lines."""
+    columns = dict(zip(positions.schema.names, positions.columns, strict=True))
+    return pa.RecordBatch.from_pydict({POSITION: columns.pop(POSITION), _VALUE: lines, **columns})
+
+
+def read_movies(source: Source, integer_ids: bool) -> pd.DataFrame | None:
+    """The rows of a source of movies (movie, title, year, reason, position, file), parsed by the driver itself.
+
+    That is done before Spark would have planned a task. The rows are those of `parse_movies`. None where the full
+    parser is needed: the files are large, remote or not in UTF-8, ids are text, or a line has another form.
+    """
+    layout = source.layout
+    tasks = tasks_of([readable_path(name) for name in source.names]) if source.names else None
+    if layout is None or layout.encoding != "UTF-8" or not integer_ids or tasks is None:
+        return None
+    ranges = [part for task in tasks for part in task]
+    if sum(part.end - part.start for part in ranges) > _MOVIES_BYTES:
+        return None
+    try:
+        texts = [(part.file, b"".join(read_texts(part)).decode()) for part in ranges]
+    except UnicodeDecodeError:
+        return None
+    return parse_movie_lines(layout, [(file, line) for file, text in texts for line in text.split("\n")])
+
+
+def parse_movie_lines(layout: TextLayout, lines: Sequence[tuple[int, str]]) -> pd.DataFrame | None:
+    """The rows of lines, each with the number of its file; None where a line has another form. No row for a blank."""
+    import pandas as pd  # here, so that executors import little
+
+    rows = list(_movie_rows(layout, lines))
+    if None in rows:
+        return None
+    return pd.DataFrame(rows, columns=[MOVIE, TITLE, YEAR, REASON, POSITION, FILE])
+
+
+def _movie_rows(layout: TextLayout, lines: Sequence[tuple[int, str]]) -> Iterator[tuple[object, ...] | None]:
+    pattern = re.compile(_movie_pattern(layout))
+    for position, (file, line) in enumerate(lines):
+        if line == layout.header:
+            yield 0, "", None, HEADER, position, file
+        elif line:
+            match = None if _CONTROL.search(line) else pattern.fullmatch(line)
+            if match is None:
+                yield None
+                return
+            title = match["bare"] if match["bare"] is not None else match["quoted"].replace('""', '"')
+            year = _YEAR.search(title)
+            yield int(match["id"]), title.strip(" "), int(year[1]) if year else None, None, position, file
+
+
+def _movie_pattern(layout: TextLayout) -> str:
+    """The regular expression of a line of movies: an id of digits, and quotes only around the whole title."""
+    separator = re.escape(layout.separator)
+    field = rf'(?:(?!{separator})[^"])*'
+    forms = {MOVIE: r"(?P<id>[0-9]{1,18})", TITLE: f"(?P<bare>{field})(?P<quoted>)?"}
+    if layout.quoted:
+        forms[TITLE] = rf'(?:(?P<bare>{field})|"(?P<quoted>(?:[^"]|"")*)")'
+    names = {position: name for name, position in layout.positions.items()}
+    fields = [forms.get(names.get(position, ""), field) for position in range(layout.width)]
+    return separator.join(fields) + rf'(?:{separator}[^"]*)?'

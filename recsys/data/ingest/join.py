@@ -1,4 +1,4 @@
-"""Ratings joined with the selected movies, each user's in one partition, sorted, each user-movie pair once."""
+"""Ratings joined with the selected movies: a user's in one partition, sorted, each user-movie pair once."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from recsys.data.ingest.arrow_chunks import OFF, TABLE, Batches, Scale, pack, ta
 from recsys.data.ingest.parse import FILE, POSITION
 
 if TYPE_CHECKING:
-    from recsys.data.ingest.movies import Movies  # what executors import stays small
+    from recsys.data.ingest.movies import Movies  # so that executors import little
 
 JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
 GATHERED, UNIQUE, BELOW_POSITIVE = "gathered", "unique", "below_positive"
 _LEFT_OUT = (OFF, JOINED, UNKNOWN, OUTSIDE_YEARS)
 _SPILLABLE = StorageLevel.MEMORY_AND_DISK
-_TARGET = "target"  # what a piece is partitioned by
-_TABLE = 1 << 22  # the span of ids that an array is made for: 16 MB
+_TARGET = "target"  # of a piece: the key of its partition
+_ARRAY_IDS = 1 << 22  # the largest range of ids for which an array gives the codes: 16 MB
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The users of each partition as a block, kept, and what was left out on the way."""
+    """The users of each partition as a persisted block, and counts of the ratings that were left out."""
 
     blocks: DataFrame
     counts: dict[str, int]  # OFF, JOINED, UNKNOWN, OUTSIDE_YEARS, GATHERED, UNIQUE, BELOW_POSITIVE
-    kept: DataFrame
+    persisted: DataFrame
 
     def release(self) -> None:
-        """Frees what was kept."""
-        self.kept.unpersist()
+        """Frees the persisted blocks."""
+        self.persisted.unpersist()
 
 
 def gather_users(
@@ -54,8 +54,8 @@ def gather_users(
 ) -> Gathered:
     """Chunks of ratings as one block for each partition of users, with movie codes for indices.
 
-    Ratings off the scale are left out, then those of movies that are unknown or not selected, then of a user-movie
-    pair all but the latest; only then go those below `positive_from`: a like that was taken back later is none.
+    Left out are, in this order: ratings off the scale, ratings of movies that are unknown or not selected, all but the
+    latest rating of a user-movie pair, and ratings below `positive_from`. So a like that was taken back is no like.
     """
     spark = chunks.sparkSession
     known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
@@ -66,7 +66,7 @@ def gather_users(
 
     def select(batches: Batches) -> Batches:
         ids, selected = known.value
-        codes_of = _finder(ids)
+        codes_of = _code_lookup(ids)
         for table in tables_of(batches):
             pieces, left_out = _select(table, codes_of, selected, targets, scale)
             yield _with_counts(pieces, left_out, targets)
@@ -84,39 +84,39 @@ def gather_users(
     pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
     counts = [*_LEFT_OUT, GATHERED, UNIQUE, BELOW_POSITIVE]
     schema = ", ".join(f"{name} bigint" for name in counts) + f", {block_schema(user_type.simpleString())}"
-    kept = pieces.repartition(partitions, _TARGET).mapInArrow(gather, schema).persist(_SPILLABLE)
-    sums = kept.agg(*[F.sum(name) for name in counts]).first()
-    found = {name: int(value or 0) for name, value in zip(counts, sums or [0] * len(counts), strict=True)}
-    return Gathered(kept.where(F.col(ROWS) > 0).drop(*counts), found, kept)
+    blocks = pieces.repartition(partitions, _TARGET).mapInArrow(gather, schema).persist(_SPILLABLE)
+    sums = blocks.agg(*[F.sum(name) for name in counts]).first()
+    totals = {name: int(value or 0) for name, value in zip(counts, sums or [0] * len(counts), strict=True)}
+    return Gathered(blocks.where(F.col(ROWS) > 0).drop(*counts), totals, blocks)
 
 
 def partition_keys(spark: SparkSession, partitions: int) -> np.ndarray:
     """int32 (partitions): for each partition a number that Spark's hash partitioning sends there."""
-    found = np.full(partitions, -1, np.int32)
+    keys = np.full(partitions, -1, np.int32)
     start, step = 0, 16 * partitions + 64
-    while (found < 0).any():
+    while (keys < 0).any():
         number = F.col("id").cast("int")
         tried = spark.range(start, start + step, numPartitions=1)
-        for one, target in tried.select(number, F.pmod(F.hash(number), F.lit(partitions))).collect():
-            found[target] = one
+        for key, target in tried.select(number, F.pmod(F.hash(number), F.lit(partitions))).collect():
+            keys[target] = key
         start += step
-    return found
+    return keys
 
 
-Finder = Callable[[pa.ChunkedArray], np.ndarray]
+CodeLookup = Callable[[pa.ChunkedArray], np.ndarray]
 
 
-def _finder(ids: pa.Array) -> Finder:
-    """What gives the codes of movies (int32, -1 where unknown); `ids` are the known ones in ascending order."""
-    low, high = (ids[0].as_py(), ids[-1].as_py()) if pa.types.is_integer(ids.type) and len(ids) else (0, _TABLE)
-    if high - low >= _TABLE:
+def _code_lookup(ids: pa.Array) -> CodeLookup:
+    """A function from movie ids to codes (int32, -1 where unknown); `ids` are the known movies, ascending."""
+    low, high = (ids[0].as_py(), ids[-1].as_py()) if pa.types.is_integer(ids.type) and len(ids) else (0, _ARRAY_IDS)
+    if high - low >= _ARRAY_IDS:
 
         def look_up(movies: pa.ChunkedArray) -> np.ndarray:
-            found = pc.index_in(movies, value_set=ids.cast(movies.type))
-            return found.fill_null(-1).to_numpy().astype(np.int32)
+            codes = pc.index_in(movies, value_set=ids.cast(movies.type))
+            return codes.fill_null(-1).to_numpy().astype(np.int32)
 
         return look_up
-    # ids as close together as MovieLens': an array is several times faster than a hash table
+    # for ids as dense as MovieLens' an array is several times faster than a hash table
     code_of = np.full(high - low + 2, -1, np.int32)
     code_of[ids.to_numpy() - low] = np.arange(len(ids), dtype=np.int32)
 
@@ -128,11 +128,11 @@ def _finder(ids: pa.Array) -> Finder:
 
 
 def _select(
-    table: pa.Table, codes_of: Finder, selected: np.ndarray, targets: np.ndarray, scale: Scale
+    table: pa.Table, codes_of: CodeLookup, selected: np.ndarray, targets: np.ndarray, scale: Scale
 ) -> tuple[list[tuple[int, bytes]], dict[str, int]]:
-    """The ratings of selected movies of a chunk, a piece for each target partition of users, and what was left out.
+    """The ratings of selected movies of a chunk, a piece for each target partition, and counts of those left out.
 
-    Users go to targets by their hash.
+    The hash of a user gives the target.
     """
     good = scale.keep(table)
     codes = codes_of(good[MOVIE])
@@ -151,13 +151,13 @@ def _select(
     target = _target_of(chosen[USER], len(targets))
     chosen = chosen.take(pa.array(np.argsort(target.astype(np.min_scalar_type(len(targets))), kind="stable")))
     ends = np.cumsum(np.bincount(target, minlength=len(targets)))
-    places = enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
-    pieces = [(int(targets[n]), pack(chosen.slice(start, end - start))) for n, (start, end) in places if end > start]
+    slices = enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
+    pieces = [(int(targets[n]), pack(chosen.slice(start, end - start))) for n, (start, end) in slices if end > start]
     return pieces, counts
 
 
 def _with_counts(pieces: list[tuple[int, bytes]], counts: dict[str, int], targets: np.ndarray) -> pa.RecordBatch:
-    """Pieces as rows; the first one, a piece without ratings, has the counts."""
+    """Pieces as rows; the first row has the counts and no ratings."""
     rows = [(int(targets[0]), None), *pieces]
     columns = {_TARGET: pa.array([target for target, _ in rows], pa.int32())}
     for name in _LEFT_OUT:
@@ -167,7 +167,7 @@ def _with_counts(pieces: list[tuple[int, bytes]], counts: dict[str, int], target
 
 
 def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
-    """The target of each user, by hash; of names each is hashed only once."""
+    """The target of each user by hash; a text id is hashed only once."""
     if pa.types.is_integer(users.type):
         return (hash_users(users.to_numpy()) % np.uint64(targets)).astype(np.int64)
     encoded = users.combine_chunks().dictionary_encode()
@@ -178,8 +178,8 @@ def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
 def gather_ratings(
     table: pa.Table | None, lowest: np.float32 | None, user_type: pa.DataType, counts: Mapping[str, int]
 ) -> pa.RecordBatch:
-    """All ratings of the users of one partition as one block with movie codes, beside the counts, how many ratings and
-    pairs there were and how many of the pairs are below `lowest`."""
+    """All ratings of the users of one partition as one block with movie codes, with counts: those given, the number of
+    ratings and of user-movie pairs, and the number of pairs below `lowest`."""
     if table is None:
         columns = {USER: user_type, CODE: pa.int32(), RATING: pa.float32(), POSITION: pa.int64()}
         table = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
@@ -193,44 +193,44 @@ def gather_ratings(
     indptr = np.append(0, np.cumsum(lengths[left])).astype(np.int32)
     ids = users[left]
     block = stored(Block(ids, hash_users(ids), indptr, codes, ratings), user_type)
-    told = {**counts, GATHERED: table.num_rows, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
-    counted = {name: pa.array([value], pa.int64()) for name, value in told.items()}
+    totals = {**counts, GATHERED: table.num_rows, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
+    counted = {name: pa.array([value], pa.int64()) for name, value in totals.items()}
     return pa.RecordBatch.from_pydict({**counted, **dict(zip(block.schema.names, block.columns, strict=True))})
 
 
 def unique_ratings(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The users of one partition in ascending order, and their ratings sorted by user and movie code: the user's place
-    (int64), the code (int32) and the rating (float32); of a pair that comes twice the latest counts.
+    """The users of one partition in ascending order, and their ratings sorted by user and movie code: the user's rank
+    (int64), the code (int32) and the rating (float32). Of a pair that occurs twice the latest rating counts.
 
-    The latest is the one with the highest timestamp (none counts as the lowest), then the last row of the input.
+    The latest rating has the highest timestamp (a missing one counts as the lowest), then it is the last in the input.
     """
-    users, places = _ranks(table[USER])
+    users, ranks = _ranks(table[USER])
     codes = table[CODE].to_numpy().astype(np.int64)
-    keys = places * (int(codes.max(initial=0)) + 1) + codes
+    keys = ranks * (int(codes.max(initial=0)) + 1) + codes
     order = np.argsort(keys, kind="stable")
     sorted_keys = keys[order]
     last = np.append(sorted_keys[1:] != sorted_keys[:-1], True)[: len(order)]
     if not last.all():
-        # only where pairs come twice do time and place matter
+        # time and position matter only where a pair occurs twice
         by = [table[POSITION].to_numpy()]
         if FILE in table.column_names:
-            by.append(_ranks(_plain(table[FILE]))[1])
+            by.append(_ranks(_decoded(table[FILE]))[1])
         if TIMESTAMP in table.column_names:
             by.append(table[TIMESTAMP].fill_null(np.iinfo(np.int64).min).to_numpy())
         order = np.lexsort((*by, keys))
     order = order[last]
     ratings = table[RATING].to_numpy()[order]
-    return users.to_numpy(zero_copy_only=False), places[order], codes[order].astype(np.int32), ratings
+    return users.to_numpy(zero_copy_only=False), ranks[order], codes[order].astype(np.int32), ratings
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _ranks(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
-    """The distinct values in ascending order, and for each row the place of its value among them."""
+    """The distinct values in ascending order, and for each row the position of its value among them."""
     encoded = column.combine_chunks().dictionary_encode()
     order = pc.sort_indices(encoded.dictionary).to_numpy()
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
-    return encoded.dictionary.take(pa.array(order)), places[encoded.indices.to_numpy(zero_copy_only=False)]
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    return encoded.dictionary.take(pa.array(order)), ranks[encoded.indices.to_numpy(zero_copy_only=False)]

@@ -1,4 +1,4 @@
-"""The movies of a run on the driver: ids in order, titles, years, and which of them the year filter selects."""
+"""The movies on the driver: ids in order, titles, years, and which of them the year filter selects."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from recsys.data.ingest.parse import DUPLICATE, FILE, HEADER, POSITION, REASON, 
 from recsys.data.sources.layout import UNDECODABLE
 
 NO_YEAR = -1
-SELECTED = "selected"  # of a movie: whether the year filter lets it through
+SELECTED = "selected"  # of a movie: whether the year filter selects it
 
 
 @dataclass(frozen=True)
 class Movies:
-    """All known movies, sorted by id; a movie's code is its place in these arrays."""
+    """All known movies, sorted by id; a movie's code is its position in these arrays."""
 
     ids: np.ndarray  # int64 or str objects, ascending, each once
     titles: np.ndarray  # str objects
     years: np.ndarray  # int32, NO_YEAR where the title has none
-    selected: np.ndarray  # bool: whether the year filter lets it through
+    selected: np.ndarray  # bool: whether the year filter selects it
     rows_read: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     undecodable_titles: int = 0
@@ -41,14 +41,14 @@ class Movies:
 
 def collect_rows(frame: DataFrame) -> pd.DataFrame:
     """Parsed rows of movies on the driver: movie, title, year, reason, position, file."""
-    # pandas makes floats of integers with a null among them, as in the header's row
+    # pandas makes integers floats where one is null, as in a header's row
     no_movie = F.lit(None if isinstance(frame.schema[MOVIE].dataType, StringType) else 0)
     movie = F.coalesce(MOVIE, no_movie).alias(MOVIE)
     return frame.select(movie, TITLE, YEAR, REASON, POSITION, FILE).toPandas()
 
 
 def movies_of_rows(rows: pd.DataFrame, headers: int, year_from: int | None, year_to: int | None) -> Movies:
-    """The movies of such rows; of an id that comes twice the last row counts. `headers`: files with a header."""
+    """The movies of such rows; of an id that occurs twice the last row counts. `headers`: files with a header."""
     reasons = rows[REASON].value_counts().to_dict()
     header_rows = reasons.pop(HEADER, 0)
     rejected = {str(reason): int(count) for reason, count in reasons.items()}
@@ -80,23 +80,24 @@ def movie_table(ratings: DataFrame, movies: Movies) -> DataFrame:
 
 
 def movies_of_ratings(chunks: DataFrame, scale: Scale, movie_type: DataType) -> Movies:
-    """The movies that chunks of ratings name, where there is no file of movies: no titles but their ids, no years."""
+    """The movies of chunks of ratings, where there is no file of movies: titles are made of ids, there are no years."""
 
     def distinct(table: pa.Table) -> pa.Table:
         return pa.table({MOVIE: pc.unique(scale.keep(table)[MOVIE])})
 
-    found = map_chunks(chunks, distinct, f"{MOVIE} {movie_type.simpleString()}").distinct()
-    ids = found.toPandas()[MOVIE].sort_values(kind="stable")
+    movies = map_chunks(chunks, distinct, f"{MOVIE} {movie_type.simpleString()}").distinct()
+    frame: pd.DataFrame = movies.toPandas()
+    ids = frame[MOVIE].sort_values(kind="stable")
     return Movies(
         ids=_ids(ids),
-        titles=np.array([f"movie {one}" for one in ids], object),
+        titles=np.array([f"movie {movie}" for movie in ids], object),
         years=np.full(len(ids), NO_YEAR, np.int32),
         selected=np.ones(len(ids), bool),
     )
 
 
 def in_years(years: np.ndarray, year_from: int | None, year_to: int | None) -> np.ndarray:
-    """Which years lie in the range, both ends included; a movie without a year is in no range but the open one."""
+    """Which years are in the range, both ends included; without a year a movie is only in a range without ends."""
     if year_from is None and year_to is None:
         return np.ones(len(years), bool)
     low = -(2**31) if year_from is None else year_from

@@ -1,7 +1,7 @@
-"""From text or Parquet to typed rows, each good or with the reason for which it is not. DataFrame in, DataFrame out.
+"""From text, Parquet or a DataFrame to typed rows, each good or with the reason why it is rejected.
 
 The same expressions serve every format: a column of strings is cast with `try_cast` (Spark 4 is ANSI: a plain cast
-raises), and what does not parse is told from what is missing.
+raises). What does not parse and what is missing are different reasons.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 POSITION = "position"  # of a row: grows from row to row within a file
 FILE = "file"  # of a row; constant where there is only one
 REASON = "reason"  # why a row is rejected; null for a good one
-LINE = "line"  # the row as it stands in the file
+LINE = "line"  # the text of the row in the file
 
 DOES_NOT_PARSE = "does_not_parse"
 MISSING_FIELD = "missing_field"
@@ -38,10 +38,10 @@ OFF_SCALE = "off_scale"
 REPEATED_HEADER = "repeated_header"
 UNKNOWN_MOVIE = "unknown_movie"
 DUPLICATE = "duplicate"
-FILES_NUMBERED = 64  # with more of them looking each name up costs more than keeping it
+FILES_NUMBERED = 64  # with more files it costs more to look up each name than to keep it
 HEADER = "header"  # not a reason to reject: the first row of a file may be one
 
-# the reasons that one row alone can tell, in the order in which they are looked for
+# the reasons that depend on the row alone, in the order in which they are checked
 ROW_REASONS = (MISSING_FIELD, DOES_NOT_PARSE, OFF_SCALE)
 
 # The year that closes a title: (1983), (1983)), (2006–2007), (2009– ); behind it blanks, a dangling dash or one
@@ -51,17 +51,22 @@ YEAR_PATTERN = r"\(((?:1[89]|2[01])\d\d)\s*(?:[-‐-―]\s*(?:\d{4})?)?" + _CLOS
 
 
 def read_lines(spark: SparkSession, source: Source, name_files: bool) -> DataFrame:
-    """The lines of a text source (value), or the rows of Parquet, with position and file; blank lines are there."""
+    """The lines of a text source (value), or the rows of Parquet or a DataFrame, with position and file.
+
+    Blank lines are kept. The file of a DataFrame's rows is the source's path, "DataFrame".
+    """
+    if source.frame is not None:
+        return source.frame.withColumns({POSITION: F.monotonically_increasing_id(), FILE: F.lit(source.path)})
     read = spark.read.text if source.layout is not None else spark.read.parquet
     file = F.input_file_name() if name_files else F.lit("")
     return read(source.path).withColumns({POSITION: F.monotonically_increasing_id(), FILE: file})
 
 
 def read_rows(spark: SparkSession, source: Source, keep_line: bool = False) -> DataFrame:
-    """The rows of a source as they stand: a column a field (strings for text), with their position.
+    """The rows of a source before they are parsed: a column a field (strings for text), with their position.
 
-    The header lines are still there, with reason `header`; blank lines are no rows. With `keep_line` the row's text
-    is kept beside its fields.
+    Header lines are kept, with the reason `header`; blank lines are left out. With `keep_line` there is a column with
+    the text of the row.
     """
     frame = read_lines(spark, source, name_files=source.files > 1 or keep_line)
     if source.files > 1 and not keep_line:
@@ -70,28 +75,28 @@ def read_rows(spark: SparkSession, source: Source, keep_line: bool = False) -> D
 
 
 def number_files(frame: DataFrame, source: Source) -> DataFrame:
-    """The same rows, their file told by its number: it sorts as its name does, and costs a fraction of it."""
+    """The same rows with the number of their file instead of its name: it sorts in the same order and costs less."""
     if len(source.names) > FILES_NUMBERED:
         return frame
     return frame.withColumn(FILE, F.array_position(F.lit(list(source.names)), F.col(FILE)).cast("int"))
 
 
 def parse_fields(frame: DataFrame, source: Source, keep_line: bool = False) -> DataFrame:
-    """The fields of rows (position, file and value, of Parquet its columns), as `read_rows` gives them."""
+    """The fields of rows as `read_rows` gives them, from position, file and value (or the columns of Parquet)."""
     if source.layout is None:
         fields = {name: F.col(f"`{column}`") for name, column in source.columns.items()}
         line = F.to_json(F.struct(*[column.alias(name) for name, column in fields.items()]))
         reason: Column = F.lit(None).cast("string")
     else:
-        # positions are told before blank lines go, so that row numbers count them
+        # blank lines had positions too, so that row numbers count them
         frame = frame.where("value != ''")
         layout = source.layout
         if layout.encoding != "UTF-8":
             frame = frame.withColumn("value", F.decode(F.col("value").cast("binary"), layout.encoding))
-        schema = ", ".join(f"c{place} string" for place in range(layout.width))
+        schema = ", ".join(f"c{position} string" for position in range(layout.width))
         options = {"sep": layout.separator, "quote": '"' if layout.quoted else "\u0000", "escape": '"'}
         frame = frame.withColumn("fields", F.from_csv("value", schema, options))
-        fields = {name: F.col(f"fields.c{place}") for name, place in layout.positions.items()}
+        fields = {name: F.col(f"fields.c{position}") for name, position in layout.positions.items()}
         line = F.make_valid_utf8("value")
         is_header = F.col("value") == F.lit(layout.header)
         reason = F.when(is_header, F.lit(HEADER)) if layout.header else F.lit(None).cast("string")
@@ -128,7 +133,7 @@ def id_type(integer: bool) -> DataType:
 
 
 def check_scale(ratings: DataFrame, low: float, high: float, step: float | None) -> DataFrame:
-    """The same rows, those off the scale of `low` to `high` in steps of `step` (or NaN) marked with that reason."""
+    """The same rows; those off the scale from `low` to `high` in steps of `step` (or NaN) get that reason."""
     # the bounds as floats, as the ratings are: 0.7 as a double is more than 0.7 as a float
     rating, lowest, highest = F.col(RATING), F.lit(float(low)).cast("float"), F.lit(float(high)).cast("float")
     # a NaN is larger than everything in Spark, so that it is off the scale as well
@@ -156,7 +161,7 @@ def _parse_id(rows: DataFrame, name: str, integer: bool) -> Column:
     kind = rows.schema[name].dataType
     if not integer:
         text = F.trim(F.col(name).cast("string"))
-        # bytes that are not in the encoding would make one user of two
+        # bytes that are not in the encoding would merge two users into one
         return F.when((text != "") & ~text.contains(UNDECODABLE), text)
     if isinstance(kind, NumericType) and kind.typeName() in ("float", "double", "decimal"):
         return F.when(F.col(name) == F.floor(name), F.expr(f"try_cast({name} as bigint)"))

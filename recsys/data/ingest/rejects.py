@@ -1,4 +1,4 @@
-"""Rejected rows: all with file, row and text, the first of each reason, and the error when there are too many."""
+"""Rejected rows: all with file, row and text, examples of each reason, and the error where there are too many."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Rejected:
     examples: list[dict[str, Any]]  # file, row (from 1, as an editor counts), text
 
 
-class SetAside:
-    """The rejected rows of a run, movies and ratings, as they are found."""
+class RejectedRows:
+    """The rejected rows of all sources, ratings and movies, added one source after the other."""
 
     def __init__(self, spark: SparkSession, max_rejected: float) -> None:
         self._spark, self._max_rejected = spark, max_rejected
@@ -67,35 +67,39 @@ class SetAside:
         rejected = with_examples(frame, occurred)
         check_rejected(what, rows_read, rejected, self._max_rejected)
         self._frames.append(frame)
-        return {reason: {"count": one.count, "examples": one.examples} for reason, one in rejected.items()}
+        return {reason: {"count": rows.count, "examples": rows.examples} for reason, rows in rejected.items()}
 
     @property
     def rows(self) -> DataFrame | None:
-        """Every rejected row (reason, file, row, line), None where there is none."""
+        """Every rejected row (reason, file, row, line); None where there is none."""
         return reduce(DataFrame.union, self._frames) if self._frames else None
 
 
 def rejected_rows(
     spark: SparkSession, source: Source, rows: DataFrame, reasons: Collection[str], known: DataFrame | None = None
 ) -> DataFrame:
-    """Every rejected row: reason, file, row (from 1, as an editor counts; of Parquet the row), line.
+    """Every rejected row: reason, file, row (from 1, as an editor counts), line.
 
-    `rows` are the source's parsed rows that keep their line, `reasons` those that occurred, `known` the known movies
-    (movie, code, selected) of ratings. Duplicates are looked for where they count: in ratings of selected movies.
+    Args:
+        spark: a session.
+        source: where the rows come from.
+        rows: the source's parsed rows with their line.
+        reasons: the reasons that occurred.
+        known: of ratings the known movies (movie, code, selected). Duplicates count in ratings of selected movies.
     """
     kept = [REASON, FILE, POSITION, LINE]
     good, selected = F.col(REASON).isNull(), F.lit(True)
     if known is not None:
-        # one pass for all reasons that a row alone and the movies tell
+        # one pass for all reasons that depend on a row and the movies alone
         rows = rows.join(F.broadcast(known), MOVIE, "left")
         selected = F.coalesce(F.col(SELECTED), F.lit(False))
         unknown = F.when(good & F.col(SELECTED).isNull(), F.lit(UNKNOWN_MOVIE))
         rows = rows.withColumn(REASON, F.coalesce(REASON, unknown))
-    found = rows.where(~good).select(kept)
+    rejected = rows.where(~good).select(kept)
     if DUPLICATE in reasons:
-        again = _duplicates(rows.where(good & selected)).withColumn(REASON, F.lit(DUPLICATE))
-        found = found.union(again.select(kept))
-    numbered = found.withColumn(_PART, _part()).join(F.broadcast(_parts(spark, source)), [FILE, _PART])
+        duplicates = _duplicates(rows.where(good & selected)).withColumn(REASON, F.lit(DUPLICATE))
+        rejected = rejected.union(duplicates.select(kept))
+    numbered = rejected.withColumn(_PART, _part()).join(F.broadcast(_parts(spark, source)), [FILE, _PART])
     row = F.col(_BEFORE) + F.col(POSITION) - F.col(_FIRST) + 1
     reason = F.when(F.col(REASON) == HEADER, F.lit(REPEATED_HEADER)).otherwise(F.col(REASON))
     is_header = (F.col(REASON) == HEADER) & (row == F.col(_TOP))
@@ -116,22 +120,22 @@ def with_examples(rejected: DataFrame, counts: dict[str, int]) -> dict[str, Reje
 
 def check_rejected(what: str, rows_read: int, rejected: dict[str, Rejected], max_rejected: float) -> None:
     """DataError with the first examples where more than the fraction `max_rejected` of the rows was rejected."""
-    total = sum(one.count for one in rejected.values())
+    total = sum(rows.count for rows in rejected.values())
     if total <= max_rejected * rows_read:
         return
     lines = [
         f"{total:,} of {rows_read:,} {what} are rejected, more than data.max_rejected = {max_rejected:g} allows; "
-        "mend the file, tell its layout (data.separator, data.columns, data.rating_max, data.id_type), "
+        "correct the file, set its layout (data.separator, data.columns, data.rating_max, data.id_type), "
         "or raise data.max_rejected:"
     ]
-    for reason, one in rejected.items():
-        lines.append(f"  {reason}: {one.count:,}")
-        lines += [f"    {e['file']} row {e['row']}: {e['text']!r}" for e in one.examples[:3]]
+    for reason, rows in rejected.items():
+        lines.append(f"  {reason}: {rows.count:,}")
+        lines += [f"    {e['file']} row {e['row']}: {e['text']!r}" for e in rows.examples[:3]]
     raise DataError("\n".join(lines))
 
 
 def _duplicates(good: DataFrame) -> DataFrame:
-    """The rows that `unique_ratings` (or, of movies, `movies_of_rows`) lets go: all but the latest of their key."""
+    """The rows that `unique_ratings` (or, of movies, `movies_of_rows`) leaves out: all but the latest of their key."""
     keys = [name for name in (USER, MOVIE) if name in good.columns]
     times = [F.col(TIMESTAMP).desc_nulls_last()] if TIMESTAMP in good.columns else []
     # the few keys first, so that not every line is shuffled
@@ -142,10 +146,10 @@ def _duplicates(good: DataFrame) -> DataFrame:
 
 
 def _parts(spark: SparkSession, source: Source) -> DataFrame:
-    """Where each file's parts begin: positions grow by one within a part, which is read by one task, not between parts.
+    """Where each file's parts begin. One task reads a part: positions grow by one within a part, not between parts.
 
-    `before`: the file's lines in earlier parts; `first`: the part's first position; `top`: the row of the file's
-    first line that is not blank. What comes to the driver grows with files and tasks only.
+    `before` is the number of the file's lines in earlier parts, `first` the part's first position, `top` the row of
+    the file's first line that is not blank. The driver gets a row for each file and task.
     """
     lines = read_lines(spark, source, name_files=True)
     filled = F.col("value") != "" if source.layout is not None else F.lit(True)
@@ -159,9 +163,9 @@ def _parts(spark: SparkSession, source: Source) -> DataFrame:
             top.setdefault(file, start + first_filled - first + 1)
         parts.append((file, part, first, start))
         before[file] = start + count
-    told = [(*one, top.get(one[0])) for one in parts]
+    with_top = [(*part, top.get(part[0])) for part in parts]
     schema = f"{FILE} string, {_PART} bigint, {_FIRST} bigint, {_BEFORE} bigint, {_TOP} bigint"
-    return spark.createDataFrame(told, schema)
+    return spark.createDataFrame(with_top, schema)
 
 
 def _part() -> Column:
@@ -170,7 +174,7 @@ def _part() -> Column:
 
 
 def _readable() -> Column:
-    """The file as `ranges.readable` has it: a plain path where it is local."""
+    """The file as `recsys.files.readable_path` gives it: a plain path where it is local."""
     path = F.regexp_replace(FILE, "^file:/+", "/")
     decoded = F.url_decode(F.replace(path, F.lit("+"), F.lit("%2B")))
     return F.when(F.col(FILE).startswith("file:/"), decoded).otherwise(F.col(FILE))

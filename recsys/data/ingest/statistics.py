@@ -1,4 +1,4 @@
-"""What the selected ratings are like: counts, density and quantiles, in the manner of the paper's third step."""
+"""Counts, density and quantiles of the selected ratings, as in the paper's third step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from recsys.data.blocks import blocks_of_batch
 
 _KIND, _VALUE, _COUNT = "kind", "value", "count"
-# what is counted: the ratings of a movie (by its code), those of a value, the users with so many
+# the kinds of counts: ratings by movie code, ratings by value, users by their number of ratings
 _KINDS = _MOVIE, _RATING, _USER = 0, 1, 2
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
@@ -32,7 +32,7 @@ class Statistics:
     movie_counts: np.ndarray  # int64
 
     def summary(self) -> dict[str, Any]:
-        """What statistics.json says of the selection."""
+        """The entries of statistics.json on the selection."""
         per_movie = self.movie_counts[self.movie_counts > 0]
         values, counts = np.unique(per_movie, return_counts=True)
         cells = self.users * self.movies
@@ -51,7 +51,7 @@ class Statistics:
 
 
 def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:
-    """The statistics of blocks of movie codes; what comes to the driver grows with movies, never with ratings."""
+    """The statistics of blocks of movie codes. The driver gets a row for each movie, not for each rating."""
 
     def partial(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -59,7 +59,9 @@ def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:
                 per_movie = np.bincount(block.indices)
                 rated = np.flatnonzero(per_movie)
                 counts = [(pa.array(rated), pa.array(per_movie[rated]))]
-                counts += [pc.value_counts(pa.array(one)).flatten() for one in (block.ratings, np.diff(block.indptr))]
+                counts += [
+                    pc.value_counts(pa.array(values)).flatten() for values in (block.ratings, np.diff(block.indptr))
+                ]
                 columns = {
                     _KIND: pa.array(np.repeat(_KINDS, [len(values) for values, _ in counts]).astype(np.int8)),
                     _VALUE: pa.concat_arrays([values.cast(pa.float64()) for values, _ in counts]),
@@ -68,9 +70,9 @@ def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:
                 yield pa.RecordBatch.from_pydict(columns)
 
     counted = gathered.mapInArrow(partial, f"{_KIND} tinyint, {_VALUE} double, {_COUNT} bigint")
-    # one job for the three
-    told = counted.groupBy(_KIND, _VALUE).agg(F.sum(_COUNT).alias(_COUNT)).toArrow()
-    kinds, values, numbers = (told[name].to_numpy() for name in (_KIND, _VALUE, _COUNT))
+    # one job for the three kinds
+    counts = counted.groupBy(_KIND, _VALUE).agg(F.sum(_COUNT).alias(_COUNT)).toArrow()
+    kinds, values, numbers = (counts[name].to_numpy() for name in (_KIND, _VALUE, _COUNT))
     movie_counts = np.zeros(known_movies, np.int64)
     movie_counts[values[kinds == _MOVIE].astype(np.int64)] = numbers[kinds == _MOVIE]
     by_value, by_user = (
@@ -97,8 +99,8 @@ def describe(histogram: dict[int, int]) -> dict[str, float]:
     total = int(ends[-1])
     result = {"mean": float((values * counts).sum() / total)}
     for quantile in QUANTILES:
-        place = quantile * (total - 1)
-        low, high = values[np.searchsorted(ends, [np.floor(place), np.ceil(place)], side="right")]
+        position = quantile * (total - 1)
+        low, high = values[np.searchsorted(ends, [np.floor(position), np.ceil(position)], side="right")]
         name = {0.0: "min", 0.5: "median", 1.0: "max"}.get(quantile, f"q{quantile * 100:g}")
-        result[name] = float(low + (high - low) * (place - np.floor(place)))
+        result[name] = float(low + (high - low) * (position - np.floor(position)))
     return result

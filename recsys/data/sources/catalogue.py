@@ -25,7 +25,7 @@ class FileLayout:
     path: str
     """The file, relative to the data set's folder."""
     separator: str
-    """What stands between two fields; one or more characters, no pattern."""
+    """The characters between two fields, one or more; no pattern."""
     header: bool
     """Whether the first line names the columns."""
     encoding: str
@@ -39,12 +39,12 @@ class FileLayout:
         object.__setattr__(self, "columns", MappingProxyType(dict(self.columns)))
 
     def __reduce__(self) -> tuple[type[FileLayout], tuple[object, ...]]:
-        # a mapping proxy cannot be pickled or deep-copied: both go by the constructor instead
+        # a mapping proxy cannot be pickled or deep-copied: both call the constructor instead
         return FileLayout, (self.path, self.separator, self.header, self.encoding, self.quoted, dict(self.columns))
 
 
 @dataclass(frozen=True)
-class Dataset:
+class Release:
     """One release of MovieLens."""
 
     name: str
@@ -54,7 +54,7 @@ class Dataset:
     url: str
     """Where GroupLens publishes the archive, a zip file."""
     md5: str | None
-    """The archive's published MD5, 32 lower-case hexadecimal digits; None: only the file at `url` + ".md5" tells."""
+    """The archive's published MD5, 32 lower-case hexadecimal digits; None: it is read from `url` + ".md5"."""
     ratings: FileLayout
     movies: FileLayout
     rating_min: float
@@ -71,9 +71,9 @@ class Dataset:
     """Rows of the ratings file."""
 
 
-def _csv(name: str, md5: str | None, users_count: int, movies_count: int, ratings_count: int) -> Dataset:
+def _csv(name: str, md5: str | None, users_count: int, movies_count: int, ratings_count: int) -> Release:
     """A release since 2015: CSV with a header, UTF-8, half stars, no rating of 0."""
-    return Dataset(
+    return Release(
         name=name,
         folder=name,
         url=f"{_ADDRESS}{name}.zip",
@@ -109,7 +109,7 @@ def _bare(path: str, separator: str, encoding: str, *columns: str) -> FileLayout
     return FileLayout(path, separator, header=False, encoding=encoding, quoted=False, columns=positions)
 
 
-_ML_100K = Dataset(
+_ML_100K = Release(
     name="ml-100k",
     folder="ml-100k",
     url=f"{_ADDRESS}ml-100k.zip",
@@ -125,7 +125,7 @@ _ML_100K = Dataset(
     ratings_count=100_000,
 )
 
-_ML_1M = Dataset(
+_ML_1M = Release(
     name="ml-1m",
     folder="ml-1m",
     url=f"{_ADDRESS}ml-1m.zip",
@@ -140,7 +140,7 @@ _ML_1M = Dataset(
     ratings_count=1_000_209,
 )
 
-_ML_10M = Dataset(
+_ML_10M = Release(
     name="ml-10m",
     folder="ml-10M100K",
     url=f"{_ADDRESS}ml-10m.zip",
@@ -156,12 +156,12 @@ _ML_10M = Dataset(
     ratings_count=10_000_054,
 )
 
-CATALOGUE: Mapping[str, Dataset] = MappingProxyType(
+CATALOGUE: Mapping[str, Release] = MappingProxyType(
     {
-        dataset.name: dataset
-        for dataset in (
-            # GroupLens replaces this one now and then, so that no checksum holds for ever: the published .md5 file
-            # is asked at each download. The counts are those of the release of September 2018.
+        release.name: release
+        for release in (
+            # GroupLens replaces this release now and then, so that no checksum holds for ever: the published .md5
+            # file is read at each download. The counts are those of the release of September 2018.
             _csv("ml-latest-small", None, users_count=610, movies_count=9_742, ratings_count=100_836),
             _ML_100K,
             _ML_1M,

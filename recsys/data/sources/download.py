@@ -1,4 +1,4 @@
-"""A catalogue data set's folder on this machine: found where it lies, otherwise downloaded, verified and unpacked.
+"""The folder of a catalogue data set on this machine: where it is, else downloaded, verified and unpacked.
 
 A download lives in a hidden folder `.<name>-*.partial` inside the data folder until it is whole; it then moves into
 place by one rename. Whatever goes wrong, and on Ctrl-C, that folder is removed; only a killed process leaves it.
@@ -26,7 +26,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 from urllib.response import addinfourl
 
-from recsys.data.sources.catalogue import CATALOGUE, Dataset
+from recsys.data.sources.catalogue import CATALOGUE, Release
 from recsys.errors import DataError
 
 TIMEOUT_SECONDS = 30
@@ -39,27 +39,27 @@ _CHUNK_BYTES = 256 * 1024
 _UNKNOWN_TOTAL_STEP_BYTES = 10_000_000
 
 Progress = Callable[[int, int | None], None]
-"""Told, after each piece, how many bytes have come and how many there will be (None: the server did not say)."""
+"""Called after each piece with the bytes received and the bytes in all (None: the server did not say)."""
 
 
 class _Failure(Exception):
-    """Why a data set could not be had, in a few words: `fetch` adds the address and the remedy."""
+    """Why a data set could not be fetched, in a few words: `fetch` adds the address and the remedy."""
 
 
-def find(dataset: Dataset, data_dir: str) -> Path | None:
+def find(release: Release, data_dir: str) -> Path | None:
     """The absolute path of the folder in which both the ratings and the movies file lie; None where none has both.
 
-    Looked at in this order: `data_dir`/<folder of the archive>, `data_dir`/<name>, `data_dir` itself. The last is
-    passed over where it bears the name of another release, for these share their file names.
+    The order is: `data_dir`/<folder of the archive>, `data_dir`/<name>, `data_dir` itself. The last is skipped where
+    it has the name of another release, as several releases have the same file names.
     """
-    return next((folder for folder in _candidates(dataset, data_dir) if not _missing(dataset, folder)), None)
+    return next((folder for folder in _candidates(release, data_dir) if not _missing(release, folder)), None)
 
 
-def fetch(dataset: Dataset, data_dir: str, *, url: str | None = None, progress: Progress | None = None) -> Path:
+def fetch(release: Release, data_dir: str, *, url: str | None = None, progress: Progress | None = None) -> Path:
     """The folder of the data set's files: the one that `find` finds, else a download into `data_dir`.
 
     Args:
-        dataset: a release of the catalogue.
+        release: a release of the catalogue.
         data_dir: a local folder; made where it is absent and a download is needed.
         url: an address to use in place of the published one, for a mirror; the checksum stays the published one.
             Where the catalogue has none, it is read from the same address with ".md5" added.
@@ -71,21 +71,22 @@ def fetch(dataset: Dataset, data_dir: str, *, url: str | None = None, progress: 
     """
     if "://" in data_dir:
         raise DataError(
-            f"data.data_dir is {data_dir}, but data set {dataset.name} is looked for, and downloaded, on local disks "
+            f"data.data_dir is {data_dir}, but data set {release.name} is looked for, and downloaded, on local disks "
             "only: give a local folder, or name its files with data.ratings and data.movies instead of data.dataset"
         )
-    found = find(dataset, data_dir)
-    if found is not None:
-        return found
-    root, address = _absolute(data_dir), url or dataset.url
+    folder = find(release, data_dir)
+    if folder is not None:
+        return folder
+    root, address = _absolute(data_dir), url or release.url
     bar = None
     if progress is None:
-        print(f"{dataset.name}: downloading {address} into {root}", file=sys.stderr)
-        progress = bar = ProgressBar(dataset.name)
+        print(f"{release.name}: downloading {address} into {root}", file=sys.stderr)
+        progress = bar = ProgressBar(release.name)
     try:
-        return _install(dataset, root, address, progress)
+        return _install(release, root, address, progress)
     except _Failure as failure:
-        problem = f"data set {dataset.name}: {_absence(dataset, data_dir)}, and not to be had from {address}: {failure}"
+        absence = _absence(release, data_dir)
+        problem = f"data set {release.name}: {absence}, and it cannot be fetched from {address}: {failure}"
         remedy = f"download it by hand, unpack it into {root} or another folder, and set data.data_dir to that folder"
         raise DataError(" ".join(f"{problem}; remedy: {remedy}".split())) from failure
     finally:
@@ -141,26 +142,26 @@ def _absolute(data_dir: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(data_dir)))
 
 
-def _candidates(dataset: Dataset, data_dir: str) -> list[Path]:
+def _candidates(release: Release, data_dir: str) -> list[Path]:
     root = _absolute(data_dir)
-    folders = [root / dataset.folder, root / dataset.name]
-    others = {name for other in CATALOGUE.values() if other.name != dataset.name for name in (other.name, other.folder)}
+    folders = [root / release.folder, root / release.name]
+    others = {name for other in CATALOGUE.values() if other.name != release.name for name in (other.name, other.folder)}
     if root.name not in others:
         folders.append(root)
     return list(dict.fromkeys(folders))
 
 
-def _missing(dataset: Dataset, folder: Path) -> list[str]:
+def _missing(release: Release, folder: Path) -> list[str]:
     # os.path.isfile is false, where Path.is_file raises, for what may not be looked at
-    return [path for path in (dataset.ratings.path, dataset.movies.path) if not os.path.isfile(folder / path)]
+    return [path for path in (release.ratings.path, release.movies.path) if not os.path.isfile(folder / path)]
 
 
-def _absence(dataset: Dataset, data_dir: str) -> str:
-    for folder in _candidates(dataset, data_dir):
-        missing = _missing(dataset, folder)
+def _absence(release: Release, data_dir: str) -> str:
+    for folder in _candidates(release, data_dir):
+        missing = _missing(release, folder)
         if len(missing) == 1:
             return f"{missing[0]} is missing from {folder}"
-    return f"there is no {dataset.folder}/{dataset.ratings.path} in {_absolute(data_dir)}"
+    return f"there is no {release.folder}/{release.ratings.path} in {_absolute(data_dir)}"
 
 
 @contextmanager
@@ -180,9 +181,9 @@ def _explained(doing: str) -> Iterator[None]:
         raise _Failure(f"{doing}: {error or type(error).__name__}") from error
 
 
-def _install(dataset: Dataset, root: Path, address: str, progress: Progress) -> Path:
+def _install(release: Release, root: Path, address: str, progress: Progress) -> Path:
     """Downloads, verifies and unpacks into `root`; the folder's final path."""
-    target = root / dataset.folder
+    target = root / release.folder
     with _explained(f"cannot look into {target}"):
         # asked before the download, not after it: only an empty folder can be renamed over
         in_the_way = os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir()))
@@ -191,24 +192,24 @@ def _install(dataset: Dataset, root: Path, address: str, progress: Progress) -> 
     with _explained(f"cannot write to {root}"):
         root.mkdir(parents=True, exist_ok=True)
         partial = tempfile.TemporaryDirectory(
-            prefix=f".{dataset.name}-", suffix=".partial", dir=root, ignore_cleanup_errors=True
+            prefix=f".{release.name}-", suffix=".partial", dir=root, ignore_cleanup_errors=True
         )
     with partial:
         archive, unpacked = Path(partial.name, "archive.zip"), Path(partial.name, "unpacked")
-        expected = dataset.md5 or _published_md5(f"{address}.md5")
+        expected = release.md5 or _published_md5(f"{address}.md5")
         actual = _download(address, archive, progress)
         if actual != expected:
             raise _Failure(f"its MD5 is {actual}, not the published {expected} (damaged on the way, or another file)")
         with _explained(f"cannot unpack it into {root}"):
             _unpack(archive, unpacked)
-        missing = _missing(dataset, unpacked / dataset.folder)
+        missing = _missing(release, unpacked / release.folder)
         if missing:
-            raise _Failure(f"the archive has no {dataset.folder}/{missing[0]}")
+            raise _Failure(f"the archive has no {release.folder}/{missing[0]}")
         try:
-            os.rename(unpacked / dataset.folder, target)
+            os.rename(unpacked / release.folder, target)
         except OSError as error:
             # another process was faster: its folder is as good, and may be in use
-            if _missing(dataset, target):
+            if _missing(release, target):
                 raise _Failure(f"cannot move it to {target}: {error.strerror}") from error
     return target
 

@@ -1,10 +1,9 @@
-"""Where ratings and movies come from: catalogue, generated or own files, looked at before any long work."""
+"""Ratings and movies in files: of the catalogue, generated or own ones. All is checked before any long work."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from py4j.protocol import Py4JJavaError
@@ -13,7 +12,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
-from recsys.data.ingest.byte_ranges import readable
 from recsys.data.sources.catalogue import CATALOGUE, FileLayout
 from recsys.data.sources.download import fetch, find
 from recsys.data.sources.layout import (
@@ -25,34 +23,36 @@ from recsys.data.sources.layout import (
     Hints,
     TextLayout,
     are_integers,
+    detect_layout,
     sample_fields,
-    tell_layout,
 )
 from recsys.data.sources.synthetic.generator import find_generated, generate
 from recsys.errors import DataError
+from recsys.files import readable_path
 
-_FILES_LOOKED_AT = 200
+_FILES_CHECKED = 200
 
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of rows (ratings or movies) and how they are read."""
+    """Rows of one kind, ratings or movies, and how they are read."""
 
-    path: str
-    files: int  # how many files the path stands for
+    path: str  # of a DataFrame its name in messages
+    files: int  # how many files the path names
     headers: int  # how many of them start with the header
-    layout: TextLayout | None  # None for Parquet
-    columns: Mapping[str, str]  # Parquet: our column name -> the file's
+    layout: TextLayout | None  # None for Parquet and DataFrames
+    columns: Mapping[str, str]  # Parquet and DataFrames: our column name -> theirs
     integer_ids: Mapping[str, bool]  # user and movie: whether its ids look like integers
     names: tuple[str, ...] = ()  # the files in order, as Spark names them
+    frame: DataFrame | None = field(default=None, compare=False, repr=False)  # the rows where they are in no file
 
 
 class Size(NamedTuple):
-    """What a data set is known to have."""
+    """How large a data set is, where that is known beforehand."""
 
     ratings: int
     users: int
-    movies: int  # those nobody has rated may be among them
+    movies: int  # with or without ratings
 
 
 @dataclass(frozen=True)
@@ -64,45 +64,49 @@ class Sources:
     rating_min: float
     rating_max: float
     rating_step: float | None  # None: any value between the two
-    best_rmse: float | None = None  # generated data: what no model can beat
-    size: Size | None = None  # of a data set that is known
+    best_rmse: float | None = None  # generated data: the lowest RMSE that any model can reach
+    size: Size | None = None  # of catalogue and generated data
 
     def integer_ids(self, name: str, id_type: str) -> bool:
         """Whether ids of `name` (user or movie) are read as integers."""
         if id_type != "auto":
             return id_type == "integer"
-        looks = [self.ratings, self.movies] if name == MOVIE and self.movies else [self.ratings]
-        return all(source.integer_ids[name] for source in looks)
+        both = [self.ratings, self.movies] if name == MOVIE and self.movies else [self.ratings]
+        return all(source.integer_ids[name] for source in both)
 
 
 def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str, make: bool = True) -> Sources:
-    """The ratings and movies that the settings name, fetched or generated where they are not there yet.
+    """The ratings and movies that the settings name, downloaded or generated where they do not exist yet.
 
-    `data_dir` is where a catalogue data set is looked for and put; `default_dir` replaces it where it is empty.
-    Without `make` what is not there is a DataError.
+    Args:
+        spark: a session.
+        data: the settings.
+        data_dir: the folder of a catalogue data set, where it is or is to be.
+        default_dir: the folder to use where `data_dir` is empty.
+        make: whether to download or generate. Without it DataError is raised where the data do not exist.
     """
     if data.ratings:
-        ratings = look_at(spark, data.ratings, _own_hints(data, RATINGS_ORDER))
-        movies = look_at(spark, data.movies, _own_hints(data, MOVIES_ORDER)) if data.movies else None
+        ratings = source_at(spark, data.ratings, _own_hints(data, RATINGS_ORDER))
+        movies = source_at(spark, data.movies, _own_hints(data, MOVIES_ORDER)) if data.movies else None
         return Sources(ratings, movies, data.rating_min or 0.5, data.rating_max or 5.0, None)
     if data.dataset == "synthetic":
-        folder = f"{data_dir or default_dir}/synthetic-scale{data.scale:g}-seed{data.seed}"
-        facts = find_generated(spark, folder, scale=data.scale, seed=data.seed)
+        path = f"{data_dir or default_dir}/synthetic-scale{data.scale:g}-seed{data.seed}"
+        facts = find_generated(spark, path, scale=data.scale, seed=data.seed)
         if facts is None and make:
-            facts = generate(spark, folder, scale=data.scale, seed=data.seed)
+            facts = generate(spark, path, scale=data.scale, seed=data.seed)
         hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
-        ratings = look_at(spark, f"{folder}/ratings.csv", hints[0])
-        movies = look_at(spark, f"{folder}/movies.csv", hints[1])
+        ratings = source_at(spark, f"{path}/ratings.csv", hints[0])
+        movies = source_at(spark, f"{path}/movies.csv", hints[1])
         known = (facts.best_rmse, Size(facts.ratings, facts.users, facts.rated_movies)) if facts else ()
         return Sources(ratings, movies, 0.5, 5.0, 0.5, *known)
     entry = CATALOGUE[str(data.dataset)]
-    found = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
-    if found is None:
+    folder = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
+    if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}")
-    place = Path(found).resolve()
+    folder = folder.resolve()
     return Sources(
-        look_at(spark, str(place / entry.ratings.path), _catalogue_hints(entry.ratings, RATINGS_ORDER)),
-        look_at(spark, str(place / entry.movies.path), _catalogue_hints(entry.movies, MOVIES_ORDER)),
+        source_at(spark, str(folder / entry.ratings.path), _catalogue_hints(entry.ratings, RATINGS_ORDER)),
+        source_at(spark, str(folder / entry.movies.path), _catalogue_hints(entry.movies, MOVIES_ORDER)),
         entry.rating_min,
         entry.rating_max,
         entry.rating_step,
@@ -111,37 +115,40 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
 
 
 def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str) -> Source | None:
-    """The file of `data.test_ratings`, laid out as the ratings; None without it. A catalogue data set is there."""
+    """The file of `data.test_ratings`, with the layout of the ratings; None where the settings name none.
+
+    Of a catalogue data set it is a file in the data set's folder, which `find_sources` has made.
+    """
     if data.test_ratings is None:
         return None
     if data.ratings:
-        return look_at(spark, data.test_ratings, _own_hints(data, RATINGS_ORDER))
+        return source_at(spark, data.test_ratings, _own_hints(data, RATINGS_ORDER))
     entry = CATALOGUE[str(data.dataset)]
     folder = find(entry, data_dir or default_dir)
     if folder is None:
-        raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings is looked for")
-    return look_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
+        raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings should be")
+    return source_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
 
 
-def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
-    """What lies at `path` and how it is laid out; DataError where it cannot be read."""
+def source_at(spark: SparkSession, path: str, hints: Hints) -> Source:
+    """The source at `path` (a file, a folder or a glob) with its layout; DataError where it cannot be read."""
     files = _files(spark, path)
-    heads = {file: _head(spark, file) for file in files[:_FILES_LOOKED_AT]}
+    heads = {file: _head(spark, file) for file in files[:_FILES_CHECKED]}
     if next(iter(heads.values())).startswith(b"PAR1"):
-        return _look_at_parquet(spark, path, len(files), hints)
+        return _parquet_source(spark, path, len(files), hints)
     filled = {file: head for file, head in heads.items() if head.strip()}
     if not filled:
         raise DataError(f"{path}: is empty: expected rows of {', '.join(hints.order)}")
-    layouts = {file: tell_layout(head, hints, readable(file)) for file, head in filled.items()}
+    layouts = {file: detect_layout(head, hints, readable_path(file)) for file, head in filled.items()}
     (first, layout), *others = layouts.items()
     for file, other in others:
         if (other.positions, other.separator) != (layout.positions, layout.separator):
             raise DataError(
-                f"{readable(file)}: is not laid out as {readable(first)}: "
-                "give them one by one, or with the same columns"
+                f"{readable_path(file)}: its layout is not that of {readable_path(first)}: "
+                "give one file, or files with the same columns"
             )
-    with_header = [one for one in layouts.values() if one.header is not None]
-    headers = {one.header for one in with_header}
+    with_header = [layout for layout in layouts.values() if layout.header is not None]
+    headers = {layout.header for layout in with_header}
     if len(headers) > 1:
         raise DataError(f"{path}: its files have different headers: {' / '.join(sorted(map(str, headers)))[:200]}")
     ids = {
@@ -149,14 +156,14 @@ def look_at(spark: SparkSession, path: str, hints: Hints) -> Source:
         for name in (USER, MOVIE)
         if name in layout.positions
     }
-    # files that were not looked at are as the others
+    # files that were not read are assumed to be as the others
     unseen = len(files) - len(heads) if len(with_header) == len(filled) else 0
     return Source(
         path, len(files), len(with_header) + unseen, with_header[0] if with_header else layout, {}, ids, tuple(files)
     )
 
 
-def _look_at_parquet(spark: SparkSession, path: str, files: int, hints: Hints) -> Source:
+def _parquet_source(spark: SparkSession, path: str, files: int, hints: Hints) -> Source:
     try:
         schema = spark.read.parquet(path).schema
     except (PySparkException, Py4JJavaError) as error:
@@ -166,7 +173,7 @@ def _look_at_parquet(spark: SparkSession, path: str, files: int, hints: Hints) -
     for name in hints.order:
         reference = hints.columns.get(name, DEFAULT_NAMES[name])
         if isinstance(reference, int):
-            raise DataError(f"{path}: data.columns.{name} = {reference}: Parquet has names, give one of {schema.names}")
+            raise DataError(f"{path}: data.columns.{name} = {reference}: Parquet has names: use one of {schema.names}")
         if reference.lower() in names:
             columns[name] = names[reference.lower()]
         elif name not in OPTIONAL or name in hints.columns:
@@ -198,7 +205,7 @@ def _files(spark: SparkSession, path: str) -> list[str]:
 
 
 def _head(spark: SparkSession, file: str) -> bytes:
-    """The first bytes of a file at any place that Spark can read, unpacked where its ending says so."""
+    """The first bytes of a file on any file system that Spark can read, uncompressed where its name ends so."""
     jvm, configuration = spark._jvm, spark._jsc.hadoopConfiguration()  # type: ignore[union-attr]
     try:
         path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(file))  # type: ignore[union-attr]
@@ -210,7 +217,7 @@ def _head(spark: SparkSession, file: str) -> bytes:
         finally:
             stream.close()
     except Exception as error:
-        raise DataError(f"{readable(file)}: cannot be read: {_cause(error)}") from None
+        raise DataError(f"{readable_path(file)}: cannot be read: {_cause(error)}") from None
 
 
 def _cause(error: Exception) -> str:
@@ -228,7 +235,7 @@ def _own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:
     }
     if order is MOVIES_ORDER:
         if isinstance(columns.get(MOVIE), int):
-            del columns[MOVIE]  # a position in the ratings says nothing of the movies
+            del columns[MOVIE]  # a position in the ratings is not one in the movies
         if given.movie_in_movies is not None:
             columns[MOVIE] = given.movie_in_movies
     return Hints(order, columns, data.separator, data.header, data.encoding)

@@ -1,4 +1,4 @@
-"""How a text file of ratings or movies is laid out, told from its first bytes. Pure functions, no Spark."""
+"""The layout of a text file of ratings or movies, detected from its first bytes. Pure functions, no Spark."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recsys.errors import DataError
 SEPARATORS = ("::", "\t", ",", ";", "|")
 BOM = "\ufeff"
 UNDECODABLE = "\ufffd"  # what a byte becomes that is not in the encoding
-HEAD_BYTES = 1 << 16  # as much of a file is looked at
+HEAD_BYTES = 1 << 16  # how much of a file is read to detect its layout
 
 DEFAULT_NAMES = {USER: "userId", MOVIE: "movieId", RATING: "rating", TIMESTAMP: "timestamp", TITLE: "title"}
 RATINGS_ORDER = (USER, MOVIE, RATING, TIMESTAMP)
@@ -24,10 +24,10 @@ OPTIONAL = (TIMESTAMP,)
 
 @dataclass(frozen=True)
 class TextLayout:
-    """Where the fields of a text file stand."""
+    """Where the fields of a text file are."""
 
     separator: str
-    quoted: bool  # fields may stand in double quotes, doubled inside
+    quoted: bool  # fields may be in double quotes, with inner quotes doubled
     encoding: str
     header: str | None  # the header line, or None where the file has none
     positions: Mapping[str, int]  # our column name -> 0-based position
@@ -41,7 +41,7 @@ class TextLayout:
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known before a file is looked at; None means: tell from the file."""
+    """What is known before a file is read; None means: detect it from the file."""
 
     order: Sequence[str]  # our column names in MovieLens' order
     columns: Mapping[str, str | int]  # our column name -> the file's name or 1-based position
@@ -51,8 +51,8 @@ class Hints:
     quoted: bool | None = None
 
 
-def tell_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
-    """The layout of a file that starts with `head`; raises DataError that names `file` and the remedy."""
+def detect_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
+    """The layout of a file that starts with `head`; DataError, with `file` and the remedy, where there is none."""
     encoding = hints.encoding or "UTF-8"
     if b"\x00" in head:
         raise DataError(f"{file}: not a text file in {encoding} (it holds NUL bytes): convert it, or give Parquet")
@@ -60,7 +60,7 @@ def tell_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
     if not lines:
         raise DataError(f"{file}: is empty: expected rows of {', '.join(hints.order)}")
     required = [name for name in hints.order if name not in OPTIONAL]
-    separator = hints.separator or _tell_separator(lines, len(required))
+    separator = hints.separator or _detect_separator(lines, len(required))
     quoted = hints.quoted if hints.quoted is not None else len(separator) == 1
     first = [field.strip() for field in split_line(lines[0], separator, quoted)]
     if len(first) < len(required):
@@ -101,26 +101,27 @@ def sample_fields(head: bytes, layout: TextLayout, name: str) -> list[str]:
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
-    """Whole lines of the first bytes of a file: without the last one, perhaps cut, where the file goes on."""
+    """The whole lines in the first bytes of a file, without the last line where it may be cut off."""
     text = head.decode(encoding, errors="replace").removeprefix(BOM)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     whole = (lines[:-1] if len(head) >= HEAD_BYTES else lines) or lines
     return [line for line in whole if line]
 
 
-def _tell_separator(lines: Sequence[str], fields: int) -> str:
+def _detect_separator(lines: Sequence[str], fields: int) -> str:
     """The separator that cuts most lines into the same number of fields, at least `fields`.
 
-    Of several the one whose first field, an id, holds no other: in `1;Matrix, The` the comma has the title's end.
+    Of several such separators it is the one whose first field, an id, holds no other separator: in `1;Matrix, The` the
+    comma belongs to the title.
     """
 
-    def share(separator: str) -> tuple[int, int]:
+    def score(separator: str) -> tuple[int, int]:
         cut = [split_line(line, separator, len(separator) == 1) for line in lines[:200]]
         number, lines_with_it = Counter(map(len, cut)).most_common(1)[0]
         clean = sum(not any(other in first for other in SEPARATORS) for first, *_ in cut)
         return (lines_with_it, clean) if number >= fields else (0, 0)
 
-    return max(SEPARATORS, key=share)
+    return max(SEPARATORS, key=score)
 
 
 def _is_header(first: Sequence[str], hints: Hints, required: Sequence[str]) -> bool:
@@ -142,13 +143,13 @@ def _positions_by_name(first: Sequence[str], hints: Hints, file: str) -> dict[st
         if isinstance(reference, int):
             positions[name] = _checked(reference, first, name, file)
             continue
-        found = [place for place, field in enumerate(names) if field == reference.lower()]
-        if len(found) > 1:
+        matches = [position for position, field in enumerate(names) if field == reference.lower()]
+        if len(matches) > 1:
             raise DataError(
-                f"{file}: the header has {reference!r} {len(found)} times: give data.columns.{name} a position"
+                f"{file}: the header has {reference!r} {len(matches)} times: set data.columns.{name} to a position"
             )
-        if found:
-            positions[name] = found[0]
+        if matches:
+            positions[name] = matches[0]
         elif name not in OPTIONAL or name in hints.columns:
             raise DataError(
                 f"{file}: no column {reference!r} in row 1 ({', '.join(first)[:120]}): "
@@ -159,11 +160,11 @@ def _positions_by_name(first: Sequence[str], hints: Hints, file: str) -> dict[st
 
 def _positions_by_order(first: Sequence[str], hints: Hints, file: str) -> dict[str, int]:
     positions = {}
-    for place, name in enumerate(hints.order):
-        reference = hints.columns.get(name, place + 1)
+    for position, name in enumerate(hints.order, 1):
+        reference = hints.columns.get(name, position)
         if isinstance(reference, str):
             raise DataError(
-                f"{file}: data.columns.{name} = {reference!r} is a name, but the file has no header: give a position"
+                f"{file}: data.columns.{name} = {reference!r} is a name, but the file has no header: set a position"
             )
         if reference > len(first) and name in OPTIONAL and name not in hints.columns:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -13,7 +13,7 @@ from recsys.data.partition import Part
 from recsys.data.split import TRAIN
 
 
-def gram_of_rows(matrix: csr_matrix, user_power: float) -> np.ndarray:
+def gramian_of_rows(matrix: csr_matrix, user_power: float) -> np.ndarray:
     """X^T D X (movies, movies), float64, of users x movies X, where D_uu = n_u^(-2 user_power) and n_u is the number of
     the user's ratings: with 0 every rating counts alike, with 0.5 every user."""
     lengths = np.maximum(np.diff(matrix.indptr), 1).astype(np.float64)
@@ -22,18 +22,18 @@ def gram_of_rows(matrix: csr_matrix, user_power: float) -> np.ndarray:
     return result
 
 
-def gram(part: Part, examples: Examples, user_power: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """(G, counts) of the training rating arrays: G float64 (movies, movies) as `gram_of_rows`, scaled to the trace
+def gramian(part: Part, examples: Examples, user_power: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """(G, counts) of the training rating arrays: G float64 (movies, movies) as `gramian_of_rows`, scaled to the trace
     that it has with `user_power` 0, and how often each movie was rated, float64 (movies).
 
     Every partition holds one dense matrix of movies x movies values, and so does the driver.
     """
 
-    def run(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    def run(blocks: Iterable[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         total, counts, squares = np.zeros((examples.width, examples.width)), np.zeros(examples.width), 0.0
         for block in blocks:
             arrays = examples.preprocessing.scale(examples.arrays(block, TRAIN)[0])
-            total += gram_of_rows(arrays, user_power)
+            total += gramian_of_rows(arrays, user_power)
             counts += np.bincount(arrays.indices, minlength=examples.width)
             squares += float(np.square(arrays.data, dtype=np.float64).sum())
         yield total, counts, squares

@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from recsys.data.arrays import Arrays, arrays_of
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
 from recsys.data.split import TRAIN
-from recsys.models.autoencoder.kernels.batches import Arrays, arrays_of, consecutive_batches, training_batches
-from recsys.models.autoencoder.kernels.engine import Engine, Pace, Plan
-from recsys.models.autoencoder.kernels.hidden_layers import annealed_weight
+from recsys.training.base import Step, WorkerEngine, WorkerPlan
+from recsys.training.state import Moments
 
-_MEASURED_VALUES = 1 << 21  # values of a dense batch in which losses are measured: 8 MB
-_engines: dict[Plan, Engine] = {}  # one a process: another plan takes its place
+_engines: dict[WorkerPlan, WorkerEngine] = {}  # one a process: another plan takes its place
 _arrays: dict[tuple[str, int, int], Arrays] = {}  # one worker's, so that processes that take turns do not hold them all
 
 
@@ -29,7 +28,7 @@ _arrays: dict[tuple[str, int, int], Arrays] = {}  # one worker's, so that proces
 class Task:
     """A round, the same for all workers."""
 
-    plan: Plan
+    plan: WorkerPlan
     examples: Examples
     training: str  # another one for other data: what a process may keep goes by it
     seed: int
@@ -41,29 +40,19 @@ class Task:
     learning_rate: float
     schedule: str = "constant"
 
-    def share(self, rows: int) -> slice:
+    def slice(self, rows: int) -> slice:
         """Which of a worker's rows, in the epoch's order, are trained in this round."""
         return slice(rows * self.round // self.rounds, rows * (self.round + 1) // self.rounds)
 
-    def pace(self, rows: int) -> list[Pace]:
-        """Of each step of the round: Adam's step size, and the weight of a variational model's divergence.
+    def steps(self, rows: int) -> list[Step]:
+        """The steps of the round.
 
         A "cosine" falls from the first step of training to the last (Loshchilov and Hutter 2017, eq. 5, no restarts).
         """
         batches = -(-rows // self.batch_size)
         done = self.epoch - 1 + (self.round + np.arange(batches) / max(batches, 1)) / self.rounds  # in epochs
         scales = 0.5 * (1 + np.cos(np.pi * done / self.epochs)) if self.schedule == "cosine" else np.ones(batches)
-        weights = [annealed_weight(self.plan.model, epoch) for epoch in done]
-        return list(zip((self.learning_rate * scales).tolist(), weights, strict=True))
-
-
-@dataclass(frozen=True)
-class Moments:
-    """A worker's inner state between rounds."""
-
-    worker: int
-    step: int
-    values: np.ndarray  # float32 (2, size): Adam's m and v
+        return list(zip((self.learning_rate * scales).tolist(), done.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -93,9 +82,8 @@ def train_round(
     engine.load(weights, state.values if state else None, state.step if state else 0)
     order = np.random.default_rng([task.seed, task.epoch, worker]).permutation(arrays.rows)
     generator = np.random.default_rng([task.seed, task.epoch, worker, task.round + 1])
-    chosen = order[task.share(arrays.rows)]
-    batches = training_batches(arrays, chosen, task.batch_size, task.plan.model, generator)
-    rows = engine.train(batches, task.pace(len(chosen)), generator)
+    chosen = order[task.slice(arrays.rows)]
+    rows = engine.train(arrays, chosen, task.batch_size, task.steps(len(chosen)), generator)
     moments = Moments(worker, engine.step, engine.moments())
     delta = weights - engine.weights()
     yield moments
@@ -103,7 +91,7 @@ def train_round(
 
 
 def measure(
-    plan: Plan,
+    plan: WorkerPlan,
     examples: Examples,
     training: str,
     weights: np.ndarray,
@@ -116,15 +104,14 @@ def measure(
     arrays = _arrays_for((training, role, worker), blocks, examples)
     engine = engine_for(plan)
     engine.load_weights(weights)
-    size = max(1, min(512, _MEASURED_VALUES // plan.columns)) if plan.decoder == "dense" else 512
-    return engine.loss_sums(consecutive_batches(arrays, size, plan.model, rows))
+    return engine.measure(arrays, rows)
 
 
-def engine_for(plan: Plan) -> Engine:
+def engine_for(plan: WorkerPlan) -> WorkerEngine:
     """This process' engine for the plan, made the first time."""
     if plan not in _engines:
         _engines.clear()
-        _engines[plan] = Engine(plan)
+        _engines[plan] = plan.engine()
     return _engines[plan]
 
 

@@ -114,12 +114,12 @@ def solve_thresholds(population: Population, sample_chunks: int = 40) -> NDArray
     every = np.concatenate(signals)
     weight, edges = np.histogram(every, bins=2000)
     grid = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
-    share_above = 1 - np.cumsum(RATINGS_BY_VALUE)[:-1] / sum(RATINGS_BY_VALUE)
+    fraction_above = 1 - np.cumsum(RATINGS_BY_VALUE)[:-1] / sum(RATINGS_BY_VALUE)
     low, high = np.full(LEVELS - 1, -20.0), np.full(LEVELS - 1, 20.0)
     for _ in range(50):
         middle = (low + high) / 2
         above = np.array([(weight * exceedance(grid, t)).sum() for t in middle.tolist()]) / len(every)
-        low, high = np.where(above > share_above, middle, low), np.where(above > share_above, high, middle)
+        low, high = np.where(above > fraction_above, middle, low), np.where(above > fraction_above, high, middle)
     return (low + high) / 2
 
 

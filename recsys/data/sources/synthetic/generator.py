@@ -71,10 +71,10 @@ class SyntheticFacts:
 def find_generated(spark: SparkSession, directory: str, *, scale: float, seed: int) -> SyntheticFacts | None:
     """The facts of data that `generate` has wholly written to `directory` with these settings; None without them."""
     files, where = Files(spark, directory), f"{directory.rstrip('/')}/{FACTS_FILE}"
-    told = json.loads(files.read(where) or "{}") if files.exists(where) else {}
-    if [told.get(name) for name in ("version", "scale", "seed")] != [VERSION, scale, seed]:
+    facts = json.loads(files.read(where) or "{}") if files.exists(where) else {}
+    if [facts.get(name) for name in ("version", "scale", "seed")] != [VERSION, scale, seed]:
         return None
-    return SyntheticFacts(**{**told, "ranges": tuple(RangeFacts(**one) for one in told["ranges"])})
+    return SyntheticFacts(**{**facts, "ranges": tuple(RangeFacts(**years) for years in facts["ranges"])})
 
 
 def generate(
@@ -100,17 +100,17 @@ def generate(
     chunks = chunks_of(population.users)
     if partitions is None:  # four a core even out cores of unequal speed
         partitions = 4 * context.defaultParallelism
-    shared = context.broadcast((population, thresholds))
+    broadcast = context.broadcast((population, thresholds))
     try:
         (
             spark.range(0, chunks, 1, min(chunks, partitions))
-            .mapInArrow(partial(_rating_batches, shared=shared, tally=tally), _RATING_COLUMNS)
+            .mapInArrow(partial(_rating_batches, broadcast=broadcast, tally=tally), _RATING_COLUMNS)
             .write.csv(f"{directory}/ratings.csv", mode="overwrite", header=True)
         )
         movie_chunks = -(-population.movies // _CHUNK_MOVIES)
         (
             spark.range(0, movie_chunks, 1, min(movie_chunks, context.defaultParallelism))
-            .mapInArrow(partial(_movie_batches, shared=shared), _MOVIE_COLUMNS)
+            .mapInArrow(partial(_movie_batches, broadcast=broadcast), _MOVIE_COLUMNS)
             # MovieLens doubles quotes and keeps blanks; Spark's own defaults are backslashes and trimming.
             .write.csv(
                 f"{directory}/movies.csv",
@@ -122,20 +122,20 @@ def generate(
             )
         )
     finally:
-        shared.destroy()
+        broadcast.destroy()
     if not any(name.startswith("part-") for name in files.names(f"{directory}/ratings.csv")):
         raise DataError(
             f"{directory}: the executors wrote the generated ratings to their own disks, where this machine sees "
-            "nothing: set data.data_dir to a place that all machines share"
+            "nothing: set data.data_dir to a folder that all machines see"
         )
     facts = _facts(scale, population, tally.value)
     files.write(f"{directory}/{FACTS_FILE}", json.dumps(asdict(facts), indent=2) + "\n")
     return facts
 
 
-def _rating_batches(batches: Iterable[Any], shared: Any, tally: Any) -> Iterator[Any]:
+def _rating_batches(batches: Iterable[Any], broadcast: Any, tally: Any) -> Iterator[Any]:
     """mapInArrow: chunk numbers in, ratings out."""
-    population, thresholds = shared.value
+    population, thresholds = broadcast.value
     for batch in batches:
         for chunk in batch.column(0).to_pylist():
             made = make_chunk(population, chunk, thresholds)
@@ -149,9 +149,9 @@ def _rating_batches(batches: Iterable[Any], shared: Any, tally: Any) -> Iterator
             yield batch.from_pydict(columns)  # by way of the batch, as PySpark alone need know Arrow
 
 
-def _movie_batches(batches: Iterable[Any], shared: Any) -> Iterator[Any]:
+def _movie_batches(batches: Iterable[Any], broadcast: Any) -> Iterator[Any]:
     """mapInArrow: chunk numbers in, movies out."""
-    population, _ = shared.value
+    population, _ = broadcast.value
     forms = title_forms(population.movie_years, generator(population.seed, 6))
     for batch in batches:
         for chunk in batch.column(0).to_pylist():
@@ -170,7 +170,7 @@ def _movie_batches(batches: Iterable[Any], shared: Any) -> Iterator[Any]:
 
 @dataclass
 class Tally:
-    """Sums over chunks. Each chunk is kept apart until the end, so that one that Spark ran twice counts once."""
+    """Sums over chunks. Each chunk's are kept until the end, so that a chunk that Spark ran twice counts once."""
 
     sums: dict[int, NDArray[np.float64]]
     rated: NDArray[np.bool_] | None

@@ -168,10 +168,10 @@ def _make_movies(sizes: Sizes, rng: np.random.Generator) -> tuple[dict[str, NDAr
 
 def _taste(movies: int, rng: np.random.Generator) -> tuple[Ints, Floats]:
     """Genres as bits, int32 [movies], and taste vectors, float32 [movies, FACTORS], of movies with such genres."""
-    share = np.array(list(_GENRES.values()), dtype=np.float64)
+    weights = np.array(list(_GENRES.values()), dtype=np.float64)
     wanted = rng.choice(np.arange(1, 6), size=movies, p=np.array(_GENRES_PER_MOVIE) / sum(_GENRES_PER_MOVIE))
-    # The first `wanted` of an exponential race are a draw without replacement in proportion to share.
-    arrival = rng.standard_exponential((movies, len(GENRES))) / share
+    # The first `wanted` of an exponential race are a draw without replacement in proportion to the weights.
+    arrival = rng.standard_exponential((movies, len(GENRES))) / weights
     rank = arrival.argsort(axis=1).argsort(axis=1)
     has = rank < wanted[:, None]
     has[has[:, NO_GENRE]] = np.arange(len(GENRES)) == NO_GENRE

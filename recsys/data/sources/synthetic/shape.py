@@ -67,8 +67,8 @@ _MOVIES_BY_YEAR = (  # from 1915
 )  # fmt: skip
 MOVIES_BY_YEAR = {**_FIRST_YEARS, **{1915 + i: n for i, n in enumerate(_MOVIES_BY_YEAR)}}
 
-# Knots of the two long tails: share of users (of rated movies) at or below, and the count there.
-_SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0)
+# Knots of the two long tails: fraction of users (of rated movies) at or below, and the count there.
+_FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0)
 _USER_KNOTS = (20, 35.9, 70.8, 162, 375, 585, 1_200, 2_650, 6_500, 32_202)
 _MOVIE_KNOTS = (0.8, 1.85, 5.7, 36, 480, 1_950, 10_200, 38_000, 64_000, 81_491)
 
@@ -118,9 +118,9 @@ def apportion(weights: object, total: int) -> NDArray[np.int64]:
 
 def _curve(knots: tuple[float, ...], n: int, of: int) -> NDArray[np.float64]:
     """Log counts of `n` things, ascending; `of` is how many had the last knot as their maximum."""
-    # Piecewise Pareto: log count is linear in -log(share above) between the knots.
+    # Piecewise Pareto: log count is linear in -log(fraction above) between the knots.
     middle = (np.arange(n) + 0.5) / n
-    x = -np.log10(1 - np.asarray(_SHARES[:-1]))
+    x = -np.log10(1 - np.asarray(_FRACTIONS[:-1]))
     x = np.append(x, np.log10(2.0 * of))
     return np.interp(-np.log10(1 - middle), x, np.log(knots))
 

@@ -25,9 +25,9 @@ def title_forms(years: NDArray[np.int32], rng: np.random.Generator) -> NDArray[n
     """
     forms = np.where(years == 0, NO_YEAR, PLAIN).astype(np.int8)
     recent = rng.permutation(np.flatnonzero((years > 1980) & (years < 2019)))
-    share = len(years) / 62_423
+    fraction = len(years) / 62_423
     for form, count in _FORMS:
-        n = max(1, round(count * share))
+        n = max(1, round(count * fraction))
         forms[recent[:n]] = form
         recent = recent[n:]
     return forms

@@ -5,16 +5,18 @@ Nothing is dense here, and input and target share their arrays where nothing was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
-from recsys.data.blocks import Block
-from recsys.data.examples import Examples
+from recsys.models.autoencoder.config import AutoencoderConfig
 from recsys.models.autoencoder.kernels.normalisation import normalise
+
+if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
 
 
 @dataclass(frozen=True)
@@ -39,34 +41,8 @@ class Batch:
     whole: Entries  # the inputs before dropout
 
 
-@dataclass(frozen=True)
-class Arrays:
-    """A worker's scaled rating arrays (rows x columns), input and target; the same object where they are the same."""
-
-    inputs: csr_matrix
-    targets: csr_matrix
-
-    @property
-    def rows(self) -> int:
-        """How many rating arrays."""
-        return self.inputs.shape[0]
-
-
-def arrays_of(blocks: Iterable[Block], examples: Examples, role: int) -> Arrays:
-    """The rating arrays of that role in all blocks, scaled to (0, 1]."""
-    inputs: list[csr_matrix] = []
-    targets: list[csr_matrix] = []
-    for block in blocks:
-        shown, target = examples.arrays(block, role)
-        inputs.append(examples.preprocessing.scale(shown))
-        targets.append(inputs[-1] if target is shown else examples.preprocessing.scale(target))
-    known = _stack(inputs, examples.width)
-    same = all(one is other for one, other in zip(inputs, targets, strict=True))
-    return Arrays(known, known if same else _stack(targets, examples.width))
-
-
 def training_batches(
-    arrays: Arrays, order: np.ndarray, size: int, model: ModelConfig, generator: np.random.Generator
+    arrays: Arrays, order: np.ndarray, size: int, model: AutoencoderConfig, generator: np.random.Generator
 ) -> Iterator[Batch]:
     """The rows in that order, `size` at a time, with input dropout drawn from the generator."""
     columns = Columns(arrays.inputs.shape[1])
@@ -85,7 +61,7 @@ def training_batches(
         yield Batch(len(rows), dropped, target, offsets[rows], shown)
 
 
-def consecutive_batches(arrays: Arrays, size: int, model: ModelConfig, rows: int = 0) -> Iterator[Batch]:
+def consecutive_batches(arrays: Arrays, size: int, model: AutoencoderConfig, rows: int = 0) -> Iterator[Batch]:
     """All rows in their order, or so many evenly taken, nothing dropped: what losses are measured on."""
     undropped = model.model_copy(update={"input_dropout": 0.0})
     count = min(rows or arrays.rows, arrays.rows)
@@ -138,16 +114,3 @@ def _starts(lengths: np.ndarray) -> np.ndarray:
     starts = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=starts[1:])
     return starts
-
-
-def _stack(matrices: list[csr_matrix], columns: int) -> csr_matrix:
-    if not matrices:
-        return csr_matrix((0, columns), dtype=np.float32)
-    ends = np.cumsum([0] + [matrix.nnz for matrix in matrices])
-    indptr = np.concatenate(
-        [[0], *(one.indptr[1:].astype(np.int64) + end for one, end in zip(matrices, ends[:-1], strict=True))]
-    )
-    data = np.concatenate([one.data for one in matrices]).astype(np.float32, copy=False)
-    indices = np.concatenate([one.indices for one in matrices])
-    rows = sum(one.shape[0] for one in matrices)
-    return csr_matrix((data, indices, indptr), shape=(rows, columns))

@@ -1,22 +1,27 @@
-"""One worker's arithmetic: the network's step on sparse batches, and its losses. NumPy alone, see recsys.networks."""
+"""One worker's arithmetic: the model's step on sparse batches, and its losses. NumPy alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
-from recsys.losses import heads
+from recsys.losses.base import DENSE, ROWS, Loss, OutputLayer, Targets, Work
+from recsys.models.autoencoder.config import AutoencoderConfig
 from recsys.models.autoencoder.kernels.adam import RowAdam, adam, step_size
-from recsys.models.autoencoder.kernels.batches import Batch, Entries
-from recsys.models.autoencoder.kernels.hidden_layers import inner_layers
+from recsys.models.autoencoder.kernels.architecture import Architecture, Prior
+from recsys.models.autoencoder.kernels.batches import Batch, Entries, consecutive_batches, training_batches
 from recsys.models.autoencoder.kernels.layout import Layout
-from recsys.models.autoencoder.kernels.recvae import Prior, places
+from recsys.registries import loss_named
 
-Pace = tuple[float, float]  # of a step: Adam's step size, and the weight of a variational model's divergence
+if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
+
+Step = tuple[float, float]  # Adam's step size, and how many epochs were done before (a fraction within one)
+_MEASURED_VALUES = 1 << 21  # values of a dense batch in which losses are measured: 8 MB
 _NOTHING = 1e-30
 _MANY = 0.5  # where a batch touches more than this part of the columns, whole matrices are updated: less to gather
 
@@ -25,35 +30,65 @@ _MANY = 0.5  # where a batch touches more than this part of the columns, whole m
 class Plan:
     """How a model is trained, decided once by the driver, so that every worker does the same.
 
-    decoder: "dense", "rows" (only columns of the batch) or "gramian" (laid out by rows, all of them).
+    Attributes:
+        architecture: the kind of autoencoder.
+        model: its settings.
+        loss: what is minimised.
+        columns: width of a rating array.
+        output_layout: DENSE, ROWS (a step computes the columns of its batch alone) or GRAMIAN (laid out by rows, all).
+        row_updates: whether Adam updates the rows that a batch touches alone.
+        sampled_items: columns of a sampled softmax beside the batch's; 0 is exact.
     """
 
-    model: ModelConfig
+    architecture: Architecture
+    model: AutoencoderConfig
+    loss: Loss
     columns: int
-    decoder: str
+    output_layout: str
     row_updates: bool
     sampled_items: int
 
     @property
     def layout(self) -> Layout:
         """Of the weights."""
-        return Layout(self.columns, self.model, self.decoder != "dense")
+        return Layout(self.columns, self.model, self.architecture, self.output_layout != DENSE)
+
+    @property
+    def output(self) -> OutputLayer:
+        """The output layer as its loss sees it."""
+        return OutputLayer(self.output_layout, self.model.resolved_output_activation, self.model.shifted)
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether a step computes the outputs of its batch's columns alone."""
+        return self.output_layout == ROWS
+
+    def engine(self) -> Engine:
+        """What trains by this plan in a worker."""
+        return Engine(self)
+
+    def arrays(self, flat: np.ndarray) -> list[np.ndarray]:
+        """The weights as Keras has them."""
+        return self.layout.to_keras(flat)
 
 
-def plan_for(model: ModelConfig, columns: int, density: float, batch_size: int, sampled_items: int) -> Plan:
+def plan_for(
+    architecture: Architecture,
+    model: AutoencoderConfig,
+    columns: int,
+    density: float,
+    batch_size: int,
+    sampled_items: int,
+) -> Plan:
     """The cheapest exact way, unless `sampled_items` asks for a sampled softmax.
 
     density: ratings per entry of the matrix. `l2` pulls on all weights in every step, so that all are updated.
     """
-    activation = model.resolved_output_activation
+    loss = loss_named(model.loss)
     touched = 1.0 - (1.0 - density) ** batch_size
-    decoder = "dense"
-    if (model.loss == "masked_mse" and activation != "softmax") or (model.loss == "multinomial" and sampled_items):
-        decoder = "rows"
-    elif model.loss == "mse" and activation == "linear" and model.hidden[-1] < 1.5 * batch_size:
-        # multiplications a step: 4 columns width^2 by the Gramian, 6 columns width rows by the outputs
-        decoder = "gramian"
-    return Plan(model, columns, decoder, not model.l2 and touched < _MANY, sampled_items)
+    width = architecture.shapes(model)[1]
+    layout = loss.layout(model.resolved_output_activation, width, batch_size, sampled_items)
+    return Plan(architecture, model, loss, columns, layout, not model.l2 and touched < _MANY, sampled_items)
 
 
 class Engine:
@@ -69,19 +104,19 @@ class Engine:
         self._decoder = slice(layout.decoder, None)
         moments = list(zip(self._weights, layout.split(self._m), layout.split(self._v), strict=True))
         self._encoder = RowAdam(*moments[0]) if plan.row_updates else None
-        by_row = plan.row_updates and plan.decoder == "rows"
+        by_row = plan.row_updates and plan.by_rows
         self._rows_decoder = RowAdam(*moments[layout.decoder]) if by_row else None
         sizes = [one.size for one in self._weights]
         first = sizes[0] if self._encoder else 0
         self._whole = slice(first, layout.size - sizes[-1] if by_row else layout.size)  # what is updated as a whole
-        self._work = heads.Work()
-        self._before: list[np.ndarray] = []  # RecVAE: the encoder as the round found it
+        self._work = Work()
+        self._before: list[np.ndarray] = []  # where a prior is needed: the encoder as the round found it
 
     def load(self, flat: np.ndarray, moments: np.ndarray | None, step: int) -> None:
         """Weights as one vector, Adam's moments (2, size) or None for zeros, the number of steps taken so far."""
         self.step = step
         self.load_weights(flat)
-        if self.plan.model.kind == "recvae":
+        if self.plan.architecture.needs_prior:
             self._before = [one.copy() for one in self._weights[: self.plan.layout.decoder]]
         for own, given in zip((self._m, self._v), (0.0, 0.0) if moments is None else moments, strict=True):
             own[:] = given
@@ -101,18 +136,31 @@ class Engine:
         """Adam's moments as (2, size), as recsys.models.autoencoder.kernels.adam keeps them."""
         return np.stack([self._m, self._v])
 
-    def train(self, batches: Iterable[Batch], pace: Iterable[Pace], generator: np.random.Generator) -> int:
-        """A step for each batch; how many rows were trained.
+    def train(
+        self, arrays: Arrays, rows: np.ndarray, batch_size: int, steps: Iterable[Step], generator: np.random.Generator
+    ) -> int:
+        """A step for each batch of those rows, in that order; how many rows were trained.
 
-        The generator draws hidden dropout, a variational model's places, and sampled columns.
+        The generator draws input and hidden dropout, latent vectors and sampled columns.
         """
+        batches = training_batches(arrays, rows, batch_size, self.plan.model, generator)
+        return self.train_batches(batches, steps, generator)
+
+    def train_batches(self, batches: Iterable[Batch], steps: Iterable[Step], generator: np.random.Generator) -> int:
+        """A step for each batch; how many rows were trained."""
         rows = 0
-        for batch, (learning_rate, divergence_weight) in zip(batches, pace, strict=False):
-            self._train(batch, learning_rate, divergence_weight, generator)
+        for batch, (learning_rate, epoch) in zip(batches, steps, strict=False):
+            weight = self.plan.architecture.divergence_weight(self.plan.model, epoch)
+            self._train(batch, learning_rate, weight, generator)
             rows += batch.size
-        for one in self._by_rows():
-            one.settle(self.step)
+        for matrix in self._by_rows():
+            matrix.settle(self.step)
         return rows
+
+    def measure(self, arrays: Arrays, rows: int = 0) -> tuple[float, float]:
+        """(sum, weight) of the exact loss of all rows, or of so many, evenly taken."""
+        size = max(1, min(512, _MEASURED_VALUES // self.plan.columns)) if self.plan.output_layout == DENSE else 512
+        return self.loss_sums(consecutive_batches(arrays, size, self.plan.model, rows))
 
     def loss_sums(self, batches: Iterable[Batch]) -> tuple[float, float]:
         """(sum, weight) of the exact loss, in double precision between batches."""
@@ -120,14 +168,9 @@ class Engine:
         for batch in batches:
             targets = self._targets(batch, None)
             z = _sparse(batch.inputs, batch.size) @ self._weights[0][batch.inputs.columns] + self._weights[1]
-            h, _, _ = inner_layers(self.plan.model, z, self._weights[self._inner], None)
+            h, _, _ = self.plan.architecture.forward(self.plan.model, z, self._weights[self._inner], None)
             decoder = self._weights[self._decoder]
-            if self.plan.decoder == "rows" and self.plan.model.loss == "multinomial":
-                part, part_weight = heads.multinomial_sums(h, decoder[0], targets, self._work)
-            else:
-                if self.plan.decoder == "rows":
-                    decoder = [decoder[0][targets.columns]]
-                part, part_weight = self._head(h, decoder, targets).sums()
+            part, part_weight = self.plan.loss.exact_sums(self.plan.output, h, decoder, targets, self._work)
             total += part
             weight += part_weight
         return total, weight
@@ -139,17 +182,19 @@ class Engine:
         columns = batch.inputs.columns
         kernel = self._encoder.touch(columns, self.step) if self._encoder else self._weights[0][columns]
         decoder, decoder_gradients = self._weights[self._decoder], self._gradients[self._decoder]
-        if self.plan.decoder == "rows":
+        if self.plan.by_rows:
             touched = self._rows_decoder
             decoder = [touched.touch(targets.columns, self.step) if touched else decoder[0][targets.columns]]
             decoder_gradients = [np.empty_like(decoder[0])]
         z = entered @ kernel + self._weights[1]
-        h, _, back = inner_layers(self.plan.model, z, self._weights[self._inner], draws, self._prior(batch))
-        gradient = self._head(h, decoder, targets).back(decoder_gradients)
+        h, _, back = self.plan.architecture.forward(
+            self.plan.model, z, self._weights[self._inner], draws, self._prior(batch)
+        )
+        gradient = self.plan.loss.result(self.plan.output, h, decoder, targets, self._work).back(decoder_gradients)
         gradient = back(gradient, divergence_weight, self._gradients[self._inner])
         np.sum(gradient, axis=0, out=self._gradients[1])
         _update(self._encoder, self._gradients[0], columns, entered.T @ gradient, alpha, self.step)
-        if self.plan.decoder == "rows":
+        if self.plan.by_rows:
             whole = self._gradients[-1]
             _update(self._rows_decoder, whole, targets.columns, decoder_gradients[0], alpha, self.step)
         self._pull()
@@ -157,12 +202,13 @@ class Engine:
         adam(self._value[part], self._m[part], self._v[part], self._gradient[part], alpha)
 
     def _prior(self, batch: Batch) -> Prior | None:
-        """RecVAE: where the batch's users were when the round began, by what was not dropped of their ratings."""
+        """The prior of the batch's users by the encoder of when the round began, from all their ratings."""
         if not self._before:
             return None
         kernel, bias, *inner = self._before
         z = _sparse(batch.whole, batch.size) @ kernel[batch.whole.columns] + bias
-        return Prior(*places(self.plan.model, z, inner), np.diff(batch.whole.starts).astype(np.float32))
+        counts = np.diff(batch.whole.starts).astype(np.float32)
+        return self.plan.architecture.prior(self.plan.model, z, inner, counts)
 
     def _pull(self) -> None:
         """Adds the gradient of l2 times the sum of squares of every kernel, as Keras' L2; biases are left alone."""
@@ -172,20 +218,18 @@ class Engine:
         for value, gradient in zip(self._weights, self._gradients, strict=True):
             if value.ndim == 2:
                 gradient += twice * value
-        if self.plan.decoder != "dense":  # its last column is the bias
+        if self.plan.output_layout != DENSE:  # its last column is the bias
             self._gradients[-1][:, -1] -= twice * self._weights[-1][:, -1]
 
     def _by_rows(self) -> list[RowAdam]:
         return [one for one in (self._encoder, self._rows_decoder) if one]
 
-    def _targets(self, batch: Batch, generator: np.random.Generator | None) -> heads.Targets:
+    def _targets(self, batch: Batch, generator: np.random.Generator | None) -> Targets:
         one = batch.targets
         columns, log_weights = one.columns, np.zeros(0, np.float32)
-        if generator is not None and self.plan.decoder == "rows" and self.plan.model.loss == "multinomial":
+        if generator is not None and self.plan.by_rows and self.plan.loss.samples_items:
             columns, log_weights = self._with_others(columns, generator)
-        return heads.Targets(
-            batch.size, one.rows, one.starts, one.slots, one.values, columns, batch.offsets, log_weights
-        )
+        return Targets(batch.size, one.rows, one.starts, one.slots, one.values, columns, batch.offsets, log_weights)
 
     def _with_others(self, columns: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """The columns with a sample of the others behind them, and log weights."""
@@ -199,21 +243,6 @@ class Engine:
         if len(sample):
             weights[len(columns) :] = np.log(len(rest) / len(sample))
         return np.concatenate([columns, sample]), weights
-
-    def _head(self, h: np.ndarray, decoder: list[np.ndarray], targets: heads.Targets) -> heads.End:
-        model, activation, work = self.plan.model, self.plan.model.resolved_output_activation, self._work
-        if self.plan.decoder == "gramian":
-            return heads.gramian_mse(h, decoder[0], targets, work)
-        if self.plan.decoder == "rows":
-            if model.loss == "masked_mse":
-                return heads.masked_mse(activation, h, decoder[0], targets, work)
-            return heads.sampled_multinomial(h, decoder[0], targets, work)
-        kernel, bias = decoder
-        if model.loss == "multinomial":  # what is added to all outputs of a row is nothing to a softmax
-            return heads.multinomial(h, kernel, bias, targets, work)
-        if model.loss == "mse" and activation == "softmax" and model.input_normalisation not in ("center", "offset"):
-            return heads.softmax_mse(h, kernel, bias, targets, work)
-        return heads.dense(model.loss, activation, h, kernel, bias, targets, work)
 
 
 def _update(

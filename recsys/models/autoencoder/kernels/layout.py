@@ -1,20 +1,18 @@
 """How the weights of an autoencoder lie in one vector.
 
-Weights travel as one flat float32 vector: encoder kernel (columns x width), its bias, the inner layers' weights in the
-order of the Keras model, then the decoder, either kernel (width x columns) and bias as in Keras or, by rows, one matrix
-(columns x (width + 1)).
+Weights travel as one flat float32 vector: encoder kernel (columns x width), its bias, the hidden layers' weights in the
+order of the Keras model, then the output layer, either kernel (width x columns) and bias as in Keras or, by rows, one
+matrix (columns x (width + 1)).
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.config import ModelConfig
-
-Shapes = list[tuple[int, ...]]
+from recsys.models.autoencoder.config import AutoencoderConfig
+from recsys.models.autoencoder.kernels.architecture import Architecture, Shapes
 
 
 @dataclass(frozen=True)
@@ -22,26 +20,18 @@ class Layout:
     """Shapes of the weights in the order of the flat vector."""
 
     columns: int
-    model: ModelConfig
+    model: AutoencoderConfig
+    architecture: Architecture
     by_rows: bool = False  # how the decoder is laid out
 
     @property
     def shapes(self) -> Shapes:
         """All of them."""
-        hidden = self.model.hidden
-        encoder: Shapes = [(self.columns, hidden[0]), (hidden[0],)]
-        inner, last = _dense(hidden), hidden[-1]
-        if self.model.kind == "recvae":
-            latent = self.model.latent
-            layer: Shapes = [(last, last), (last,), (last,), (last,)]  # kernel, bias, and the normalisation's two
-            inner = layer[2:] + (len(hidden) - 1) * layer + 2 * [(last, latent), (latent,)]
-            last = latent
-        if self.model.kind == "vae":
-            latent = self.model.latent
-            inner += 2 * [(last, latent), (latent,)] + _dense((latent, *reversed(hidden)))
-            last = hidden[0]
+        width = self.model.hidden[0]
+        encoder: Shapes = [(self.columns, width), (width,)]
+        hidden, last = self.architecture.shapes(self.model)
         decoder: Shapes = [(self.columns, last + 1)] if self.by_rows else [(last, self.columns), (self.columns,)]
-        return encoder + inner + decoder
+        return encoder + hidden + decoder
 
     @property
     def decoder(self) -> int:
@@ -63,7 +53,7 @@ class Layout:
         return pieces
 
     def from_keras(self, weights: list[np.ndarray]) -> np.ndarray:
-        """The flat vector of what `model.get_weights()` gives, of a model without a linear path."""
+        """The flat vector of what `model.get_weights()` gives."""
         if self.by_rows:
             *weights, kernel, bias = weights
             weights = [*weights, np.concatenate([kernel.T, bias[:, None]], axis=1)]
@@ -76,11 +66,3 @@ class Layout:
             *pieces, decoder = pieces
             pieces = [*pieces, np.ascontiguousarray(decoder[:, :-1].T), decoder[:, -1].copy()]
         return pieces
-
-
-def _dense(widths: tuple[int, ...]) -> Shapes:
-    """Kernel and bias of the layers between these widths."""
-    shapes: Shapes = []
-    for before, width in itertools.pairwise(widths):
-        shapes += [(before, width), (width,)]
-    return shapes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
+from recsys.models.autoencoder.config import AutoencoderConfig
 
 # "offset": what the mean of an array is drawn towards, and by how many ratings. MovieLens' mean is 0.70 to 0.72 of the
 # highest rating in every release.
@@ -25,7 +25,7 @@ def row_offsets(how: str, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.zeros(len(sums), np.float32)
 
 
-def normalise(inputs: csr_matrix, model: ModelConfig) -> tuple[csr_matrix, np.ndarray]:
+def normalise(inputs: csr_matrix, model: AutoencoderConfig) -> tuple[csr_matrix, np.ndarray]:
     """The inputs as the first layer sees them, and what the model adds to each row's outputs: as its Keras graph."""
     how = model.input_normalisation
     rows = np.repeat(np.arange(inputs.shape[0]), np.diff(inputs.indptr))

@@ -1,24 +1,24 @@
 """The layers between encoder and decoder of RecVAE (Shenbin et al. 2020, arXiv 1912.11160), forwards and backwards.
 
-Its encoder adds to the input of every layer the outputs of all layers before, and normalises what comes out of each;
-its decoder is the last layer alone. In training places are held near a mixture of three normal distributions, of which
-one is where the same user was at the last synchronisation, and the more strictly the more a user has rated.
+The encoder adds to the input of every layer the outputs of all layers before, and normalises what comes out of each.
+The decoder is the output layer alone. In training latent vectors are held near a mixture of three normal distributions.
+One of them is the same user's distribution at the last synchronisation. The more ratings a user has, the stronger is
+the pull.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 
 from recsys.activations import activate
-from recsys.config import ModelConfig
+from recsys.models.autoencoder.config import RecVaeConfig
+from recsys.models.autoencoder.kernels.architecture import Architecture, Back, Prior, Shapes, Weights
 from recsys.models.autoencoder.kernels.dense import write_gradients
-
-Arrays = list[np.ndarray]
-LayersBack = Callable[[np.ndarray, float, Arrays], np.ndarray]
+from recsys.models.autoencoder.kernels.hidden_layers import annealed_weight
 
 LAYER_EPSILON = 0.1  # added to variances in the layers' normalisation, as the authors do
 MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # section 2.2: of the standard normal, of the place before, of the wide normal
@@ -26,26 +26,49 @@ WIDE_LOG_VARIANCE = 10.0
 _LOG_2PI = np.float32(np.log(2 * np.pi))
 
 
-@dataclass(frozen=True)
-class Prior:
-    """What places are held near: where the users were, (rows x latent) each, and how much each of them is (rows)."""
+class RecVaeLayers(Architecture):
+    """A densely connected encoder; the output layer alone decodes."""
 
-    mean: np.ndarray
-    log_variance: np.ndarray
-    ratings: np.ndarray
+    needs_prior = True
+
+    def shapes(self, config: RecVaeConfig) -> tuple[Shapes, int]:
+        last, latent = config.hidden[-1], config.latent
+        layer: Shapes = [(last, last), (last,), (last,), (last,)]  # kernel, bias, and the normalisation's two
+        return layer[2:] + (len(config.hidden) - 1) * layer + 2 * [(last, latent), (latent,)], latent
+
+    def forward(
+        self,
+        config: RecVaeConfig,
+        z: np.ndarray,
+        weights: Weights,
+        generator: np.random.Generator | None,
+        prior: Prior | None = None,
+    ) -> tuple[np.ndarray, float, Back]:
+        return recvae_layers(config, z, weights, generator, prior)
+
+    def divergence_weight(self, config: RecVaeConfig, epoch: float) -> float:
+        return annealed_weight(config, epoch)
+
+    def prior(self, config: RecVaeConfig, z: np.ndarray, weights: Weights, ratings: np.ndarray) -> Prior:
+        return Prior(*posteriors(config, z, weights), ratings)
+
+    def build(self, movies: int, config: RecVaeConfig, seed: int) -> Any:
+        from recsys.models.autoencoder.keras_models import build_recvae
+
+        return build_recvae(movies, config, seed)
 
 
 def recvae_layers(
-    config: ModelConfig,
+    config: RecVaeConfig,
     z: np.ndarray,
-    weights: Arrays,
+    weights: Weights,
     generator: np.random.Generator | None,
     prior: Prior | None,
-) -> tuple[np.ndarray, float, LayersBack]:
-    """(place, divergence, back): places (rows x latent) from z, the encoder's sums before its activation.
+) -> tuple[np.ndarray, float, Back]:
+    """(place, divergence, back): latent vectors (rows x latent) from z, the encoder's sums before its activation.
 
-    With a generator places are drawn, else they are their means. The divergence is the rows' mean of
-    log q(z | x) - log p(z) for the places drawn, each times the row's ratings; 0 without a prior.
+    With a generator they are drawn, else they are their means. The divergence is the rows' mean of
+    log q(z | x) - log p(z) for the vectors drawn, each times the row's ratings; 0 without a prior.
     """
     *deep, to_mean, mean_bias, to_log_variance, log_variance_bias = weights
     h, encoded = _encoder(config, z, deep)
@@ -63,10 +86,10 @@ def recvae_layers(
         total = float(((log_q - log_p).sum(axis=1) * prior.ratings).mean())
         pull = -slope
 
-    def back(gradient: np.ndarray, weight: float, into: Arrays) -> np.ndarray:
-        share = weight / len(h) * (prior.ratings[:, None] if prior is not None else np.zeros((len(h), 1), np.float32))
-        for_mean = gradient + share * pull
-        for_log_variance = 0.5 * for_mean * noise - 0.5 * share
+    def back(gradient: np.ndarray, weight: float, into: Weights) -> np.ndarray:
+        scale = weight / len(h) * (prior.ratings[:, None] if prior is not None else np.zeros((len(h), 1), np.float32))
+        for_mean = gradient + scale * pull
+        for_log_variance = 0.5 * for_mean * noise - 0.5 * scale
         write_gradients(into[-4:-2], h, for_mean)
         write_gradients(into[-2:], h, for_log_variance)
         return encoded(for_mean @ to_mean.T + for_log_variance @ to_log_variance.T, into[:-4])
@@ -74,14 +97,14 @@ def recvae_layers(
     return place, total, back
 
 
-def places(config: ModelConfig, z: np.ndarray, weights: Arrays) -> tuple[np.ndarray, np.ndarray]:
+def posteriors(config: RecVaeConfig, z: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
     """Means and log variances (rows x latent): what a later step is held near."""
     *deep, to_mean, mean_bias, to_log_variance, log_variance_bias = weights
     h, _ = _encoder(config, z, deep)
     return h @ to_mean + mean_bias, h @ to_log_variance + log_variance_bias
 
 
-def _encoder(config: ModelConfig, z: np.ndarray, weights: Arrays) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+def _encoder(config: RecVaeConfig, z: np.ndarray, weights: Weights) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Layer k + 1 is the normalised activation of (layer k) kernel + bias + the sum of layers 1 to k."""
     value, activated = activate(config.activation, z)
     h, normal = _normalised(value, weights[0], weights[1])
@@ -94,7 +117,7 @@ def _encoder(config: ModelConfig, z: np.ndarray, weights: Arrays) -> tuple[np.nd
         outputs.append(h)
         ways.append((activated, normal))
 
-    def back(gradient: np.ndarray, into: Arrays) -> np.ndarray:
+    def back(gradient: np.ndarray, into: Weights) -> np.ndarray:
         onward = np.zeros_like(gradient)  # of the sums, which every later layer had a part of
         for number in reversed(range(1, len(outputs))):
             start = 4 * number - 2
@@ -142,5 +165,5 @@ def _log_prior(place: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]
     return log_density, np.asarray(slope, place.dtype)
 
 
-def _no_way_back(gradient: np.ndarray, weight: float, into: Arrays) -> np.ndarray:
+def _no_way_back(gradient: np.ndarray, weight: float, into: Weights) -> np.ndarray:
     raise AssertionError("means are not trained")

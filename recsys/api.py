@@ -1,0 +1,262 @@
+"""Training and evaluation in one call each: what jobs, notebooks and examples use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark import Broadcast, SparkContext
+
+from recsys.config.run import Config
+from recsys.data.dataset import Dataset
+from recsys.data.examples import Examples
+from recsys.data.orientation import rating_arrays
+from recsys.data.partition import Part, partition
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.data.store import FREE_SETTINGS
+from recsys.errors import ConfigError, UserError
+from recsys.evaluation.evaluate import ROLES, Judged, judge_factors
+from recsys.evaluation.evaluate import evaluate as evaluate_parts
+from recsys.evaluation.fold_in import fit_factors
+from recsys.models.base import ModelFamily, Scorer
+from recsys.models.fold_in import FoldIn
+from recsys.recommend.items import Items
+from recsys.recommend.recommender import Recommender
+from recsys.recommend.saved import save_fold_in, save_items
+from recsys.registries import FAMILIES, loss_named
+from recsys.training.base import TrainingData
+from recsys.training.history import Epoch
+from recsys.training.loop import CHECKPOINTS, Progress, train
+from recsys.workers import preloading, ship_source, warm_up
+
+__all__ = ["Model", "Progress", "evaluate", "fit"]
+
+_NOT_SEEN = ("positive_from", "year_from", "year_to")  # settings of a data set that change what a model learns
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A data set as a model is trained and tested on it."""
+
+    dataset: Dataset
+    by_user: Examples  # how the users' arrays are split
+    examples: Examples  # of the arrays that the model is of: users' or movies'
+    parts: dict[int, Part]  # by role
+    users: Any  # of movies' arrays the user ids in the order of the columns, else None
+
+    @property
+    def context(self) -> SparkContext:
+        """Spark's."""
+        return self.dataset.blocks.sparkSession.sparkContext
+
+
+@dataclass
+class Model:
+    """A trained model with its settings and movies.
+
+    Attributes:
+        family: the model.
+        config: all settings that it was trained with.
+        items: its movies, as in items.parquet.
+        epoch: the epoch that it is of; None for a model that was loaded.
+        history: all epochs.
+        fold_in: what scores users by a model of movies' arrays, else None.
+    """
+
+    family: ModelFamily
+    config: Config
+    items: pd.DataFrame
+    epoch: Epoch | None = None
+    history: list[Epoch] = field(default_factory=list)
+    fold_in: FoldIn | None = None
+    _arranged: Arranged | None = None
+    _judged: Judged | None = None
+
+    @property
+    def recommender(self) -> Recommender:
+        """Recommends to anybody."""
+        scorer: Scorer = self.fold_in or self.family.scorer()
+        return Recommender(scorer, Items.of(self.items), self.config.model.loss_name)
+
+    def save(self, directory: str | Path) -> None:
+        """Writes the model, so that `recsys.load_recommender(directory)` reads it without Spark and TensorFlow."""
+        config = self.config
+        save_items(directory, self.items, self.family.preprocessing, config.model.loss_name, config.data.orientation)
+        self.family.save(Path(directory))
+        if self.fold_in is not None:
+            save_fold_in(directory, self.family, self.fold_in)
+
+
+def fit(
+    dataset: Dataset,
+    config: Config,
+    *,
+    output: str | Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
+    before_training: Callable[[Arranged, Config], None] | None = None,
+) -> Model:
+    """Trains the model that the settings describe.
+
+    Args:
+        dataset: the ratings.
+        config: the settings, as `recsys.load_config` gives them. Those of the data are the data set's own; how it is
+            split may be set here where the data set was made without it.
+        output: a folder for history.csv, checkpoints (training goes on from one that is there), and in `model` the best
+            model so far. Without it nothing is written.
+        on_progress: called after every epoch.
+        on_message: gets what is noteworthy beside that.
+        before_training: called with what is about to be trained on; may refuse.
+
+    Raises:
+        ConfigError: the settings do not fit the data set.
+        UserError: there is nothing to train, validate or test on, or training diverged.
+    """
+    config = settings_for(dataset, config)
+    dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
+    family = FAMILIES.get(config.model.kind)
+    context = dataset.blocks.sparkSession.sparkContext
+    for module in {family.__module__, type(loss_named(config.model.loss_name)).__module__}:
+        ship_source(context, module)
+    if config.training.strategy == "elephas" and not family.supports.closed_form:
+        warm_up(context)  # executors import TensorFlow while this process does
+    arranged = arrange(dataset, config)
+    columns, parts = arranged.examples.width, arranged.parts
+    family.check(config.model, columns)
+    if before_training:
+        before_training(arranged, config)
+    folder = Path(output) if output else None
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        loss, orientation = config.model.loss_name, config.data.orientation
+        save_items(folder / "model", dataset.items, dataset.preprocessing, loss, orientation)
+    trained_on = {role: parts[role] for role in (TRAIN, VALIDATION)}
+    data = TrainingData(config, arranged.examples, trained_on, dataset.statistics["density"])
+    best, ended, history = train(
+        family.trainer(data),
+        data,
+        folder,
+        on_epoch=on_progress or (lambda progress: None),
+        on_best=(lambda model: model.save(folder / "model")) if folder else (lambda model: None),
+        say=on_message or (lambda text: None),
+    )
+    model = Model(best, config, dataset.items, ended, history, _arranged=arranged)
+    if folder and isinstance(best, ModelFamily):
+        best.save(folder / "model")
+    _fit_fold_in(model, arranged)
+    if folder and model.fold_in is not None:
+        save_fold_in(folder / "model", best, model.fold_in)
+    return model
+
+
+def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, Any]:
+    """Every figure of a model with its protocol and its count, beside baselines: what metrics.json says.
+
+    Args:
+        model: from `fit`, or `load`ed with its settings.
+        dataset: the ratings, the same movies as the model's.
+        role: "test" or "validation": on whose users or ratings.
+
+    Raises:
+        UserError: the data set has other movies than the model.
+    """
+    if role not in ROLES:
+        raise ConfigError(f"role = {role!r}: there are {', '.join(map(repr, ROLES))}")
+    ours, theirs = model.items["movie_id"].tolist(), dataset.items["movie_id"].tolist()
+    if ours != theirs:
+        raise UserError(
+            f"the model was trained on other data: it has {len(ours):,} movies, the data {len(theirs):,}, or others; "
+            "give the data that it was trained on"
+        )
+    arranged = model._arranged
+    if arranged is None or arranged.dataset is not dataset:
+        arranged = arrange(dataset, model.config)
+    with _scorer_on_workers(model.family, arranged.context) as shared:
+        judged = None
+        if arranged.users is not None:
+            if role != "test":
+                raise ConfigError(
+                    "role = 'validation' is for users' arrays: the fold-in is chosen on validation ratings"
+                )
+            if model._judged is None or model._arranged is not arranged:
+                _fit_fold_in(model, arranged)
+            judged = model._judged
+        return evaluate_parts(arranged.parts, shared, arranged.examples, model.config, judged, ROLES[role])
+
+
+def settings_for(dataset: Dataset, config: Config) -> Config:
+    """The settings with the data set's own. ConfigError where the two say different things of what is learned."""
+    asked = config.data
+    for key in _NOT_SEEN:
+        wanted, has = getattr(asked, key), getattr(dataset.data, key)
+        if key in asked.model_fields_set and wanted is not None and wanted != has:
+            raise ConfigError(
+                f"data.{key} = {wanted!r} in the settings, {has!r} in the data set: make the data set with "
+                f"{key}={wanted!r}, or leave it out of the settings"
+            )
+    chosen = {key: value for key, value in _free(config).items() if key not in dataset.data.model_fields_set}
+    if not chosen:
+        return config.model_copy(update={"data": dataset.data})
+    return config.model_copy(update={"data": dataset.data.model_copy(update=chosen)})
+
+
+def _free(config: Config) -> dict[str, Any]:
+    """The settings of how data are split that somebody set."""
+    return {
+        key: getattr(config.data, key)
+        for key in sorted(FREE_SETTINGS & config.data.model_fields_set)
+        if key not in ("data_dir", "max_rejected")
+    }
+
+
+def arrange(dataset: Dataset, config: Config) -> Arranged:
+    """The rating arrays that the model is of, partitioned by role; UserError where there is no test."""
+    by_user = examples_of(dataset, config)
+    arrays = rating_arrays(dataset, config.data, by_user)
+    parts = {
+        role: partition(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
+        for role in (TRAIN, VALIDATION, TEST)
+    }
+    if not parts[TEST].rows:
+        raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
+    return Arranged(dataset, by_user, arrays.examples, parts, arrays.users)
+
+
+def examples_of(dataset: Dataset, config: Config) -> Examples:
+    """How the users' arrays are split."""
+    return Examples.of(config, dataset.movies, dataset.preprocessing, test_entries=dataset.test_entries)
+
+
+def forget_checkpoints(output: str | Path) -> None:
+    """Deletes the checkpoints of a training that has ended well."""
+    import shutil
+
+    shutil.rmtree(Path(output) / CHECKPOINTS, ignore_errors=True)
+
+
+def _fit_fold_in(model: Model, arranged: Arranged) -> None:
+    """Of a model of movies' arrays: what scores users."""
+    if arranged.users is None:
+        return
+    dataset = arranged.dataset
+    with _scorer_on_workers(model.family, arranged.context) as shared:
+        factors = fit_factors(shared, arranged.parts, arranged.examples, dataset.blocks, arranged.by_user)
+    model.fold_in = FoldIn.of(factors, dataset.preprocessing)
+    model._judged = judge_factors(factors, arranged.users, dataset.blocks, arranged.by_user)
+
+
+@contextmanager
+def _scorer_on_workers(family: ModelFamily, context: SparkContext) -> Iterator[Broadcast[Scorer]]:
+    shared: Broadcast[Scorer] = context.broadcast(family.scorer())
+    try:
+        if family.supports.needs_tensorflow:
+            with preloading(context):
+                yield shared
+        else:
+            yield shared
+    finally:
+        shared.destroy()

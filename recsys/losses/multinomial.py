@@ -1,0 +1,146 @@
+"""The multinomial log-likelihood: ranks likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from recsys.activations import exponentials_in_place
+from recsys.losses.base import (
+    DENSE,
+    ROWS,
+    Gradients,
+    Loss,
+    LossResult,
+    OutputLayer,
+    Sums,
+    Targets,
+    Work,
+    dense_outputs,
+    flat_positions,
+    rated_outputs,
+    through_decoder,
+    with_one,
+)
+
+_COLUMNS_AT_A_TIME = 4096
+
+
+class Multinomial(Loss):
+    """Minus log-likelihood of the rated movies under softmax(output), summed over rows (Liang et al. 2018, eq. 2).
+
+    The weight is the number of rows. Ratings count alike, whatever they are.
+    """
+
+    name = "multinomial"
+    predicts_ratings = False
+    activations = ("linear",)  # the softmax is in the loss
+    samples_items = True
+
+    def sums(self, target: csr_matrix, output: np.ndarray) -> Sums:
+        rated = output.ravel()[flat_positions(target)]
+        highest = exponentials_in_place(output)
+        normalisers = np.log(output.sum(axis=1)) + highest[:, 0]
+        total = float(np.dot(np.diff(target.indptr), normalisers)) - float(rated.sum(dtype=np.float64))
+        return total, output.shape[0]
+
+    def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
+        counts = np.diff(target.indptr).astype(np.float32)
+        exponentials_in_place(output)
+        output *= (counts / output.sum(axis=1))[:, None]
+        output.ravel()[flat_positions(target)] -= 1.0
+        output *= np.float32(1.0 / max(len(output), 1))
+        return output
+
+    def keras_sums(self, target: Any, output: Any) -> tuple[Any, Any]:
+        from keras import ops
+
+        rated = ops.cast(target > 0, output.dtype)
+        return -ops.sum(rated * ops.log_softmax(output, axis=-1)), ops.cast(ops.shape(target)[0], "float32")
+
+    def layout(self, activation: str, width: int, batch_size: int, sampled_items: int) -> str:
+        return ROWS if sampled_items else DENSE
+
+    def result(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> LossResult:
+        # what is added to all outputs of a row is nothing to a softmax
+        if layer.layout == ROWS:
+            return sampled_multinomial(h, decoder[0], targets, work)
+        kernel, bias = decoder
+        return multinomial(h, kernel, bias, targets, work)
+
+    def exact_sums(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> Sums:
+        if layer.layout == ROWS:
+            return multinomial_sums(h, decoder[0], targets, work)
+        return self.result(layer, h, decoder, targets, work).sums()
+
+
+def multinomial(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work) -> LossResult:
+    """Minus log-likelihood of what was rated under softmax(h kernel + bias) (Liang et al. 2018, eq. 2), exact."""
+    logits = dense_outputs(h, kernel, bias, work)
+    places = targets.places(len(bias))
+    sums, wrong = _log_likelihood(logits, places, targets)
+
+    def back(into: Gradients) -> np.ndarray:
+        return through_decoder(h, kernel, wrong(), 1.0 / max(targets.size, 1), into)
+
+    return LossResult(sums, back)
+
+
+def sampled_multinomial(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> LossResult:
+    """The multinomial loss with the softmax' sum over the batch's columns and a sample of the others.
+
+    A sampled column stands for (columns not in the batch) / (columns sampled) of them (Jean et al. 2015, section 3,
+    with a uniform proposal); `decoder` has the rows of targets.columns alone, sampled ones among them.
+    """
+    ones = with_one(h)
+    logits = np.matmul(ones, decoder.T, out=work.array("outputs", len(h), len(decoder)))
+    logits += targets.log_weights  # 0 where something is rated
+    places = targets.rows.astype(np.int64) * len(decoder) + targets.slots
+    sums, wrong = _log_likelihood(logits, places, targets)
+
+    def back(into: Gradients) -> np.ndarray:
+        gradient, scale = wrong(), np.float32(1.0 / max(targets.size, 1))
+        np.matmul(gradient.T, ones * scale, out=into[0])
+        return (gradient @ decoder[:, :-1]) * scale
+
+    return LossResult(sums, back)
+
+
+def multinomial_sums(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> Sums:
+    """The exact multinomial loss of a large catalogue, a block of its columns at a time; `decoder` has all rows."""
+    ones = with_one(h)
+    highest, total = np.full(len(h), -np.inf, np.float32), np.zeros(len(h), np.float32)
+    for start in range(0, len(decoder), _COLUMNS_AT_A_TIME):
+        part = decoder[start : start + _COLUMNS_AT_A_TIME]
+        logits = np.matmul(ones, part.T, out=work.array("outputs", len(h), len(part)))
+        higher = np.maximum(highest, logits.max(axis=1))
+        logits -= higher[:, None]
+        total *= np.exp(highest - higher)
+        total += np.exp(logits, out=logits).sum(axis=1)
+        highest = higher
+    rated = rated_outputs(ones, decoder[targets.columns], targets, work)
+    normaliser = np.log(total) + highest
+    return float(np.dot(targets.counts(), normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
+
+
+def _log_likelihood(
+    logits: np.ndarray, places: np.ndarray, targets: Targets
+) -> tuple[Callable[[], Sums], Callable[[], np.ndarray]]:
+    """Minus the log-likelihood's sums, and its gradient of the logits, which are written over."""
+    counts, rated = targets.counts(), logits.ravel()[places]
+    highest = exponentials_in_place(logits)
+    totals = logits.sum(axis=1)
+
+    def sums() -> Sums:
+        normaliser = np.log(totals) + highest[:, 0]
+        return float(np.dot(counts, normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
+
+    def wrong() -> np.ndarray:
+        logits[...] *= (counts / totals)[:, None]
+        logits.ravel()[places] -= 1.0
+        return logits
+
+    return sums, wrong

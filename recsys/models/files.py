@@ -1,0 +1,93 @@
+"""How the arrays and settings of a model lie on disk: .npy files beside scorer.json, which holds their checksums."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.checksums import digest_of, read_sealed, write_sealed
+from recsys.config.model import ModelConfig
+from recsys.data.preprocessing import Preprocessing
+
+SCORER = "scorer"  # the folder below a model's
+_DESCRIPTION = "scorer.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What `write_scorer` was given."""
+
+    config: dict[str, Any]
+    preprocessing: Preprocessing
+    facts: dict[str, Any]
+    arrays: dict[str, np.ndarray]  # mapped from disk
+
+
+def write_scorer(
+    folder: Path, config: ModelConfig, preprocessing: Preprocessing, arrays: Mapping[str, np.ndarray], **facts: Any
+) -> None:
+    """Writes the folder `scorer`, whole or not at all.
+
+    Args:
+        folder: the model's folder.
+        config: the model's settings; they say which family reads the folder.
+        preprocessing: how raw ratings become rating arrays.
+        arrays: by name.
+        facts: whatever else JSON can hold.
+    """
+    temporary = folder / f".{SCORER}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        digests = {}
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+            digests[f"{name}.npy"] = digest_of(temporary / f"{name}.npy")
+        described = {
+            "format_version": FORMAT_VERSION,
+            "config": config.model_dump(mode="json", exclude_none=True),
+            "preprocessing": asdict(preprocessing),
+            "facts": facts,
+            "sha256": digests,
+        }
+        write_sealed(temporary / _DESCRIPTION, described)
+        target = folder / SCORER
+        old = folder / f".{SCORER}-old.{os.getpid()}"
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:  # a full disk
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def kind_of(folder: Path) -> str:
+    """Which family reads the folder. Raises ValueError or OSError where it was changed or is not there."""
+    return str(_description(folder)["config"]["kind"])
+
+
+def read_scorer(folder: Path) -> Saved:
+    """What was written. Raises ValueError, with the file's name, or OSError where a file was changed or cut off."""
+    described = _description(folder)
+    arrays = {}
+    for name, digest in described["sha256"].items():
+        path = folder / SCORER / name
+        if digest_of(path) != digest:
+            raise ValueError(f"the checksum of {name} is wrong")
+        arrays[name.removesuffix(".npy")] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Saved(described["config"], Preprocessing(**described["preprocessing"]), described["facts"], arrays)
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    described = read_sealed(folder / SCORER / _DESCRIPTION)
+    if described.get("format_version") != FORMAT_VERSION:
+        raise ValueError("it was written by another version of this program")
+    return described

@@ -1,0 +1,1 @@
+"""Any Keras model from a user's function."""

@@ -1,0 +1,179 @@
+"""What the training loop asks of a family, and local SGD of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from recsys.config.run import Config
+from recsys.data.preprocessing import Preprocessing
+from recsys.models.base import ModelFamily
+from recsys.training.history import Seconds
+from recsys.training.state import Moments, Snapshot
+
+if TYPE_CHECKING:
+    from recsys.data.arrays import Arrays
+    from recsys.data.examples import Examples
+    from recsys.data.partition import Part
+
+AfterRound = Callable[[int], None]
+Step = tuple[float, float]  # the learning rate of a step, and how many epochs were done before (a fraction within one)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a family is trained on.
+
+    Attributes:
+        config: all settings; `config.model` is the family's own table.
+        examples: which ratings play which role, and the width of a rating array.
+        parts: blocks of training and validation rows, partitioned by worker, by role (TRAIN, VALIDATION).
+        density: ratings per entry of the matrix.
+    """
+
+    config: Config
+    examples: Examples
+    parts: dict[int, Part]
+    density: float
+
+    @property
+    def columns(self) -> int:
+        """The width of a rating array."""
+        return self.examples.width
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How raw ratings become rating arrays."""
+        return self.examples.preprocessing
+
+
+def no_checkpoint(round_done: int) -> None:
+    """What is done after a round where no checkpoints are kept: nothing."""
+
+
+class Trainer:
+    """Trains one model, by epochs of rounds or in one closed-form step. Runs on the driver.
+
+    A subclass gives `train_epoch`, `losses`, `weights` and `as_model`; `state` and `restore` where training can go on
+    from a checkpoint.
+    """
+
+    epochs: int  # how many there are to train at most
+    in_epochs: ClassVar[bool] = True  # False: solved in one step, without validation, checkpoints and curves
+
+    def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
+        """Trains an epoch.
+
+        Args:
+            epoch: from 1.
+            first_round: the round of it to begin with, from 0.
+            after_round: is called with the number of rounds done after each but the last: state may be saved there.
+
+        Returns:
+            Where the seconds went.
+        """
+        raise NotImplementedError
+
+    def losses(self) -> dict[int, float]:
+        """The mean loss of the master model on the rows of each role."""
+        raise NotImplementedError
+
+    def weights(self) -> list[np.ndarray]:
+        """The master model's weights as they are now."""
+        raise NotImplementedError
+
+    def as_model(self, weights: list[np.ndarray] | None) -> ModelFamily:
+        """The model with these weights, or with those that it has now."""
+        raise NotImplementedError
+
+    def finish(self, model: ModelFamily) -> ModelFamily:
+        """The model to keep, from the one with the weights to keep, when all epochs are over."""
+        return model
+
+    def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
+        """What training goes on from: the master's arrays, and each worker's state."""
+        return {}, iter(())
+
+    def saved(self, checkpoint: Path) -> None:
+        """`state` has been written there."""
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Goes on from there."""
+
+    def close(self) -> None:
+        """Frees what is kept in Spark."""
+
+
+class Finishing(Trainer):
+    """A trainer whose model goes through one more step when all epochs are over."""
+
+    def __init__(self, trainer: Trainer, finish: Callable[[ModelFamily], ModelFamily]) -> None:
+        self._trainer, self._finish = trainer, finish
+        self.epochs = trainer.epochs
+
+    def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
+        return self._trainer.train_epoch(epoch, first_round, after_round)
+
+    def losses(self) -> dict[int, float]:
+        return self._trainer.losses()
+
+    def weights(self) -> list[np.ndarray]:
+        return self._trainer.weights()
+
+    def as_model(self, weights: list[np.ndarray] | None) -> ModelFamily:
+        return self._trainer.as_model(weights)
+
+    def finish(self, model: ModelFamily) -> ModelFamily:
+        return self._finish(self._trainer.finish(model))
+
+    def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
+        return self._trainer.state()
+
+    def saved(self, checkpoint: Path) -> None:
+        self._trainer.saved(checkpoint)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self._trainer.restore(snapshot)
+
+    def close(self) -> None:
+        self._trainer.close()
+
+
+class WorkerEngine(Protocol):
+    """One worker's arithmetic in local SGD. Made once a process and loaded for each round."""
+
+    step: int  # steps taken since the beginning
+
+    def load(self, flat: np.ndarray, moments: np.ndarray | None, step: int) -> None:
+        """Weights as one float32 vector, the optimizer's state of the round before (None: new), steps taken so far."""
+
+    def load_weights(self, flat: np.ndarray) -> None:
+        """Weights alone, to measure losses with."""
+
+    def train(
+        self, arrays: Arrays, rows: np.ndarray, batch_size: int, steps: Iterable[Step], generator: np.random.Generator
+    ) -> int:
+        """A step for each batch of those rows, in that order; how many rows were trained."""
+
+    def measure(self, arrays: Arrays, rows: int = 0) -> tuple[float, float]:
+        """(sum, weight) of the loss of all rows, or of so many, evenly taken."""
+
+    def weights(self) -> np.ndarray:
+        """The weights as one float32 vector."""
+
+    def moments(self) -> np.ndarray:
+        """The optimizer's state, float32."""
+
+
+class WorkerPlan(Protocol):
+    """How a model is trained in every worker: hashable, picklable and small."""
+
+    def engine(self) -> Any:
+        """A WorkerEngine."""
+
+    def arrays(self, flat: np.ndarray) -> list[np.ndarray]:
+        """The model's weights from the vector of them."""

@@ -1,0 +1,159 @@
+"""Local SGD on the driver: rounds of all workers, and an outer optimizer on their mean change."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark import RDD, Broadcast
+
+from recsys.data.blocks import Block
+from recsys.data.partition import rows_from
+from recsys.data.split import TRAIN
+from recsys.models.base import ModelFamily
+from recsys.training.base import AfterRound, Trainer, TrainingData, WorkerPlan, no_checkpoint
+from recsys.training.checkpoint import read_moments
+from recsys.training.history import Seconds
+from recsys.training.local_sgd.rounds import Rounds, cores_of
+from recsys.training.local_sgd.worker import Task, measure, train_round
+from recsys.training.outer import outer_for
+from recsys.training.state import Moments, Snapshot
+from recsys.workers import preloading
+
+REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more weights are kept for that, one a round
+
+
+class LocalSgdTrainer(Trainer):
+    """Every worker trains its rows for a round from the master's weights, with its own optimizer state.
+
+    Args:
+        data: what is trained on.
+        plan: how workers train.
+        weights: the master's first weights, one float32 vector.
+        family: makes the model from weights.
+        preload: modules that workers import once a host, where they need more than NumPy (comma-separated).
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        plan: WorkerPlan,
+        weights: np.ndarray,
+        family: Callable[[list[np.ndarray]], ModelFamily],
+        preload: str | None = None,
+    ) -> None:
+        settings = data.config.training
+        self.epochs, self.rounds = settings.epochs, settings.syncs_per_epoch
+        self._data, self._plan, self._family, self._preload = data, plan, family, preload
+        self._outer, self._learning_rate = outer_for(settings)
+        self._flat = weights
+        self._rounds = Rounds(data.parts[TRAIN])
+        self._training = uuid.uuid4().hex
+
+    def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
+        split = Seconds()
+        for number in range(first_round, self.rounds):
+            with self._preloading():
+                split += self._train_round(epoch, number)
+            if number + 1 < self.rounds:
+                after_round(number + 1)
+        return split
+
+    def losses(self) -> dict[int, float]:
+        """By the workers' engines, on sparse batches, in one Spark job."""
+        parts = self._data.parts
+        weights = parts[TRAIN].blocks.context.broadcast(self._flat)
+        with self._preloading():
+            measured = self._measured(weights).collect()
+        weights.destroy()
+        totals = {role: np.zeros(2) for role in parts}
+        for role, _, *sums in sorted(measured):  # in the order of the workers
+            totals[role] += sums
+        return {role: float(total / weight) if weight else float("nan") for role, (total, weight) in totals.items()}
+
+    def weights(self) -> list[np.ndarray]:
+        return self._plan.arrays(self._flat)
+
+    def as_model(self, weights: list[np.ndarray] | None) -> ModelFamily:
+        return self._family(self.weights() if weights is None else weights)
+
+    def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
+        """The master's weights and momentum, the workers' moments."""
+        arrays = {"weights": self._flat}
+        if self._outer.momentum is not None:
+            arrays["momentum"] = self._outer.momentum
+        return arrays, self._rounds.moments()
+
+    def saved(self, checkpoint: Path) -> None:
+        """Now and then workers go on from what was written: all that Spark kept to do rounds again is let go."""
+        if self._rounds.lineage >= REBASE_ROUNDS:
+            self._rounds.restore(read_moments(checkpoint))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Sets the master, and hands each worker its moments."""
+        self._flat = snapshot.arrays["weights"]
+        self._outer.momentum = snapshot.arrays.get("momentum")
+        self._rounds.restore(snapshot.moments)
+
+    def close(self) -> None:
+        """Frees the workers' moments."""
+        self._rounds.close()
+
+    def _train_round(self, epoch: int, number: int) -> Seconds:
+        config, part = self._data.config, self._data.parts[TRAIN]
+        task = Task(
+            plan=self._plan,
+            examples=self._data.examples,
+            training=self._training,
+            seed=config.seed,
+            epoch=epoch,
+            epochs=config.training.epochs,
+            round=number,
+            rounds=self.rounds,
+            batch_size=config.training.batch_size,
+            learning_rate=self._learning_rate,
+            schedule=config.training.schedule,
+        )
+        clock = time.monotonic()
+        context = part.blocks.context
+        weights = context.broadcast(self._flat)
+        sent = time.monotonic() - clock
+
+        def worker(number: int, elements: Iterable[Any]) -> Iterator[Any]:
+            return train_round(task, weights.value, number, elements)
+
+        trained = sum(len(range(rows)[task.slice(rows)]) for rows in map(part.rows_of, range(part.workers)))
+        reduced = self._rounds.run(worker, weights, trained)
+        self._rounds.forget()
+        self._flat = self._outer.step(self._flat, reduced.delta)
+        cores = cores_of(context, part.workers)
+        data, compute = reduced.data_seconds / cores, reduced.compute_seconds / cores
+        rest = max(0.0, reduced.seconds - data - compute)
+        return Seconds(data=data, compute=compute, reduce=rest, broadcast=sent)
+
+    def _measured(self, weights: Broadcast[np.ndarray]) -> RDD[tuple[int, int, float, float]]:
+        """A task a worker: the blocks of its roles come one role after the other."""
+        plan, examples, training, parts = self._plan, self._data.examples, self._training, self._data.parts
+        workers = parts[TRAIN].workers
+        rows = {role: [part.rows_of(worker) for worker in range(workers)] for role, part in parts.items()}
+        about = {TRAIN: -(-self._data.config.training.loss_rows // workers)}  # of a worker; 0 and other roles: all
+
+        def run(worker: int, elements: Iterable[Block]) -> Iterator[tuple[int, int, float, float]]:
+            blocks = iter(elements)
+            for role in rows:
+                own = rows_from(blocks, rows[role][worker])
+                sums = measure(plan, examples, training, weights.value, role, worker, own, about.get(role, 0))
+                yield (role, worker, *sums)
+
+        together = parts[TRAIN].blocks.context.union([part.blocks for part in parts.values()])
+        assert together.getNumPartitions() == workers  # as all parts were partitioned by the same function
+        return together.mapPartitionsWithIndex(run)
+
+    def _preloading(self) -> Any:
+        context = self._data.parts[TRAIN].blocks.context
+        return preloading(context, self._preload) if self._preload else nullcontext()

@@ -1,0 +1,258 @@
+"""What every registered family of models must do. A family that is registered later is tested without a new test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+
+import recsys
+from recsys.api import arrange
+from recsys.config.load import load_config
+from recsys.config.training import TrainingConfig
+from recsys.data.blocks import Block, block_from_row
+from recsys.data.partition import concatenate
+from recsys.data.split import TRAIN, VALIDATION
+from recsys.errors import ConfigError
+from recsys.recommend.batch import Ranker, recommend_to_all
+from recsys.registries import FAMILIES, LOSSES, loss_named
+from recsys.training.base import TrainingData
+from recsys.training.local_sgd.trainer import LocalSgdTrainer
+from recsys.training.local_sgd.worker import Delta, Task, train_round
+from recsys.training.outer import outer_for
+from recsys.training.state import Moments
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = f"{ROOT}/examples/add_a_model.py:ItemNeighbours"
+KINDS = [*FAMILIES.names(), EXAMPLE]
+# keys without which a family is not small, or does not train at all; a family that is not here is trained as it comes
+SMALL: dict[str, list[str]] = {
+    "dae": ["model.loss=multinomial", "model.hidden=[8]", "model.input_dropout=0.3", "model.dropout=0.1"],
+    "vae": ["model.hidden=[8]", "model.latent=4", "model.kl_epochs=2"],
+    "recvae": ["model.hidden=[8,8]", "model.latent=4"],
+    "sum": ["model.first.loss=multinomial", "model.first.hidden=[8]", "model.second.l2=20.0"],
+    "keras": ["model.function=small_keras:build", "model.loss=multinomial"],
+}
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.rsplit(":", 1)[-1])
+
+
+def settings(kind: str, *more: str) -> recsys.Config:
+    common = ["training.epochs=3", "training.batch_size=16", "training.learning_rate=0.01", "data.positive_from=4.0"]
+    return load_config(assignments=[f"model.kind={kind!r}", *SMALL.get(kind, []), *common, *more])
+
+
+def scores_of(model: recsys.Model, dataset: recsys.Dataset) -> np.ndarray:
+    return model.recommender.score(all_ratings(dataset))
+
+
+def all_ratings(dataset: recsys.Dataset) -> csr_matrix:
+    """All users' raw ratings, by ascending user id."""
+    block = concatenate([block_from_row(row) for row in dataset.blocks.collect()])
+    return block.take(np.argsort(block.users)).matrix(dataset.movies)
+
+
+@pytest.fixture(scope="session")
+def trained(likes: recsys.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    made: dict[str, tuple[recsys.Model, Path]] = {}
+
+    def get(kind: str) -> tuple[recsys.Model, Path]:
+        if kind not in made:
+            folder = tmp_path_factory.mktemp("model")
+            made[kind] = recsys.fit(likes, settings(kind), output=folder), folder
+        return made[kind]
+
+    return get
+
+
+@every_kind
+def test_its_losses_are_those_of_its_scores(kind: str, trained: Any, likes: recsys.Dataset) -> None:
+    """The history's last losses are the definition, summed over all users by the scorer, dense."""
+    model, _ = trained(kind)
+    config = model.config
+    arranged = arrange(likes, config)
+    loss = loss_named(config.model.loss_name)
+    if kind == "sum":  # its history is of the first model, which is trained as if it were alone
+        scorer = model.family.first.scorer()
+    else:
+        scorer = model.family.scorer()
+    expected = {}
+    for role in (TRAIN, VALIDATION):
+        total = weight = 0.0
+        for block in arranged.parts[role].blocks.collect():
+            shown, target = arranged.examples.arrays(block, role)
+            part, part_weight = loss.sums(likes.preprocessing.scale(target), scorer.score(shown))
+            total, weight = total + part, weight + part_weight
+        expected[role] = total / weight
+    assert model.epoch is not None
+    assert model.epoch.train_loss == pytest.approx(expected[TRAIN], rel=1e-5)
+    assert model.epoch.validation_loss == pytest.approx(expected[VALIDATION], rel=1e-5)
+
+
+@every_kind
+def test_two_workers_do_what_their_plain_functions_do_without_spark(kind: str, likes: recsys.Dataset) -> None:
+    config = settings(kind, "training.workers=2", "training.syncs_per_epoch=2")
+    arranged = arrange(likes, config)
+    parts = {role: arranged.parts[role] for role in (TRAIN, VALIDATION)}
+    data = TrainingData(config, arranged.examples, parts, likes.statistics["density"])
+    trainer = FAMILIES.get(kind).trainer(data)
+    inner = getattr(trainer, "_trainer", trainer)
+    if not isinstance(inner, LocalSgdTrainer):  # in closed form: as many workers as one likes give the same
+        alone = recsys.fit(likes, settings(kind))
+        trainer.train_epoch(1)
+        both = trainer.as_model(None).scorer().score(all_ratings(likes))
+        np.testing.assert_allclose(both, scores_of(alone, likes), rtol=1e-5, atol=1e-6)
+        return
+    expected = _reference(inner, data)
+    for epoch in (1, 2):
+        trainer.train_epoch(epoch)
+    for weights, reference in zip(trainer.weights(), inner._plan.arrays(expected), strict=True):
+        np.testing.assert_array_equal(weights, reference)
+    trainer.close()
+
+
+def _reference(trainer: LocalSgdTrainer, data: TrainingData) -> np.ndarray:
+    """Two epochs of two rounds: each worker's function on its blocks, one after the other, then the outer step."""
+    outer, learning_rate = outer_for(data.config.training)
+    part = data.parts[TRAIN]
+    own: list[list[Block]] = part.blocks.glom().collect()
+    rows = [sum(block.rows for block in blocks) for blocks in own]
+    flat, states = trainer._flat, [None, None]
+    for epoch in (1, 2):
+        for number in (0, 1):
+            task = Task(
+                trainer._plan, data.examples, "reference", data.config.seed, epoch, data.config.training.epochs, number,
+                2, data.config.training.batch_size, learning_rate,
+            )  # fmt: skip
+            trained = sum(len(range(count)[task.slice(count)]) for count in rows)
+            total = np.zeros_like(flat)
+            for worker in (0, 1):
+                elements = [*([states[worker]] if states[worker] else []), *own[worker]]
+                for result in train_round(task, flat, worker, elements):
+                    if isinstance(result, Moments):
+                        states[worker] = result
+                    elif isinstance(result, Delta):
+                        total += np.float32(result.rows / trained) * result.value
+            flat = outer.step(flat, total)
+    return flat
+
+
+@every_kind
+def test_it_goes_on_from_a_checkpoint_bit_for_bit(
+    kind: str, trained: Any, likes: recsys.Dataset, tmp_path: Path
+) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(progress: Any) -> None:
+        if progress.epoch.epoch == 2:
+            raise Stopped
+
+    whole, _ = trained(kind)
+    config = settings(kind, "training.checkpoint_seconds=0.0")
+    if FAMILIES.get(kind).supports.closed_form:
+        recsys.fit(likes, config, output=tmp_path)
+    else:
+        with pytest.raises(Stopped):
+            recsys.fit(likes, config, output=tmp_path, on_progress=stop)
+    resumed = recsys.fit(likes, config, output=tmp_path)
+    np.testing.assert_array_equal(scores_of(resumed, likes), scores_of(whole, likes))
+    assert [(one.epoch, one.train_loss, one.validation_loss) for one in resumed.history] == [
+        (one.epoch, one.train_loss, one.validation_loss) for one in whole.history
+    ]
+
+
+@every_kind
+def test_it_is_loaded_in_a_fresh_process_and_scores_the_same(
+    kind: str, trained: Any, likes: recsys.Dataset, tmp_path: Path
+) -> None:
+    model, folder = trained(kind)
+    ratings = all_ratings(likes)
+    np.savez(tmp_path / "ratings.npz", data=ratings.data, indices=ratings.indices, indptr=ratings.indptr)
+    code = (
+        "import sys, numpy as np\n"
+        "from scipy.sparse import csr_matrix\n"
+        "import recsys\n"
+        "recommender = recsys.load_recommender(sys.argv[1])\n"
+        "r = np.load(sys.argv[2])\n"
+        "shape = len(r['indptr']) - 1, len(recommender.items)\n"
+        "matrix = csr_matrix((r['data'], r['indices'], r['indptr']), shape=shape)\n"
+        "np.save(sys.argv[3], recommender.score(matrix))\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(folder), str(tmp_path / "ratings.npz"), str(tmp_path / "scores.npy")],
+        capture_output=True, text=True, check=False, timeout=120, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"},
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), scores_of(model, likes))
+    heavy = {"pyspark", "elephas"} | (set() if model.family.supports.needs_tensorflow else {"tensorflow", "keras"})
+    assert heavy & set(said.stdout.split()) == set()
+
+
+@every_kind
+def test_it_is_evaluated_on_test_and_on_validation_users(kind: str, trained: Any, likes: recsys.Dataset) -> None:
+    model, _ = trained(kind)
+    for role in ("test", "validation"):
+        figures = recsys.evaluate(model, likes, role=role)
+        assert 0 < figures["ranking"]["model"]["ndcg@100"]["mean"] <= 1
+        assert figures["ranking"]["users"] > 5
+        assert np.isfinite(figures["reconstruction"][role])
+    assert recsys.evaluate(model, likes) == recsys.evaluate(model, likes, role="test")
+
+
+@every_kind
+def test_it_recommends_movies_that_were_not_rated(kind: str, trained: Any) -> None:
+    model, _ = trained(kind)
+    best = model.recommender.recommend({"m00": 5.0, "m03": 5.0}, n=28)
+    assert len({movie["movie_id"] for movie in best} - {"m00", "m03"}) == len(best) == 28
+    assert all(one["score"] >= other["score"] for one, other in pairwise(best))
+
+
+@every_kind
+def test_recommend_all_gives_each_user_what_recommend_gives(
+    kind: str, trained: Any, likes: recsys.Dataset, tmp_path: Path
+) -> None:
+    model, _ = trained(kind)
+    recommender = model.recommender
+    ranker = Ranker(recommender.scorer, recommender.items, None, 5)
+    recommend_to_all(likes.blocks, ranker, likes.users, str(tmp_path / "all"), {}, lambda text: None)
+    everybody = pd.read_parquet(tmp_path / "all").sort_values(["user", "rank"])
+    ratings = all_ratings(likes)
+    users = sorted(user for row in likes.blocks.collect() for user in row["users"])
+    assert everybody["user"].unique().tolist() == users
+    for number in (0, 7, 149):
+        row = ratings[number]
+        rated = dict(zip(recommender.items[row.indices].tolist(), row.data.tolist(), strict=True))
+        expected = [movie["movie_id"] for movie in recommender.recommend(rated, 5)]
+        assert everybody[everybody["user"] == users[number]]["movie"].tolist() == expected
+
+
+@every_kind
+def test_what_it_does_not_support_is_refused(kind: str) -> None:
+    supports = FAMILIES.get(kind).supports
+    strategies = set(TrainingConfig.model_fields["strategy"].annotation.__args__) - set(supports.strategies)  # type: ignore[union-attr]
+    default = TrainingConfig.model_fields["strategy"].default
+    for strategy in strategies - ({default} if supports.closed_form else set()):
+        with pytest.raises(ConfigError, match=r"training\.strategy"):
+            settings(kind, f"training.strategy={strategy}")
+    for orientation in {"user", "movie"} - set(supports.orientations):
+        with pytest.raises(ConfigError, match=r"data\.orientation"):
+            settings(kind, f"data.orientation={orientation}", "data.split=rating")
+    if supports.losses is not None:
+        for loss in set(LOSSES.names()) - set(supports.losses):
+            with pytest.raises(ConfigError, match=r"model\.loss"):
+                settings(kind, f"model.loss={loss}")
+
+
+def test_an_unknown_kind_names_those_that_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"model\.kind = 'autoencoder': no such kind of model"):
+        settings("autoencoder")
