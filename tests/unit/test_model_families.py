@@ -96,6 +96,7 @@ def test_a_sampled_softmax_needs_a_softmax() -> None:
     )
 
 
+@pytest.mark.slow
 def test_saved_models_of_every_family_load_in_plain_keras(tmp_path: Path) -> None:
     configs = {**CONFIGS, "linear": ModelConfig(kind="linear", linear="ease", loss="multinomial")}
     for name, config in configs.items():
