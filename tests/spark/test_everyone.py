@@ -101,7 +101,7 @@ def test_a_call_that_was_stopped_goes_on_with_what_is_missing(prepared, tmp_path
         recommend(prepared, ranker, out, top=3)
     kept = {path: path.stat().st_mtime_ns for path in (out / "_parts" / "0").glob("*.parquet")}
     said = recommend(prepared, ranker, out)
-    assert [text.strip().split(": ")[-1] for text in said[:2]] == ["found finished", "found finished"]
+    assert [text.strip().split(": ")[-1] for text in said[:2]] == ["finished before", "finished before"]
     assert sorted(kept.values()) == sorted(
         time for path in out.glob("*.parquet") if (time := path.stat().st_mtime_ns) in kept.values()
     )
@@ -202,7 +202,7 @@ def test_parts_without_a_plan_are_not_gone_on_with(prepared, tmp_path, small_par
     (out / "_parts").mkdir(parents=True)
     (out / "_parts" / "plan.json").write_text("")
     (out / "_parts" / "0").mkdir()
-    with pytest.raises(UserError, match="what its parts are of is not told any more"):
+    with pytest.raises(UserError, match="its parts have no plan"):
         recommend(prepared, ranker, out)
     (out / "_parts" / "0").rmdir()
     (out / "_parts" / "plan.json").write_text('{"mod')
