@@ -32,7 +32,9 @@ FILES = {
     ),
     load_model: ("scorer/scorer.json", "scorer/000.npy", "scorer/003.npy"),
 }
-every_file = pytest.mark.parametrize(("load", "name"), [(load, name) for load, names in FILES.items() for name in names])
+every_file = pytest.mark.parametrize(
+    ("load", "name"), [(load, name) for load, names in FILES.items() for name in names]
+)
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from recsys.config.load import (
 from recsys.config.reference import settings_page
 from recsys.errors import ConfigError
 from recsys.models.autoencoder.config import DaeConfig
+from recsys.registries import FAMILIES, LOSSES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -165,7 +166,59 @@ def test_every_key_is_documented() -> None:
     keys = {key: (kind, text) for key, kind, _, _, text in keys_of()}
     assert {"seed", "data.columns.user", "model.hidden", "training.workers", "recommend.n"} <= keys.keys()
     assert [key for key, (kind, text) in keys.items() if not kind or not text] == []
-    assert keys["model.loss"][0] == "mse | masked_mse | multinomial"
+    about_losses = " ".join(text for key, _, _, _, text in keys_of() if key == "model.loss")
+    assert [name for name in LOSSES.names() if name not in about_losses] == []
+
+
+def test_keys_of_families_say_whose_they_are() -> None:
+    rows = {(key, default): text for key, _, default, _, text in keys_of() if key.startswith("model.")}
+    assert rows["model.hidden", "[150, 25, 150]"].startswith("dae, vae: ")
+    assert rows["model.hidden", "[600, 600, 600, 600, 600]"].startswith("recvae: ")
+    assert rows["model.l2", "500.0"].startswith("linear: ")
+    assert rows["model.latent", "200"].startswith("vae, recvae: ")
+    kinds = rows["model.kind", '"dae"']
+    assert [kind for kind in FAMILIES.names() if kind not in kinds] == []
+
+
+BELOW = {"model": {"kind": "vae", "hidden": [9], "latent": 3, "kl_weight": 0.5, "dropout": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("above", "model"),
+    [
+        ({"kind": "dae"}, {"kind": "dae", "hidden": [9], "dropout": 0.1}),
+        ({"kind": "recvae", "latent": 7}, {"kind": "recvae", "hidden": [9], "latent": 7, "kl_weight": 0.5, "dropout": 0.1}),
+        ({"kind": "linear", "l2": 2.0}, {"kind": "linear", "l2": 2.0, "dropout": 0.1}),
+        ({"kind": "sum"}, {"kind": "sum"}),
+        ({"kind": "vae", "latent": 4}, {**BELOW["model"], "latent": 4}),
+        ({"latent": 4}, {**BELOW["model"], "latent": 4}),
+    ],
+)  # fmt: skip
+def test_another_kind_of_model_in_a_later_layer_drops_the_keys_that_it_does_not_have(
+    above: dict[str, Any], model: dict[str, Any]
+) -> None:
+    both = overlay(BELOW, {"model": above})
+    assert both == {"model": model}
+    assert build_config(both).model.kind == model["kind"]
+
+
+def test_a_layer_without_a_kind_is_of_the_default_kind() -> None:
+    below = {"model": {"hidden": [9], "dropout": 0.1}}
+    assert overlay(below, {"model": {"kind": "dae"}}) == {"model": {"kind": "dae", "hidden": [9], "dropout": 0.1}}
+    assert overlay(below, {"model": {"kind": "linear"}}) == {"model": {"kind": "linear", "dropout": 0.1}}
+
+
+def test_an_unknown_kind_in_a_later_layer_is_named() -> None:
+    with pytest.raises(ConfigError, match="model.kind = 'vea': no such kind of model: did you mean 'vae'"):
+        build_config(overlay(BELOW, {"model": {"kind": "vea"}}))
+
+
+def test_a_model_of_two_is_written_and_read_back(tmp_path: Path) -> None:
+    table = {"kind": "sum", "first": {"kind": "vae", "latent": 3}, "second": {"l2": 20.0}, "second_weight": 2.0}
+    config = build_config({"model": table})
+    assert (config.model.first.latent, config.model.second.l2, config.model.loss_name) == (3, 20.0, "multinomial")
+    write_config(config, tmp_path / "config.toml")
+    assert load_config([tmp_path / "config.toml"]) == config
 
 
 def test_the_page_of_settings_is_up_to_date() -> None:

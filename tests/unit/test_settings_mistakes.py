@@ -50,7 +50,31 @@ def test_an_unknown_key_names_the_nearest(key: str, hint: str) -> None:
         ("evaluation.recall_at=[0]", "evaluation.recall_at = [0]: every length must be at least 1"),
         ("model=5", "model = 5: input should be an object"),
         ("seed=4294967296", "seed = 4294967296: input should be less than 4294967296"),
-        ("model.loss=mes", "model.loss = 'mes': expected 'mse', 'masked_mse' or 'multinomial'; did you mean 'mse'?"),
+        (
+            "model.loss=mes",
+            "model.loss = 'mes': no such loss: did you mean 'mse'?; or give package.module:Class",
+        ),
+        (
+            "model.loss=zzzz",
+            "model.loss = 'zzzz': no such loss: there are mse, masked_mse, multinomial; or give package.module:Class",
+        ),
+        (
+            "model.kind=vea",
+            "model.kind = 'vea': no such kind of model: did you mean 'vae'?; or give package.module:Class",
+        ),
+        (
+            "model.kind=nowhere:Model",
+            "model.kind = 'nowhere:Model': nowhere cannot be imported: No module named 'nowhere': install it, or mend "
+            "the path",
+        ),
+        (
+            "evaluation.metrics=['mrr']",
+            "evaluation.metrics = ['mrr']: 'mrr' has no length: write a name and a length, such as mrr@10",
+        ),
+        (
+            "evaluation.metrics=['mrz@3']",
+            "evaluation.metrics = ['mrz@3']: no such metric: did you mean 'mrr'?; or give package.module:Class",
+        ),
         (
             "recommend.user_id=[1]",
             "recommend.user_id = [1]: input should be a valid string, or input should be a valid integer",
@@ -91,7 +115,7 @@ def test_every_mistake_is_told_at_once() -> None:
         "training.batch_size = 0: ",
         "spark.spark.x = [1]: ",
         "data.year_from = 2000 is after data.year_to = 1990: swap them",
-        "model.loss = 'multinomial' holds the softmax itself",
+        "model.loss = 'multinomial' has its own activation: leave model.output_activation out, or 'linear'",
         "evaluation.relevant_from = 7 is above the highest rating, 5",
     ]
     assert len(found) == len(starts)
@@ -151,6 +175,55 @@ def test_impossible_combinations(tree: dict[str, Any], message: str) -> None:
     found = mistakes(tree)
     assert len(found) == 1
     assert found[0].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"latent": 3}, "unknown key model.latent: it is a key of model.kind = 'vae' or 'recvae', not of 'dae'"),
+        ({"kind": "vae", "latnt": 3}, "unknown key model.latnt: did you mean model.latent?"),
+        (
+            {"kind": "linear", "hidden": [3]},
+            "unknown key model.hidden: it is a key of model.kind = 'dae' or 'vae' or 'recvae', not of 'linear'",
+        ),
+        (
+            {"kind": "sum", "l2": 3.0},
+            "unknown key model.l2: it is a key of model.kind = 'dae' or 'vae' or 'recvae' or 'linear', not of 'sum'",
+        ),
+        (
+            {"kind": "sum", "first": {"loss": "multinomial", "latent": 3}},
+            "unknown key model.first.latent: it is a key of model.first.kind = 'vae' or 'recvae', not of 'dae'",
+        ),
+        (
+            {"kind": "sum", "first": {"kind": "vea"}},
+            "model.first.kind = 'vea': no such kind of model: did you mean 'vae'?; or give package.module:Class",
+        ),
+        ({"kind": "linear", "linear_l2": 3.0}, "model.linear_l2 is not a key any more: write model.l2"),
+        (
+            {"loss": "multinomial", "linear": "ease"},
+            "model.linear is not a key any more: set model.kind = 'sum', with the tables [model.first] and "
+            "[model.second]: there it is model.second.kind = 'linear'",
+        ),
+        (
+            {"linear_user_power": 0.5},
+            "model.linear_user_power is not a key any more: set model.kind = 'sum', with the tables [model.first] and "
+            "[model.second]: there it is model.second.user_power",
+        ),
+        (
+            {"linear_weight": 2.0},
+            "model.linear_weight is not a key any more: set model.kind = 'sum': there it is model.second_weight",
+        ),
+        ({"kind": "keras"}, "model.function = '': name the function as package.module:name"),
+    ],
+)
+def test_a_key_of_another_kind_or_of_earlier_versions_is_refused_by_name(model: dict[str, Any], message: str) -> None:
+    assert mistakes({"model": model}) == [message]
+
+
+def test_a_divergence_is_not_trained_by_elephas() -> None:
+    tree = {"model": {"kind": "recvae"}, "training": {"strategy": "elephas"}}
+    refused = "model.kind = 'recvae' is not trained by training.strategy = 'elephas': use 'local_sgd'"
+    assert mistakes(tree) == [refused]
 
 
 def test_movies_arrays_and_likes_exclude_each_other() -> None:

@@ -20,8 +20,8 @@ from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.training.elephas.adapter import check_partitions, dense_rows  # noqa: E402
-
+from recsys.training.base import Trainer, TrainingData  # noqa: E402
+from recsys.training.elephas.trainer import check_partitions, dense_rows  # noqa: E402
 from recsys.training.loop import train  # noqa: E402
 
 
@@ -77,8 +77,7 @@ def test_without_validation_users_there_is_no_training(tmp_path: Path) -> None:
     examples = Examples.of(config, 7, Preprocessing(0.5, 5.0))
     parts = {TRAIN: part(500, 1), VALIDATION: part(0, 1)}
 
-    def never(_: Any) -> None:
-        raise AssertionError
-
+    data = TrainingData(config, examples, parts, 0.1)
     with pytest.raises(UserError, match=r"no user is left for validation.*data\.validation_fraction = 0\.01"):
-        train(None, config, examples, parts, 0.1, tmp_path, never, never)
+        train(Trainer(), data, tmp_path)
+    assert not list(tmp_path.iterdir())
