@@ -98,7 +98,7 @@ class Sample:
     def tree(self) -> RoleUsage:
         """The sum of all roles but the sidecar's."""
         used = [usage for role, usage in self.roles.items() if role != "sidecar"]
-        return RoleUsage(*(sum(getattr(one, part.name) for one in used) for part in fields(RoleUsage)))
+        return RoleUsage(*(sum(getattr(usage, part.name) for usage in used) for part in fields(RoleUsage)))
 
 
 @dataclass(frozen=True)

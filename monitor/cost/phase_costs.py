@@ -17,10 +17,10 @@ from monitor.cost.timeline import (
     Span,
     Timeline,
     common_seconds,
+    fraction_within,
     holds,
     merged,
     seconds_of,
-    share,
 )
 
 TOTAL = "total"
@@ -86,10 +86,14 @@ def phase_costs(
     for name in around:
         spans = [span for span in timeline.spans if span.name == name]
         times = merged((span.start, span.end) for span in spans)
-        own = None if stages is None else [(one, _stage_share(one, name, times, timeline, around)) for one in stages]
+        own = (
+            None
+            if stages is None
+            else [(stage, _stage_fraction(stage, name, times, timeline, around)) for stage in stages]
+        )
         rows.append(_row(name, spans, times, timeline, memory, rates, own, jobs))
     whole = Span(TOTAL, 0.0, timeline.end, _run_status(timeline.spans), None, 0)
-    everything = None if stages is None else [(one, 1.0) for one in stages]
+    everything = None if stages is None else [(stage, 1.0) for stage in stages]
     # the first sample lies at the very start
     total = _row(TOTAL, [whole], [(-1e-9, timeline.end)], timeline, memory, rates, everything, None)
     return Costs(tuple(rows), replace(total, jobs=None if jobs is None else len(jobs)))
@@ -108,14 +112,14 @@ def _row(
     wall = seconds_of(times) if name != TOTAL else timeline.end
     points = [point for host in timeline.hosts for point in host.points]
     samples = [point for point in points if holds(times, point.end)]
-    overlaps = [(point, share((point.start, point.end), times)) for point in points if point.sample.seconds]
-    shares = [(point.sample.tree(), part) for point, part in overlaps if part]
+    overlaps = [(point, fraction_within((point.start, point.end), times)) for point in points if point.sample.seconds]
+    overlapping = [(point.sample.tree(), part) for point, part in overlaps if part]
     seen = sum(common_seconds((p.start, p.end), times) for p in (timeline.driver or _NOBODY).points)
-    known = bool(shares)
-    cpu = sum(usage.cpu_seconds * part for usage, part in shares)
-    within = [one for one in memory if holds(times, one.seconds)]
+    known = bool(overlapping)
+    cpu = sum(usage.cpu_seconds * part for usage, part in overlapping)
+    within = [sum_of_trees for sum_of_trees in memory if holds(times, sum_of_trees.seconds)]
     start = _at_start(timeline, times[0], within)
-    peak = max((one.pss_bytes for one in within), default=None)
+    peak = max((look.pss_bytes for look in within), default=None)
     if peak is not None and start is not None:
         peak = max(peak, start.pss_bytes)
     busy = cpu / wall if known and wall else None
@@ -129,12 +133,12 @@ def _row(
         pss_start_bytes=start.pss_bytes if start else None,
         pss_gained_bytes=_gained(timeline, times, memory),
         pss_peak_bytes=peak,
-        rss_peak_bytes=max((one.rss_bytes for one in within), default=None),
-        pss_peak_driver_bytes=max((one.role_pss_bytes["driver"] for one in within), default=None),
-        pss_peak_jvm_bytes=max((one.role_pss_bytes["jvm"] for one in within), default=None),
-        pss_peak_worker_bytes=max((one.role_pss_bytes["worker"] for one in within), default=None),
-        read_bytes=round(sum(usage.read_bytes * part for usage, part in shares)) if known else None,
-        write_bytes=round(sum(usage.write_bytes * part for usage, part in shares)) if known else None,
+        rss_peak_bytes=max((look.rss_bytes for look in within), default=None),
+        pss_peak_driver_bytes=max((look.role_pss_bytes["driver"] for look in within), default=None),
+        pss_peak_jvm_bytes=max((look.role_pss_bytes["jvm"] for look in within), default=None),
+        pss_peak_worker_bytes=max((look.role_pss_bytes["worker"] for look in within), default=None),
+        read_bytes=round(sum(usage.read_bytes * part for usage, part in overlapping)) if known else None,
+        write_bytes=round(sum(usage.write_bytes * part for usage, part in overlapping)) if known else None,
         gc_seconds=None if stages is None else round(_sum(stages, "gc_seconds"), 6),
         spill_bytes=None if stages is None else round(_sum(stages, "disk_spill_bytes")),
         samples=len(samples),
@@ -156,8 +160,8 @@ def _percent(busy_cores: float | None, cores: int) -> float | None:
 
 
 def _busiest(rates: Sequence[Rate], times: list[Interval], mean: float | None) -> float | None:
-    """The highest rate of samples that lie in the phase by half or more: others tell of its neighbours."""
-    inner = [rate.busy_cores for rate in rates if share((rate.start, rate.end), times) >= 0.5]
+    """The highest rate of samples that lie in the phase by half or more: others are about its neighbours."""
+    inner = [rate.busy_cores for rate in rates if fraction_within((rate.start, rate.end), times) >= 0.5]
     return max([*inner, *([] if mean is None else [mean])], default=None)
 
 
@@ -173,10 +177,10 @@ def _at_start(timeline: Timeline, first: Interval, within: Sequence[Memory]) -> 
 def _gained(timeline: Timeline, times: list[Interval], memory: Sequence[Memory]) -> int | None:
     """The largest rise above its start of one bracket."""
     gains = []
-    for one in times:
-        first, last = (bisect_right(memory, moment, key=lambda found: found.seconds) for moment in one)
+    for bracket in times:
+        first, last = (bisect_right(memory, moment, key=lambda found: found.seconds) for moment in bracket)
         within = memory[first:last]
-        start = _at_start(timeline, one, within)
+        start = _at_start(timeline, bracket, within)
         if start and within:
             gains.append(max(0, max(found.pss_bytes for found in within) - start.pss_bytes))
     return max(gains, default=None)
@@ -190,17 +194,17 @@ def _missed(host: HostSeries) -> Iterable[float]:
             yield point.start + (point.end - point.start) * number / (count + 1)
 
 
-def _stage_share(
+def _stage_fraction(
     stage: Mapping[str, Any],
     name: str,
     times: list[Interval],
     timeline: Timeline,
     around: Mapping[str, str | None],
 ) -> float:
-    """How much of a stage is the phase's: all of it where Spark was told so, otherwise by overlap in time."""
-    told = stage.get("phase")
-    if told in around:
-        outer: str | None = str(told)
+    """How much of a stage is the phase's: all of it where Spark names the phase, otherwise by overlap in time."""
+    own = stage.get("phase")
+    if own in around:
+        outer: str | None = str(own)
         seen: set[str] = set()
         while outer is not None and outer not in seen:
             if outer == name:
@@ -212,7 +216,7 @@ def _stage_share(
     if submitted is None:
         return 0.0
     start = timeline.at_wall(float(submitted))
-    return share((start, timeline.at_wall(float(completed)) if completed is not None else start), times)
+    return fraction_within((start, timeline.at_wall(float(completed)) if completed is not None else start), times)
 
 
 def _submitted_in(job: Mapping[str, Any], times: list[Interval], timeline: Timeline) -> bool:

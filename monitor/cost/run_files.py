@@ -58,8 +58,8 @@ def read_run(run: str | Path, ended: Mapping[str, Any] | None = None) -> RunFile
     path = Path(run).resolve()
     resources = resources_of(path)
     phases = read_phases(resources)
-    files = [read_samples(resources)] + [read_samples(one) for one in sorted(resources.glob("samples-*.jsonl"))]
-    if not phases and not any(one.samples for one in files):
+    files = [read_samples(resources)] + [read_samples(file) for file in sorted(resources.glob("samples-*.jsonl"))]
+    if not phases and not any(file.samples for file in files):
         raise MonitorError(f"{run}: no phase and no sample is in {resources}: name the directory of a run that began")
     timeline = build_timeline(phases, files, _mapping(resources / HOSTS))
     stages, jobs = _of_run(_lines(resources / STAGES)), _of_run(_lines(resources / JOBS))
@@ -120,7 +120,7 @@ def _lines(path: Path) -> list[dict[str, Any]] | None:
 
 def _of_run(records: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
     """Without the jobs by which the monitor asks executors for their samples."""
-    return None if records is None else [one for one in records if one.get("job_group") != _MONITOR_GROUP]
+    return None if records is None else [record for record in records if record.get("job_group") != _MONITOR_GROUP]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -18,7 +18,7 @@ ROLE_COLOURS = {"driver": "#3b75af", "jvm": "#ef8636", "worker": "#519e3e", "oth
 ROLE_NAMES = {"driver": "driver's Python", "jvm": "JVM", "worker": "Python workers", "other": "other processes"}
 HOST_COLOURS = ("#3b75af", "#ef8636", "#519e3e", "#c53a32", "#8d69b8", "#84584e", "#d57dbe", "#7f7f7f")
 GIGABYTE = 1e9
-_MOST_POINTS = 500  # more cannot be told apart
+_MOST_POINTS = 500  # more cannot be distinguished
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def thinned(
 def legend_below(figure: Any, axes: Sequence[Any], columns: int = 4) -> None:
     """One legend for several axes, under the picture, where it hides nothing."""
     found: dict[str, Any] = {}
-    for one in axes:
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
         figure.legend(

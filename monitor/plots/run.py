@@ -61,11 +61,11 @@ def name_above(axes: Any, spans: Sequence[Span], seconds: float, width_inches: f
         )  # fmt: skip
 
 
-def spread(places: Sequence[float], apart: float) -> list[float]:
-    """Ascending places (0 to 1) moved as little as it takes to lie `apart`, within 0 to 1 where that is possible."""
-    groups: list[tuple[float, int]] = []  # first place, members: neighbours that touch
-    for place in places:
-        start, count = place, 1
+def spread(positions: Sequence[float], apart: float) -> list[float]:
+    """Ascending positions (0 to 1) moved as little as it takes to lie `apart`, within 0 to 1 where that is possible."""
+    groups: list[tuple[float, int]] = []  # first position, members: neighbours that touch
+    for position in positions:
+        start, count = position, 1
         while groups and groups[-1][0] + groups[-1][1] * apart > start:
             before, members = groups.pop()
             # the middle of the joined group is the mean of where its members want to be
@@ -78,8 +78,8 @@ def spread(places: Sequence[float], apart: float) -> list[float]:
         found[number] = min(found[number], high)
         high = found[number] - apart
     low = 0.0 if not found or len(found) * apart <= 1 else found[0]
-    for number, place in enumerate(found):
-        found[number] = max(place, low)
+    for number, position in enumerate(found):
+        found[number] = max(position, low)
         low = found[number] + apart
     return found
 
@@ -105,7 +105,7 @@ def plot_run(timeline: Timeline, path: Path) -> canvas.Picture:
     times, shown = canvas.thinned([(rate.start + rate.end) / 2 for rate in rates], busy)
     cpu.plot(times, shown, color=canvas.CPU_COLOUR, linewidth=1.4, label="CPU of the run")
     curve = memory_curve(timeline)
-    peak = max(curve, key=lambda one: one.pss_bytes)
+    peak = max(curve, key=lambda memory: memory.pss_bytes)
     times, shown = canvas.thinned([m.seconds for m in curve], [m.pss_bytes / 1e9 for m in curve], "max")
     ram.plot(times, shown, color=canvas.MEMORY_COLOUR, linewidth=1.9, label="RAM")
     canvas.percent_axis(cpu, f"CPU (% of {canvas.cores_text(timeline.cores)})")
@@ -129,15 +129,15 @@ def plot_memory(timeline: Timeline, path: Path) -> canvas.Picture:
     figure = canvas.new_figure(_WIDE, 5.4)
     axes = figure.subplots()
     _bands(axes, timeline, named=True)
-    times = [one.seconds for one in curve]
-    roles = [role for role in canvas.ROLE_COLOURS if any(one.role_pss_bytes[role] for one in curve)]
+    times = [memory.seconds for memory in curve]
+    roles = [role for role in canvas.ROLE_COLOURS if any(memory.role_pss_bytes[role] for memory in curve)]
     thin = {role: canvas.thinned(times, [m.role_pss_bytes[role] / 1e9 for m in curve]) for role in roles}
     if roles:
         axes.stackplot(
             thin[roles[0]][0], *(thin[role][1] for role in roles), colors=[canvas.ROLE_COLOURS[role] for role in roles],
             labels=[canvas.ROLE_NAMES[role] for role in roles], linewidth=0, alpha=0.92,
         )  # fmt: skip
-    rss = canvas.thinned(times, [one.rss_bytes / 1e9 for one in curve])
+    rss = canvas.thinned(times, [memory.rss_bytes / 1e9 for memory in curve])
     axes.plot(
         *rss,
         color=canvas.RSS_COLOUR,
@@ -145,8 +145,8 @@ def plot_memory(timeline: Timeline, path: Path) -> canvas.Picture:
         linestyle="--",
         label="summed RSS",
     )
-    peak = max(one.pss_bytes for one in curve)
-    highest = float(max(peak, max(one.rss_bytes for one in curve)))
+    peak = max(memory.pss_bytes for memory in curve)
+    highest = float(max(peak, max(memory.rss_bytes for memory in curve)))
     limit, name = _limit(timeline)
     if limit and peak >= _NEAR * limit:
         axes.axhline(limit / 1e9, color=canvas.LIMIT_COLOUR, linewidth=1.5, label=f"{name}: {gigabytes(limit)}")
@@ -155,7 +155,7 @@ def plot_memory(timeline: Timeline, path: Path) -> canvas.Picture:
     _time_axis(axes, timeline)
     canvas.legend_below(figure, [axes], 3)
     canvas.save(figure, path)
-    parts = [f"{canvas.ROLE_NAMES[r]} {gigabytes(max(one.role_pss_bytes[r] for one in curve))}" for r in roles]
+    parts = [f"{canvas.ROLE_NAMES[r]} {gigabytes(max(memory.role_pss_bytes[r] for memory in curve))}" for r in roles]
     text = f"Memory over time by role; highest PSS of each: {', '.join(parts)}; {name}: {gigabytes(limit)}."
     return canvas.Picture(path, "Memory by role", text)
 
@@ -260,9 +260,9 @@ _STEPS = 300  # more make a green area of a busy curve
 def plot_phase(timeline: Timeline, row: PhaseCost, path: Path) -> canvas.Picture | None:
     """Draws a phase, of several brackets the longest; None where no sample fell into it."""
     brackets = [span for span in timeline.spans if span.name == row.phase]
-    span = max(brackets, key=lambda one: one.end - one.start)
+    span = max(brackets, key=lambda bracket: bracket.end - bracket.start)
     length = span.end - span.start
-    inside = [one for one in memory_curve(timeline) if span.start < one.seconds <= span.end]
+    inside = [memory for memory in memory_curve(timeline) if span.start < memory.seconds <= span.end]
     if not inside:
         return None
     figure = canvas.new_figure(7, 3.9)
@@ -271,13 +271,15 @@ def plot_phase(timeline: Timeline, row: PhaseCost, path: Path) -> canvas.Picture
     _draw_cpu(cpu, timeline, span)
     # the neighbours too: curves reach both edges
     curve = memory_curve(timeline)
-    near = [one for one in curve if span.start - 60 <= one.seconds <= span.end + 60]
-    shown = canvas.thinned([one.seconds - span.start for one in near], [one.pss_bytes / 1e9 for one in near], "max")
+    near = [memory for memory in curve if span.start - 60 <= memory.seconds <= span.end + 60]
+    shown = canvas.thinned(
+        [memory.seconds - span.start for memory in near], [memory.pss_bytes / 1e9 for memory in near], "max"
+    )
     marker = "o" if len(inside) <= 12 else None
     ram.plot(*shown, color=canvas.MEMORY_COLOUR, linewidth=1.9, label="RAM", marker=marker, markersize=4)
     canvas.percent_axis(cpu, f"CPU (% of {canvas.cores_text(timeline.cores)})")
-    before = [one for one in near if one.seconds <= span.start][-1:]
-    canvas.memory_axis(ram, max(one.pss_bytes for one in (*before, *inside)))
+    before = [memory for memory in near if memory.seconds <= span.start][-1:]
+    canvas.memory_axis(ram, max(memory.pss_bytes for memory in (*before, *inside)))
     cpu.set_xlim(0, max(length, 1e-3))
     cpu.set_xlabel("seconds of the phase")
     cpu.grid(alpha=0.25)

@@ -88,7 +88,7 @@ def join_to_phases(work: SparkWork, phases: Sequence[Mapping[str, Any]]) -> Spar
     for job in jobs:
         for stage in job.stages:
             of_stage.setdefault(stage, job.phase)
-    stages = tuple(dataclasses.replace(one, phase=of_stage.get(one.stage)) for one in work.stages)
+    stages = tuple(dataclasses.replace(stage, phase=of_stage.get(stage.stage)) for stage in work.stages)
     return SparkWork(jobs, stages)
 
 
@@ -130,8 +130,8 @@ def _fill(kind: type, entry: Mapping[str, Any]) -> Any:
 
 def _brackets(phases: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
     """Name, start and end of each phase in epoch seconds; one that was cut off has no end."""
-    ends = {(one["name"], one["start"]): _seconds(one["end"]) for one in phases if one["event"] == "end"}
-    starts = [(str(one["name"]), one["start"]) for one in phases if one["event"] == "start"]
+    ends = {(record["name"], record["start"]): _seconds(record["end"]) for record in phases if record["event"] == "end"}
+    starts = [(str(record["name"]), record["start"]) for record in phases if record["event"] == "start"]
     return [(name, _seconds(start), ends.get((name, start), float("inf"))) for name, start in starts]
 
 

@@ -43,5 +43,9 @@ def narrowed(base: type[Table], name: str, **tables: type[Table]) -> type[Any]:
 def _narrowed(base: type[Table], name: str, tables: tuple[tuple[str, type[Table]], ...]) -> type[Any]:
     fields: dict[str, Any] = {}
     for field, table in tables:
-        fields[field] = (table, Field(default_factory=table, description=base.model_fields[field].description))
+        default, description = base.model_fields[field].default, base.model_fields[field].description
+        if isinstance(default, table):
+            fields[field] = (table, Field(default, description=description))
+        else:
+            fields[field] = (table, Field(default_factory=table, description=description))
     return create_model(name, __base__=base, __module__=base.__module__, **fields)

@@ -43,7 +43,10 @@ class SumConfig(ModelConfig):
         for part, default in (("first", "dae"), ("second", "linear")):
             inner = table.get(part, {})
             if isinstance(inner, Mapping):
-                family = FAMILIES.get(str(inner.get("kind", default)))
+                try:
+                    family = FAMILIES.get(str(inner.get("kind", default)))
+                except ConfigError as error:
+                    raise ConfigError(f"model.{part}.kind{str(error).removeprefix(FAMILIES.key)}") from None
                 tables[part] = family.Config.for_table(inner)
         return narrowed(cls, "SumConfig", **tables) if tables else cls
 

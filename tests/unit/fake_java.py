@@ -76,7 +76,7 @@ def path_without_java(folder: Path) -> str:
     """A PATH with what the scripts need and no java."""
     tools = folder / "tools"
     tools.mkdir()
-    for name in ("bash", "cmp", "dirname", "env", "readlink"):
+    for name in ("bash", "cmp", "dirname", "env", "readlink", "sed"):
         found = shutil.which(name)
         assert found, name
         (tools / name).symlink_to(found)

@@ -155,6 +155,7 @@ def test_the_seed_sets_the_weights() -> None:
     assert not np.array_equal(one[0], other[0])
 
 
+@pytest.mark.slow
 def test_saved_models_load_in_a_fresh_process_with_plain_keras(tmp_path: Path) -> None:
     configs = {
         "paper": DaeConfig(hidden=(6, 2, 6)),

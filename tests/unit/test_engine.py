@@ -77,6 +77,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row_updates", [False, True])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: "-".join(str(value) for value in model.values()))
 def test_steps_are_those_of_keras(model: dict[str, Any], row_updates: bool) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from small_ratings import block_of
 
-from recsys.config import ModelConfig
 from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
@@ -18,15 +17,17 @@ from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.losses.keras_losses import SUMS  # noqa: E402
-from recsys.models.autoencoder.keras_dae import build_autoencoder  # noqa: E402
-
+from recsys.models.autoencoder.config import DaeConfig, VaeConfig  # noqa: E402
+from recsys.models.autoencoder.keras_models import build_autoencoder  # noqa: E402
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
+from recsys.models.autoencoder.kernels.hidden_layers import DenseLayers, VariationalLayers  # noqa: E402
+from recsys.registries import loss_named  # noqa: E402
 from recsys.training.local_sgd import worker as local_sgd  # noqa: E402
-from recsys.training.local_sgd.worker import Delta, Moments, Task, measure, train_round  # noqa: E402
+from recsys.training.local_sgd.worker import Delta, Task, measure, train_round  # noqa: E402
+from recsys.training.state import Moments  # noqa: E402
 
-MODEL = ModelConfig(hidden=(4,), activation="tanh", loss="masked_mse", input_dropout=0.5)
-PLAN = plan_for(MODEL, 7, 0.4, 2, 0)
+MODEL = DaeConfig(hidden=(4,), activation="tanh", loss="masked_mse", input_dropout=0.5)
+PLAN = plan_for(DenseLayers(), MODEL, 7, 0.4, 2, 0)
 EXAMPLES = Examples.of(build_config({"seed": 5, "data": {"dataset": "ml-1m"}}), 7, Preprocessing(0.5, 5.0))
 TASK = Task(PLAN, EXAMPLES, "a", 1, epoch=1, epochs=4, round=0, rounds=1, batch_size=2, learning_rate=0.01)
 START = PLAN.layout.from_keras(build_autoencoder(7, MODEL, seed=2).get_weights())
@@ -59,10 +60,10 @@ def test_the_same_again_whoever_does_it() -> None:
         assert np.array_equal(other[1].value, first[1].value)
 
 
-def test_rounds_of_an_epoch_share_its_rows() -> None:
+def test_rounds_of_an_epoch_train_each_row_once() -> None:
     tasks = [replace(TASK, round=number, rounds=3) for number in range(3)]
-    assert [len(range(5)[task.share(5)]) for task in tasks] == [1, 2, 2]
-    assert [len(range(2)[task.share(2)]) for task in tasks] == [0, 1, 1]
+    assert [len(range(5)[task.slice(5)]) for task in tasks] == [1, 2, 2]
+    assert [len(range(2)[task.slice(2)]) for task in tasks] == [0, 1, 1]
     assert [run(task, BLOCKS)[1].rows for task in tasks] == [1, 2, 2]
 
 
@@ -91,7 +92,7 @@ def test_a_worker_without_rows_takes_part() -> None:
 def test_losses_are_those_of_the_model() -> None:
     matrix = block_of().matrix(7).toarray() / 5
     model = build_autoencoder(7, MODEL, seed=2)
-    total, weight = SUMS["masked_mse"](matrix, model(matrix, training=False))
+    total, weight = loss_named("masked_mse").keras_sums(matrix, model(matrix, training=False))
     found = measure(PLAN, EXAMPLES, "a", START, TRAIN, 0, iter(BLOCKS))
     assert found == pytest.approx((float(total), float(weight)), rel=1e-5)
 
@@ -101,12 +102,15 @@ def test_a_cosine_falls_from_the_first_step_to_the_last() -> None:
     last = replace(first, epoch=2, round=1)
     # of 2 epochs with 2 rounds of 2 batches the steps are the eighths of half a cosine
     cosine = 0.01 * (1 + np.cos(np.pi * np.arange(8) / 8)) / 2
-    np.testing.assert_allclose([rate for rate, _ in first.pace(3)], cosine[:2])
-    np.testing.assert_allclose([rate for rate, _ in last.pace(4)], cosine[6:])
-    assert [rate for rate, _ in TASK.pace(5)] == [0.01] * 3 and first.pace(0) == []
+    np.testing.assert_allclose([rate for rate, _ in first.steps(3)], cosine[:2])
+    np.testing.assert_allclose([rate for rate, _ in last.steps(4)], cosine[6:])
+    assert [rate for rate, _ in TASK.steps(5)] == [0.01] * 3 and first.steps(0) == []
 
 
 def test_the_divergences_weight_rises_step_by_step() -> None:
-    variational = ModelConfig(kind="vae", hidden=(4,), latent=2, loss="multinomial", kl_weight=0.2, kl_epochs=2)
-    task = replace(TASK, plan=plan_for(variational, 7, 0.4, 2, 0), epoch=2)
-    assert [weight for _, weight in task.pace(4)] == pytest.approx([0.1, 0.15])
+    variational, layers = VaeConfig(hidden=(4,), latent=2, kl_weight=0.2, kl_epochs=2), VariationalLayers()
+    task = replace(TASK, plan=plan_for(layers, variational, 7, 0.4, 2, 0), epoch=2)
+    done = [epochs for _, epochs in task.steps(4)]
+    assert done == [1.0, 1.5]
+    assert [layers.divergence_weight(variational, epochs) for epochs in done] == pytest.approx([0.1, 0.15])
+    assert [epochs for _, epochs in replace(task, round=1, rounds=2).steps(4)] == [1.5, 1.75]

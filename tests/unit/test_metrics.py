@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from small_ratings import sparse
 
-from recsys.evaluation.metrics import bias_predictions, hits, ndcg, recall, top_n
+from recsys.evaluation.baselines import bias_predictions
+from recsys.evaluation.metrics import HitRate, Mrr, Ndcg, Recall
+from recsys.evaluation.topk import hits, top_n
+from recsys.registries import METRICS
 
 NAN, INF = math.nan, math.inf
 
@@ -61,30 +64,61 @@ def test_hits_are_relevant_movies_and_an_empty_place_is_none() -> None:
     assert hits(np.array([[-1]]), sparse(np.array([[0, 5]]))).tolist() == [[False]]
 
 
-def test_recall_by_hand() -> None:
-    hit = np.array([[True, False, True], [False, True, False], [False, False, False], [True, True, True]])
-    relevant = np.array([2, 1, 3, 5])
-    assert recall(hit, relevant, 3).tolist() == [1.0, 1.0, 0.0, 1.0]
-    assert recall(hit, relevant, 2).tolist() == [0.5, 1.0, 0.0, 1.0]
-    assert recall(hit, relevant, 1).tolist() == [1.0, 0.0, 0.0, 1.0]
-    assert recall(hit[:1], np.array([4]), 3).tolist() == [pytest.approx(2 / 3)]
+# three-item lists of four users: which of the movies are relevant, and how many relevant movies each user has
+HIT = np.array([[True, False, True], [False, True, False], [False, False, False], [True, True, True]])
+RELEVANT = np.array([2, 1, 3, 5])
+SECOND, THIRD = 1 / math.log2(3), 1 / 2  # what a hit at these ranks counts for in DCG; the first counts for 1
+BY_HAND: dict[str, dict[int, list[float]]] = {
+    "recall": {1: [1, 0, 0, 1], 2: [1 / 2, 1, 0, 1], 3: [1, 1, 0, 1]},
+    "ndcg": {
+        1: [1, 0, 0, 1],
+        2: [1 / (1 + SECOND), SECOND, 0, 1],
+        3: [(1 + THIRD) / (1 + SECOND), SECOND, 0, 1],
+    },
+    "hit_rate": {1: [1, 0, 0, 1], 2: [1, 1, 0, 1], 3: [1, 1, 0, 1]},
+    "mrr": {1: [1, 0, 0, 1], 2: [1, 1 / 2, 0, 1], 3: [1, 1 / 2, 0, 1]},
+}
+every_metric = pytest.mark.parametrize("name", METRICS.names())
 
 
-def test_ndcg_by_hand() -> None:
-    first, second, third = 1.0, 1 / math.log2(3), 0.5
-    hit = np.array([[True, False, True], [False, True, False], [False, False, False], [True, True, True]])
-    found = ndcg(hit, np.array([2, 1, 3, 5]), 3)
-    assert found.tolist() == pytest.approx([(first + third) / (first + second), second, 0.0, 1.0])
-    assert ndcg(hit, np.array([2, 1, 3, 5]), 1).tolist() == [1.0, 0.0, 0.0, 1.0]
-    # a list that is shorter than k: of five relevant movies only three can be hit
+@pytest.mark.parametrize(("name", "k"), [(name, k) for name, lengths in BY_HAND.items() for k in lengths])
+def test_metrics_by_hand(name: str, k: int) -> None:
+    metric = METRICS.get(name)(k)
+    found = metric.per_user(HIT, RELEVANT)
+    assert found.dtype == np.float64
+    assert found.tolist() == pytest.approx(BY_HAND[name][k])
+
+
+def test_the_first_hit_may_be_the_last_of_the_list() -> None:
+    hit, relevant = np.array([[False, False, True]]), np.array([2])
+    assert Mrr(3).per_user(hit, relevant).tolist() == pytest.approx([1 / 3])
+    assert Mrr(2).per_user(hit, relevant).tolist() == [0]
+    assert HitRate(3).per_user(hit, relevant).tolist() == [1]
+    assert HitRate(2).per_user(hit, relevant).tolist() == [0]
+
+
+def test_a_list_that_is_shorter_than_k() -> None:
+    """Of five relevant movies only three can be hit; of four two of three."""
     ideal = sum(1 / math.log2(rank + 1) for rank in range(1, 6))
-    assert ndcg(hit[3:], np.array([5]), 10).tolist() == [pytest.approx((first + second + third) / ideal)]
+    assert Ndcg(10).per_user(HIT[3:], np.array([5])).tolist() == [pytest.approx((1 + SECOND + THIRD) / ideal)]
+    assert Recall(10).per_user(HIT[3:], np.array([5])).tolist() == [pytest.approx(3 / 5)]
+    assert Recall(3).per_user(HIT[:1], np.array([4])).tolist() == [pytest.approx(2 / 3)]
+    assert Mrr(10).per_user(HIT[1:2], np.array([1])).tolist() == [1 / 2]
+    assert HitRate(10).per_user(HIT[:3], np.array([2, 1, 3])).tolist() == [1, 1, 0]
 
 
-def test_a_user_without_relevant_movies_has_no_figure() -> None:
-    none = np.zeros((1, 3), bool)
-    assert np.isnan(recall(none, np.array([0]), 2)).all()
-    assert np.isnan(ndcg(none, np.array([0]), 2)).all()
+@every_metric
+def test_figures_are_of_users_and_between_no_hit_and_all(name: str) -> None:
+    metric = METRICS.get(name)(3)
+    assert (metric.k, metric.label) == (3, f"{name}@3")
+    found = metric.per_user(np.array([[False] * 3, [True] * 3]), np.array([3, 3]))
+    assert found.tolist() == [0, 1]
+
+
+@every_metric
+def test_a_user_without_relevant_movies_has_no_figure(name: str) -> None:
+    found = METRICS.get(name)(2).per_user(np.array([[False] * 3, [True, False, False]]), np.array([0, 1]))
+    assert np.isnan(found).tolist() == [True, False]
 
 
 cells = st.tuples(st.integers(1, 5), st.integers(1, 7))
@@ -99,7 +133,7 @@ def test_ranking_equals_a_plain_reference(shape: tuple[int, int], n: int, data: 
     hit = hits(lists, sparse(kinds == 2))
     relevant = (kinds == 2).sum(axis=1)
     k = data.draw(st.integers(1, n))
-    found = recall(hit, relevant, k), ndcg(hit, relevant, k)
+    found = [metric.per_user(hit, relevant) for metric in (Recall(k), Ndcg(k), HitRate(k), Mrr(k))]
     for row, (values, kind) in enumerate(zip(scores.tolist(), kinds.tolist(), strict=True)):
         unseen = [movie for movie in range(shape[1]) if kind[movie] != 1]
         unseen.sort(key=lambda movie: (-values[movie] if values[movie] > -INF else INF, movie))
@@ -111,8 +145,11 @@ def test_ranking_equals_a_plain_reference(shape: tuple[int, int], n: int, data: 
             perfect = sum(1 / math.log2(rank + 2) for rank in range(min(wanted, k)))
             assert found[0][row] == pytest.approx(len(gains) / min(k, wanted))
             assert found[1][row] == pytest.approx(sum(gains) / perfect)
+            ranks = [rank for rank, movie in enumerate(expected[:k], 1) if movie >= 0 and kind[movie] == 2]
+            assert found[2][row] == bool(ranks)
+            assert found[3][row] == (1 / ranks[0] if ranks else 0)
         else:
-            assert np.isnan([found[0][row], found[1][row]]).all()
+            assert np.isnan([figure[row] for figure in found]).all()
 
 
 def test_the_bias_predictor_by_hand() -> None:

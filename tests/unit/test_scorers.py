@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
-from recsys.evaluation.scoring import network_of
-from recsys.losses.sums import loss_sums
+from recsys.data.preprocessing import Preprocessing
+from recsys.models.autoencoder.config import DaeConfig, RecVaeConfig, VaeConfig
+from recsys.models.autoencoder.families import Autoencoder
+from recsys.models.base import ModelFamily
+from recsys.models.ease.config import EaseConfig
+from recsys.models.ease.family import Ease
+from recsys.models.sum_model import SumConfig, SumModel
+from recsys.registries import FAMILIES, LOSSES, loss_named
 from recsys.tensorflow_env import quiet_keras
 
-quiet_keras()
-
-from recsys.losses.keras_losses import SUMS  # noqa: E402
-from recsys.models.build import build_model  # noqa: E402
-from recsys.models.ease.keras_path import set_item_weights  # noqa: E402
+keras = quiet_keras()
 
 COLUMNS = 9
-MODELS: list[dict[str, Any]] = [
-    {},  # the paper's
-    {"loss": "masked_mse", "input_normalisation": "center", "input_dropout": 0.5, "dropout": 0.5},
-    {"loss": "masked_mse", "input_normalisation": "offset", "input_scale": 4.0, "activation": "sigmoid"},
-    {"loss": "mse", "output_activation": "sigmoid", "activation": "gelu"},
-    {"loss": "multinomial", "input_normalisation": "l2", "linear": "ease"},
-    {"loss": "multinomial", "kind": "vae", "hidden": (5, 4), "latent": 3, "activation": "tanh"},
-    {"loss": "multinomial", "kind": "vae", "latent": 3, "linear": "ease"},
-    {"loss": "multinomial", "kind": "recvae", "hidden": (5, 5, 5), "latent": 3, "activation": "silu"},
-    {"loss": "multinomial", "kind": "linear", "linear": "ease"},
-]
+AS_THEY_ARE = Preprocessing(0.0, 1.0)
+LIKES = {"loss": "multinomial", "input_normalisation": "l2"}
+CONFIGS: dict[str, DaeConfig | VaeConfig | RecVaeConfig] = {
+    "paper": DaeConfig(),
+    "center": DaeConfig(loss="masked_mse", input_normalisation="center", input_dropout=0.5, dropout=0.5),
+    "offset": DaeConfig(loss="masked_mse", input_normalisation="offset", input_scale=4.0, activation="sigmoid"),
+    "sigmoid": DaeConfig(loss="mse", output_activation="sigmoid", activation="gelu"),
+    "likes": DaeConfig(**LIKES),
+    "vae": VaeConfig(hidden=(5, 4), latent=3, activation="tanh"),
+    "vae as it comes": VaeConfig(latent=3),
+    "recvae": RecVaeConfig(hidden=(5, 5, 5), latent=3, activation="silu"),
+}
 
 
 def arrays() -> csr_matrix:
@@ -40,41 +43,69 @@ def arrays() -> csr_matrix:
     return csr_matrix(dense.astype(np.float32))
 
 
-@pytest.mark.parametrize("settings", MODELS, ids=lambda settings: "-".join(map(str, settings.values())) or "paper")
-def test_outputs_are_those_of_keras(settings: dict[str, Any]) -> None:
-    config = ModelConfig(**settings)
-    model = build_model(COLUMNS, config, seed=3)
-    generator = np.random.default_rng(2)
-    model.set_weights([weight + generator.normal(0, 0.1, weight.shape) for weight in model.get_weights()])
-    if config.linear != "none":
-        set_item_weights(model, generator.normal(size=(COLUMNS, COLUMNS)))
-    expected = np.asarray(model(arrays().toarray(), training=False))
-    found = network_of(model, config).outputs(arrays())
+def autoencoder(config: Any) -> Autoencoder:
+    """With random weights."""
+    family: Any = FAMILIES.get(config.kind)
+    weights, generator = family.architecture.build(COLUMNS, config, 3).get_weights(), np.random.default_rng(2)
+    changed = [(weight + generator.normal(0, 0.1, weight.shape)).astype(np.float32) for weight in weights]
+    made: Autoencoder = family(config, AS_THEY_ARE, COLUMNS, changed)
+    return made
+
+
+def linear() -> Ease:
+    weights = np.random.default_rng(6).normal(size=(COLUMNS, COLUMNS)).astype(np.float32)
+    return Ease(EaseConfig(), AS_THEY_ARE, weights)
+
+
+def check_against_keras(model: ModelFamily, in_keras: Any) -> None:
+    expected = np.asarray(in_keras(arrays().toarray(), training=False))
+    found = model.scorer().score(arrays())
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_deep_part_of_a_model_with_a_linear_path_stands_by_itself() -> None:
-    """It is trained alone: the path is fitted afterwards."""
-    config = ModelConfig(loss="multinomial", linear="ease")
-    model = build_model(COLUMNS, config.model_copy(update={"linear": "none"}), seed=3)
-    found = network_of(model, config).outputs(arrays())
-    np.testing.assert_allclose(found, np.asarray(model(arrays().toarray())), rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_scores_are_those_of_keras(name: str) -> None:
+    model = autoencoder(CONFIGS[name])
+    check_against_keras(model, model.keras_model())
+
+
+def test_scores_of_a_linear_model_are_those_of_keras() -> None:
+    model = linear()
+    check_against_keras(model, model.keras_model())
+
+
+@pytest.mark.parametrize("name", ["likes", "vae as it comes"])
+def test_scores_of_a_sum_are_those_of_what_it_saves_in_keras(name: str, tmp_path: Path) -> None:
+    first, second = autoencoder(CONFIGS[name]), linear()
+    model = SumModel(SumConfig(first=first.config, second=second.config, second_weight=2.5), first, second)
+    model.save(tmp_path)
+    check_against_keras(model, keras.models.load_model(tmp_path / "model.keras", compile=False, safe_mode=True))
+    apart = first.scorer().score(arrays()) + np.float32(2.5) * second.scorer().score(arrays())
+    np.testing.assert_array_equal(model.scorer().score(arrays()), apart)
+    np.testing.assert_array_equal(SumModel.load(tmp_path).scorer().score(arrays()), apart)
+
+
+def test_raw_ratings_go_in() -> None:
+    model = autoencoder(CONFIGS["center"])
+    stars = Autoencoder.scorer(type(model)(model.config, Preprocessing(0.5, 5.0), COLUMNS, model.weights))
+    expected = model.scorer().score(arrays())
+    np.testing.assert_allclose(stars.score(arrays() * 5), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_what_goes_into_the_last_layer() -> None:
-    config = ModelConfig(hidden=(5, 4), loss="masked_mse", input_normalisation="center")
-    model = build_model(COLUMNS, config, seed=3)
-    network = network_of(model, config)
-    kernel, bias = model.get_layer("output").get_weights()
-    rated = arrays()
+    model = autoencoder(DaeConfig(hidden=(5, 4), loss="masked_mse", input_normalisation="center"))
+    kernel, bias = model.keras_model().get_layer("output").get_weights()
+    scorer, rated = model.scorer(), arrays()
     means = np.asarray(rated.sum(axis=1)).ravel() / np.maximum(np.diff(rated.indptr), 1)
-    again = network.hidden(rated) @ kernel + bias + means[:, None]
-    np.testing.assert_allclose(network.outputs(rated), again, rtol=1e-5, atol=1e-6)
+    again = scorer.codes(rated) @ kernel + bias + means[:, None]
+    np.testing.assert_allclose(scorer.score(rated), again, rtol=1e-5, atol=1e-6)
+    for one, other in zip(scorer.output_layer(), (kernel, bias), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("loss", list(SUMS))
-def test_losses_are_those_of_keras(loss: str) -> None:
+@pytest.mark.parametrize("name", [name for name in LOSSES.names() if loss_named(name).trains_in_keras()])
+def test_losses_are_those_of_keras(name: str) -> None:
     output = np.random.default_rng(4).normal(0.3, 0.8, (6, COLUMNS)).astype(np.float32)
-    expected = [float(one) for one in SUMS[loss](arrays().toarray(), output)]
-    assert loss_sums(loss, arrays(), output.copy()) == pytest.approx(expected, rel=1e-5)
+    expected = [float(one) for one in loss_named(name).keras_sums(arrays().toarray(), output)]
+    assert loss_named(name).sums(arrays(), output.copy()) == pytest.approx(expected, rel=1e-5)

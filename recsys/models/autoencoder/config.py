@@ -84,9 +84,11 @@ class AutoencoderConfig(WithLoss):
 
     def complaints_with(self, config: Any) -> Iterator[Complaint]:
         """The impossible combinations with keys of other tables."""
-        if config.data.orientation == "movie" and self.resolved_output_activation != "linear":
+        orientation, activation = config.data.orientation, self.resolved_output_activation
+        # where the loss does not go with it either, that is said of the loss
+        if orientation == "movie" and orientation in loss_named(self.loss).orientations and activation != "linear":
             text = (
-                f"model.output_activation = '{self.output_activation}' does not go with data.orientation = "
+                f"model.output_activation = {activation!r} does not go with data.orientation = "
                 "'movie', where users are fitted by linear regression: leave it out, or set 'linear'"
             )
             yield ("model.output_activation", "data.orientation"), text
