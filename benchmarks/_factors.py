@@ -64,7 +64,7 @@ def has_implicit() -> bool:
 
 def implicit_als(train: csr_matrix, shown: csr_matrix, seed: int) -> np.ndarray:
     """Scores (users of `shown`, movies) by implicit.als.AlternatingLeastSquares, folding in the users shown."""
-    from implicit.als import AlternatingLeastSquares  # type: ignore[import-not-found]
+    from implicit.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(
         factors=RANK,

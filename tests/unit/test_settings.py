@@ -156,7 +156,7 @@ def test_spark_properties_by_either_spelling(spelling: str) -> None:
 def test_settings_are_frozen_down_to_their_leaves() -> None:
     config = load_config()
     with pytest.raises(ValidationError, match="frozen"):
-        config.seed = 2  # type: ignore[misc]
+        config.seed = 2
     with pytest.raises(ValidationError, match="frozen"):
         config.model.hidden = (1,)  # type: ignore[attr-defined]
     assert isinstance(config.model, DaeConfig) and isinstance(config.model.hidden, tuple)
