@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.compare.comparison import Spread, spread
 from monitor.compare.fields import PLAIN, ComparisonFields, GridColumn, Table
@@ -17,6 +17,10 @@ from monitor.cost.run_files import RunFiles, read_run
 from monitor.errors import MonitorError
 from monitor.formatting import UNKNOWN, counted
 from monitor.plots import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GRID = "grid.csv"
 SUCCEEDED, FAILED = "succeeded", "failed"
@@ -172,7 +176,7 @@ def plot_grid(runs: Sequence[GridRun], keys: Sequence[str], folder: Path) -> lis
     return pictures
 
 
-def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
+def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Figure | None:
     """Three panels over the values of `key`; a cross at the bottom is a run that failed. None of one value."""
     values = list(dict.fromkeys(_value(run, key) for run in runs))
     if len(values) < 2:
@@ -211,7 +215,7 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
 
 
 def _line(
-    axes: Any,
+    axes: Axes,
     members: Sequence[GridRun],
     key: str,
     positions: Mapping[Any, float],
@@ -236,7 +240,7 @@ def _line(
         )  # fmt: skip
 
 
-def _crosses(axes: Any, runs: Sequence[GridRun], key: str, positions: Mapping[Any, float]) -> None:
+def _crosses(axes: Axes, runs: Sequence[GridRun], key: str, positions: Mapping[Any, float]) -> None:
     failed = sorted({positions[_value(run, key)] for run in runs if run.status != SUCCEEDED})
     if failed:
         axes.plot(

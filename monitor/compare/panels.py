@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from monitor.compare.comparison import Comparison
 from monitor.compare.runs import Column
@@ -15,6 +15,10 @@ from monitor.cost.run_files import RunFiles
 from monitor.cost.timeline import Span
 from monitor.formatting import gigabytes, percent, seconds
 from monitor.plots import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def plot_panels(comparison: Comparison, phase: str, path: Path) -> canvas.Pictur
     return canvas.Picture(path, title, f"{title} on equal axes: {'; '.join(parts)}.")
 
 
-def panels_figure(comparison: Comparison, phase: str) -> Any:
+def panels_figure(comparison: Comparison, phase: str) -> Figure | None:
     """The figure: a row a variant, a column a worker count; all panels have the same axes. None without samples."""
     found = {number: _all_curves(column, phase) for number, column in enumerate(comparison.columns)}
     if not any(curves.memory or curves.cpu for several in found.values() for curves in several):
@@ -88,16 +92,16 @@ def panels_figure(comparison: Comparison, phase: str) -> Any:
     return figure
 
 
-def _panel(cpu: Any, ram: Any, column: Column, several: Sequence[_Curves]) -> None:
+def _panel(cpu: Axes, ram: Axes, column: Column, several: Sequence[_Curves]) -> None:
     """One column: its middle repeat as lines, the others pale behind."""
     for number, curves in enumerate(several):  # the middle one is the last
         alone = number == len(several) - 1
-        look = {"alpha": 1.0 if alone else 0.25}
+        opacity = 1.0 if alone else 0.25
         if curves.cpu:
             times, values = canvas.thinned([x for x, _ in curves.cpu], [y for _, y in curves.cpu])
             cpu.plot(
                 [0.0, *times], [values[0], *values], color=canvas.CPU_COLOUR, linewidth=1.4 if alone else 0.8,
-                drawstyle="steps-pre", label="CPU" if alone else None, **look,
+                drawstyle="steps-pre", label="CPU" if alone else None, alpha=opacity,
             )  # fmt: skip
         if curves.memory:
             times, values = canvas.thinned([x for x, _ in curves.memory], [y for _, y in curves.memory], "max")
@@ -105,7 +109,7 @@ def _panel(cpu: Any, ram: Any, column: Column, several: Sequence[_Curves]) -> No
             marker = "o" if len(times) < 3 else None
             ram.plot(
                 times, shown, color=canvas.MEMORY_COLOUR, linewidth=1.9 if alone else 0.9, marker=marker,
-                label="RAM" if alone else None, **look,
+                label="RAM" if alone else None, alpha=opacity,
             )  # fmt: skip
         if alone and curves.length:
             # where the shorter of two ends is what one looks for

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from monitor.compare.comparison import Comparison, Row, column_name, machine_speedup
 from monitor.cost.phase_costs import TOTAL
 from monitor.formatting import listed, seconds
 from monitor.plots import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def plot_speedups(comparison: Comparison, variant: str, path: Path) -> canvas.Picture | None:
@@ -54,7 +57,7 @@ def plot_speedups(comparison: Comparison, variant: str, path: Path) -> canvas.Pi
     return canvas.Picture(path, title, f"{title}, bars by phase; in all {listed(parts, 12)}.")
 
 
-def _bars(axes: Any, at: Sequence[float], rows: Sequence[Row], thick: float, colour: str, label: str) -> None:
+def _bars(axes: Axes, at: Sequence[float], rows: Sequence[Row], thick: float, colour: str, label: str) -> None:
     spreads = [row.wall_seconds for row in rows]
     middles = [walls.middle if walls else 0.0 for walls in spreads]
     axes.barh(at, middles, thick * 0.9, color=colour, label=label)
@@ -70,7 +73,7 @@ def _bars(axes: Any, at: Sequence[float], rows: Sequence[Row], thick: float, col
         )  # fmt: skip
 
 
-def _limits(axes: Any, comparison: Comparison, columns: Sequence[int], phases: Sequence[str]) -> None:
+def _limits(axes: Axes, comparison: Comparison, columns: Sequence[int], phases: Sequence[str]) -> None:
     """Lines at no gain and at what the machine gives; as many times as workers are beyond it where cores are few."""
     found = [comparison.row(phase, number) for phase in phases for number in columns[1:]]
     highest = max([1.0, *(row.speedup or 0.0 for row in found)])
@@ -92,6 +95,8 @@ def plot_scaling(comparison: Comparison, path: Path) -> canvas.Picture | None:
     variants = {name: columns for name, columns in comparison.variants.items() if len(columns) > 2}
     if not variants:
         return None
+    import numpy as np
+
     figure = canvas.new_figure(7, 4.3)
     axes = figure.subplots()
     counts: set[int] = set()
@@ -106,7 +111,7 @@ def plot_scaling(comparison: Comparison, path: Path) -> canvas.Picture | None:
             [workers for workers, _ in pairs], gains, yerr=[low, high], marker="o", capsize=3,
             color=canvas.HOST_COLOURS[order % len(canvas.HOST_COLOURS)], label=canvas.literal(name or "the whole run"),
         )  # fmt: skip
-    top = max(line.get_ydata().max() for line in axes.lines)
+    top: float = max(gain for line in axes.lines for gain in np.asarray(line.get_ydata()))
     ordered = sorted(counts)
     machine = [(count, machine_speedup(comparison.capability, count, ordered[0])) for count in ordered]
     known = [(count, value) for count, value in machine if value]

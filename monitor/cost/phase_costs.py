@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from monitor.cost.curves import Memory, Rate, memory_at, memory_curve, rate_curve
 from monitor.cost.timeline import (
@@ -22,6 +21,7 @@ from monitor.cost.timeline import (
     merged,
     seconds_of,
 )
+from monitor.spark.work import SparkJob, SparkStage
 
 TOTAL = "total"
 
@@ -76,10 +76,10 @@ class Costs:
 
 def phase_costs(
     timeline: Timeline,
-    stages: Sequence[Mapping[str, Any]] | None = None,
-    jobs: Sequence[Mapping[str, Any]] | None = None,
+    stages: Sequence[SparkStage] | None = None,
+    jobs: Sequence[SparkJob] | None = None,
 ) -> Costs:
-    """The cost of every phase; `stages` and `jobs` are the records of stages.jsonl and jobs.jsonl, None without."""
+    """The cost of every phase; `stages` and `jobs` are those of stages.jsonl and jobs.jsonl, None without."""
     memory, rates = memory_curve(timeline), rate_curve(timeline)
     around = {span.name: span.within for span in timeline.spans}
     rows = []
@@ -106,8 +106,8 @@ def _row(
     timeline: Timeline,
     memory: Sequence[Memory],
     rates: Sequence[Rate],
-    stages: list[tuple[Mapping[str, Any], float]] | None,
-    jobs: Sequence[Mapping[str, Any]] | None,
+    stages: list[tuple[SparkStage, float]] | None,
+    jobs: Sequence[SparkJob] | None,
 ) -> PhaseCost:
     wall = seconds_of(times) if name != TOTAL else timeline.end
     points = [point for host in timeline.hosts for point in host.points]
@@ -139,8 +139,8 @@ def _row(
         pss_peak_worker_bytes=max((look.role_pss_bytes["worker"] for look in within), default=None),
         read_bytes=round(sum(usage.read_bytes * part for usage, part in overlapping)) if known else None,
         write_bytes=round(sum(usage.write_bytes * part for usage, part in overlapping)) if known else None,
-        gc_seconds=None if stages is None else round(_sum(stages, "gc_seconds"), 6),
-        spill_bytes=None if stages is None else round(_sum(stages, "disk_spill_bytes")),
+        gc_seconds=None if stages is None else round(sum(stage.gc_seconds * part for stage, part in stages), 6),
+        spill_bytes=None if stages is None else round(sum(stage.disk_spill_bytes * part for stage, part in stages)),
         samples=len(samples),
         missed_samples=sum(holds(times, moment) for host in timeline.hosts for moment in _missed(host)),
         start_seconds=round(spans[0].start, 6),
@@ -195,16 +195,15 @@ def _missed(host: HostSeries) -> Iterable[float]:
 
 
 def _stage_fraction(
-    stage: Mapping[str, Any],
+    stage: SparkStage,
     name: str,
     times: list[Interval],
     timeline: Timeline,
     around: Mapping[str, str | None],
 ) -> float:
     """How much of a stage is the phase's: all of it where Spark names the phase, otherwise by overlap in time."""
-    own = stage.get("phase")
-    if own in around:
-        outer: str | None = str(own)
+    if stage.phase in around:
+        outer = stage.phase
         seen: set[str] = set()
         while outer is not None and outer not in seen:
             if outer == name:
@@ -212,21 +211,16 @@ def _stage_fraction(
             seen.add(outer)
             outer = around.get(outer)
         return 0.0
-    submitted, completed = stage.get("submitted"), stage.get("completed")
-    if submitted is None:
+    if stage.submitted is None:
         return 0.0
-    start = timeline.at_wall(float(submitted))
-    return fraction_within((start, timeline.at_wall(float(completed)) if completed is not None else start), times)
+    start = timeline.at_wall(stage.submitted)
+    end = start if stage.completed is None else timeline.at_wall(stage.completed)
+    return fraction_within((start, end), times)
 
 
-def _submitted_in(job: Mapping[str, Any], times: list[Interval], timeline: Timeline) -> bool:
-    submitted = job.get("submitted")
+def _submitted_in(job: SparkJob, times: list[Interval], timeline: Timeline) -> bool:
     # Spark cuts its times off to milliseconds
-    return submitted is not None and holds(times, timeline.at_wall(float(submitted)) + 0.001)
-
-
-def _sum(stages: list[tuple[Mapping[str, Any], float]], key: str) -> float:
-    return sum(float(stage.get(key) or 0) * part for stage, part in stages)
+    return bool(job.submitted) and holds(times, timeline.at_wall(job.submitted) + 0.001)
 
 
 def _run_status(spans: Sequence[Span]) -> str:

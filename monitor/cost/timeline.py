@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from monitor.records import Sample, Samples
+from monitor.records import PhaseRecord, Sample, Samples
 
 Interval = tuple[float, float]
 
@@ -122,7 +122,7 @@ class Timeline:
 
 
 def build_timeline(
-    phases: Sequence[Mapping[str, Any]], samples: Sequence[Samples], hosts: Mapping[str, Any] | None = None
+    phases: Sequence[PhaseRecord], samples: Sequence[Samples], hosts: Mapping[str, Any] | None = None
 ) -> Timeline:
     """Joins the records of phases.jsonl, the samples of every host (first the driver's, be it empty) and hosts.json.
 
@@ -158,7 +158,7 @@ def build_timeline(
     return Timeline(spans, moved, end - zero, zero + ahead, tuple(without), problems)
 
 
-def _wall_minus_mono(driver: Samples | None, phases: Iterable[Mapping[str, Any]]) -> float:
+def _wall_minus_mono(driver: Samples | None, phases: Iterable[PhaseRecord]) -> float:
     """The median, as the wall clock may have been set in the midst of the run; 0 where no monotonic time is known."""
     if driver:
         return statistics.median(sample.wall - sample.mono for sample in driver.samples)
@@ -166,7 +166,7 @@ def _wall_minus_mono(driver: Samples | None, phases: Iterable[Mapping[str, Any]]
     return statistics.median(known) if known else 0.0
 
 
-def _mark(record: Mapping[str, Any], ahead: float, driver_host: str | None) -> float:
+def _mark(record: PhaseRecord, ahead: float, driver_host: str | None) -> float:
     host = record.get("host")
     if record.get("mono") is not None and (driver_host is None or host is None or host == driver_host):
         return float(record["mono"])
@@ -176,7 +176,7 @@ def _mark(record: Mapping[str, Any], ahead: float, driver_host: str | None) -> f
     return _epoch(record) - ahead
 
 
-def _epoch(record: Mapping[str, Any]) -> float:
+def _epoch(record: PhaseRecord) -> float:
     return datetime.fromisoformat(str(record["end" if record.get("event") == "end" else "start"])).timestamp()
 
 
@@ -213,7 +213,7 @@ def _moved(host: HostSeries, zero: float) -> HostSeries:
     )
 
 
-def _spans(marks: Sequence[float], phases: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
+def _spans(marks: Sequence[float], phases: Sequence[PhaseRecord], last: float) -> list[Span]:
     """Brackets in the order of their starts; an end closes the latest open bracket of its name."""
     spans: list[Span] = []
     going: list[int] = []

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.formatting import counted, gigabytes, seconds
 from monitor.plots import canvas
 from monitor.spark.graph import SKIPPED, GraphStage, JobGraph, Step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WIDE, _GAP, _LINE, _APART = 2.5, 1.25, 0.21, 0.45  # inches: box, between layers, line of text, between boxes
 _MOST_STEPS = 9
@@ -127,7 +130,7 @@ def _lines(stage: GraphStage) -> list[Step]:
     return [*steps[:half], *kept, Step(f"… {len(steps) - 2 * half - len(kept)} more …"), *steps[-half:]]
 
 
-def _box(axes: Any, stage: GraphStage, position: Position, height: float) -> None:
+def _box(axes: Axes, stage: GraphStage, position: Position, height: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     edge, face = _LOOKS.get(stage.status, _OTHER)
@@ -157,12 +160,12 @@ def _figures(stage: GraphStage) -> str:
     return f"{counted(stage.tasks, 'task')}{took}"
 
 
-def _text(axes: Any, x: float, y: float, text: str, **look: Any) -> None:
+def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
     axes.text(x, y, canvas.literal(text), **{"fontsize": 8.5, "va": "center", "ha": "left", **look})
 
 
 def _arrow(
-    axes: Any,
+    axes: Axes,
     source: GraphStage,
     target: GraphStage,
     positions: dict[int, Position],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.cost.curves import memory_curve, rate_curve
 from monitor.cost.phase_costs import PhaseCost
@@ -13,12 +13,15 @@ from monitor.formatting import counted, gigabytes, percent, seconds
 from monitor.plots import canvas
 from monitor.plots.canvas import SHADE, literal, shorten
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _MOST_NAMES, _MOST_EDGED = 30, 60
 _SIZE, _ANGLE = 9, 38  # points, degrees
 _APART_INCHES = 0.28  # between the feet of two slanting names
 
 
-def shade(axes: Any, spans: Sequence[Span]) -> None:
+def shade(axes: Axes, spans: Sequence[Span]) -> None:
     """Bands in turn, darker where a phase lies in another; their edges too where there are not too many."""
     outer = [span for span in spans if span.depth == 0]
     across = axes.get_xaxis_transform()
@@ -30,12 +33,12 @@ def shade(axes: Any, spans: Sequence[Span]) -> None:
         axes.axvline(edge, color="#b9c2cf", linewidth=0.6, zorder=2.5, alpha=0.8)
 
 
-def _fill(axes: Any, spans: Sequence[Span], **look: Any) -> None:
+def _fill(axes: Axes, spans: Sequence[Span], **look: Any) -> None:
     if spans:
         axes.broken_barh([(span.start, span.end - span.start) for span in spans], (0, 1), linewidth=0, **look)
 
 
-def name_above(axes: Any, spans: Sequence[Span], seconds: float, width_inches: float) -> None:
+def name_above(axes: Axes, spans: Sequence[Span], seconds: float, width_inches: float) -> None:
     """Slanting names above the axes, moved apart where phases are short, each with a line to its phase.
 
     Of more phases than fit the longest are named, if they are long at all.
@@ -227,13 +230,13 @@ def plot_hosts(timeline: Timeline, path: Path) -> canvas.Picture | None:
     return canvas.Picture(path, "Hosts", text)
 
 
-def _bands(axes: Any, timeline: Timeline, named: bool) -> None:
+def _bands(axes: Axes, timeline: Timeline, named: bool) -> None:
     shade(axes, timeline.spans)
     if named:
         name_above(axes, timeline.spans, timeline.end, _WIDE - 1.5)
 
 
-def _time_axis(axes: Any, timeline: Timeline) -> None:
+def _time_axis(axes: Axes, timeline: Timeline) -> None:
     axes.set_xlim(0, max(timeline.end, 1e-3))
     axes.set_xlabel("seconds of the run")
 
@@ -298,7 +301,7 @@ def plot_phase(timeline: Timeline, row: PhaseCost, path: Path) -> canvas.Picture
     return canvas.Picture(path, title, text)
 
 
-def _draw_cpu(axes: Any, timeline: Timeline, span: Span) -> None:
+def _draw_cpu(axes: Axes, timeline: Timeline, span: Span) -> None:
     """The run's CPU as steps, each as long as its sample, and on a single host the machine's behind it."""
     rates = [rate for rate in rate_curve(timeline) if rate.end > span.start and rate.start < span.end]
     steps = [(rate.start, rate.end, 100 * rate.busy_cores / max(timeline.cores, 1)) for rate in rates]

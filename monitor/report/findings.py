@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from monitor.cost.curves import memory_curve
 from monitor.cost.phase_costs import PhaseCost
 from monitor.cost.run_files import RunFiles
 from monitor.cost.timeline import HostSeries, Timeline, merged, seconds_of
 from monitor.formatting import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
+from monitor.spark.work import SparkJob
 
 NEAR_LIMIT = 0.8  # of the limit: memory that a reader should be warned of
 
@@ -284,7 +284,7 @@ def laziness(run: RunFiles) -> list[str]:
         )
     if not run.jobs:
         sentences.append("No Spark job ran at all.")
-    where = [(job, phase_of(job, run.timeline)) for job in run.jobs if job.get("submitted") is not None]
+    where = [(job, phase_of(job, run.timeline)) for job in run.jobs if job.submitted]
     outside = [job for job, phase in where if phase is None]
     if outside and run.timeline.spans:
         taken = sum(_seconds(job) for job in outside)
@@ -292,11 +292,11 @@ def laziness(run: RunFiles) -> list[str]:
             f"{counted(len(outside), 'Spark job')} ({seconds(taken)}) ran outside of any phase; no phase has the cost."
         )
     known = {span.name for span in run.timeline.spans}
-    moved: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    moved: dict[tuple[str, str], list[SparkJob]] = {}
     for job, phase in where:
-        own = job.get("phase")
-        if own in known and not _going_on(job, str(own), run.timeline):
-            moved.setdefault((str(own), phase or "no phase"), []).append(job)
+        own = job.phase
+        if own is not None and own in known and not _going_on(job, own, run.timeline):
+            moved.setdefault((own, phase or "no phase"), []).append(job)
     for (own, phase), jobs in moved.items():
         taken = sum(_seconds(job) for job in jobs)
         sentences.append(
@@ -305,18 +305,17 @@ def laziness(run: RunFiles) -> list[str]:
     return sentences
 
 
-def phase_of(job: Mapping[str, Any], timeline: Timeline) -> str | None:
+def phase_of(job: SparkJob, timeline: Timeline) -> str | None:
     """The innermost phase in which a job was submitted."""
-    moment = timeline.at_wall(float(job["submitted"])) + 0.001  # Spark cuts its times off to milliseconds
+    moment = timeline.at_wall(job.submitted) + 0.001  # Spark cuts its times off to milliseconds
     around = [span for span in timeline.spans if span.start < moment <= span.end]
     return max(around, key=lambda span: (span.depth, span.start)).name if around else None
 
 
-def _going_on(job: Mapping[str, Any], name: str, timeline: Timeline) -> bool:
-    moment = timeline.at_wall(float(job["submitted"])) + 0.001
+def _going_on(job: SparkJob, name: str, timeline: Timeline) -> bool:
+    moment = timeline.at_wall(job.submitted) + 0.001
     return any(span.name == name and span.start < moment <= span.end for span in timeline.spans)
 
 
-def _seconds(job: Mapping[str, Any]) -> float:
-    completed = job.get("completed")
-    return max(0.0, float(completed) - float(job["submitted"])) if completed is not None else 0.0
+def _seconds(job: SparkJob) -> float:
+    return max(0.0, job.completed - job.submitted) if job.completed is not None else 0.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 from monitor import formatting as figures
 from monitor.cost.phase_costs import PhaseCost
@@ -188,8 +187,8 @@ def _number(row: PhaseCost, name: str, _title: str, digits: int, size: float) ->
 
 def stage_table(run: RunFiles) -> Html | None:
     """Spark's own figures of the stages that took longest."""
-    ran = [stage for stage in run.stages or [] if stage.get("submitted") is not None]  # others were skipped
-    stages = sorted(ran, key=lambda stage: -float(stage.get("executor_run_seconds") or 0))
+    ran = [stage for stage in run.stages or () if stage.submitted is not None]  # others were skipped
+    stages = sorted(ran, key=lambda stage: -stage.executor_run_seconds)
     if not stages:
         return None
     columns: tuple[tuple[str, str, float], ...] = (
@@ -206,10 +205,10 @@ def stage_table(run: RunFiles) -> Html | None:
     )
     rows = [
         (
-            f"{stage.get('stage')}: {stage.get('name') or ''}",
-            stage.get("phase") or UNKNOWN,
-            str(stage.get("status") or UNKNOWN).lower(),
-            *[_scaled(stage.get(key), size) for key, _, size in columns],
+            f"{stage.stage}: {stage.name}",
+            stage.phase or UNKNOWN,
+            (stage.status or UNKNOWN).lower(),
+            *[_scaled(getattr(stage, key), size) for key, _, size in columns],
         )
         for stage in stages[:_MOST_STAGES]
     ]
@@ -218,9 +217,7 @@ def stage_table(run: RunFiles) -> Html | None:
     return table(caption, ("stage", "phase", "status", *[title for _, title, _ in columns]), rows)
 
 
-def _scaled(value: Any, size: float) -> str:
-    if not isinstance(value, int | float):
-        return UNKNOWN
+def _scaled(value: float, size: float) -> str:
     return f"{value:,}" if isinstance(value, int) and size == 1 else f"{value / size:,.1f}"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.records import HOSTS, SAMPLES, read_samples
 from monitor.sources import host_name, open_source
@@ -112,6 +112,9 @@ def _entry(file: Path, clock: tuple[float, float] | None) -> dict[str, Any] | No
     }
 
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 __all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
 
 _ROUNDS = 4  # of tasks, until every executor was met: Spark does not let a job choose where a task runs
@@ -119,7 +122,7 @@ _HOLD_SECONDS = 0.05
 _CLOCK_TRIES = 5
 
 
-def watch_executors(spark: Any, resources: str | Path, interval: float = 0.5) -> ExecutorWatch:
+def watch_executors(spark: SparkSession, resources: str | Path, interval: float = 0.5) -> ExecutorWatch:
     """Puts a sidecar, sampling every `interval` seconds, on each machine with executors of this session.
 
     The executors need the package `monitor` (by --py-files, or installed). Call `collect` now and then, and `stop`
@@ -149,7 +152,7 @@ class ExecutorWatch:
     job group "monitor" and are in no phase.
     """
 
-    def __init__(self, spark: Any, resources: str | Path, interval: float) -> None:
+    def __init__(self, spark: SparkSession, resources: str | Path, interval: float) -> None:
         self._context = spark.sparkContext
         self._resources = Path(resources)
         begin = read_samples(resources).begin
@@ -163,7 +166,8 @@ class ExecutorWatch:
         self._met: set[str] = set()
         self._known: dict[str, str] = {}  # executors that there have been, and their machines as Spark calls them
         self._problems: list[str] = []
-        self._broken = str(self._context.master).startswith("local") and "cluster" not in self._context.master
+        master = str(self._context.master)
+        self._broken = master.startswith("local") and "cluster" not in master
 
     def start(self) -> None:
         """Starts the sidecars and compares clocks."""
