@@ -28,11 +28,11 @@ def main(argv: list[str]) -> None:
     from recsys import load_config
     from recsys.data.blocks import block_from_row
     from recsys.data.examples import Examples
-from recsys.data.preprocessing import Preprocessing
     from recsys.data.partition import concatenate
+    from recsys.data.preprocessing import Preprocessing
     from recsys.data.split import TRAIN
-    from recsys.losses.keras_losses import TRAINING
-    from recsys.models.build import build_model
+    from recsys.models.autoencoder.families import Autoencoder
+    from recsys.registries import FAMILIES, loss_named
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -46,7 +46,8 @@ from recsys.data.preprocessing import Preprocessing
     matrix = scale.scale(examples.arrays(whole, TRAIN)[0])
     size = config.training.batch_size
 
-    class Batches(keras.utils.PyDataset):  # dense a batch at a time, in a new order every epoch
+    # dense a batch at a time, in a new order every epoch
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.generator = np.random.default_rng(config.seed)
@@ -63,8 +64,13 @@ from recsys.data.preprocessing import Preprocessing
         def on_epoch_end(self) -> None:
             self.order = self.generator.permutation(matrix.shape[0])
 
-    model = build_model(movies, config.model, config.seed)
-    model.compile(optimizer=keras.optimizers.Adam(config.training.learning_rate), loss=TRAINING[config.model.loss])
+    family = FAMILIES.get(config.model.kind)
+    assert issubclass(family, Autoencoder)
+    model = family.architecture.build(movies, config.model, config.seed)
+    model.compile(
+        optimizer=keras.optimizers.Adam(config.training.learning_rate),
+        loss=loss_named(config.model.loss_name).keras_loss(),
+    )
     seconds, losses = [], []
     data = Batches()
     for _ in range(epochs):

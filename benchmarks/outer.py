@@ -29,12 +29,14 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from recsys import load_config  # noqa: E402
 from recsys.data.blocks import block_from_row  # noqa: E402
-from recsys.data.examples import Examples, Preprocessing  # noqa: E402
+from recsys.data.examples import Examples  # noqa: E402
 from recsys.data.partition import concatenate  # noqa: E402
+from recsys.data.preprocessing import Preprocessing  # noqa: E402
 from recsys.data.split import TEST, TRAIN, VALIDATION  # noqa: E402
+from recsys.models.autoencoder.families import Autoencoder  # noqa: E402
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
-from recsys.models.build import build_model  # noqa: E402
-from recsys.training.local_sgd.worker import Task, measure, train_round  # noqa: E402
+from recsys.registries import FAMILIES  # noqa: E402
+from recsys.training.local_sgd.worker import Delta, Task, measure, train_round  # noqa: E402
 from recsys.training.outer import Outer, outer_for  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,8 +62,12 @@ def run(
 ) -> dict[int, list[float]]:
     """Train, validation and test loss after every so many epochs, and after the last."""
     settings = config.training
-    plan = plan_for(config.model, data.movies, data.density, settings.batch_size, settings.sampled_items)
-    weights = plan.layout.from_keras(build_model(data.movies, config.model, config.seed).get_weights())
+    family = FAMILIES.get(config.model.kind)
+    assert issubclass(family, Autoencoder)
+    plan = plan_for(
+        family.architecture, config.model, data.movies, data.density, settings.batch_size, settings.sampled_items
+    )
+    weights = plan.layout.from_keras(family.architecture.build(data.movies, config.model, config.seed).get_weights())
     train = data.roles[TRAIN]
     own = [train.take(np.arange(worker, train.rows, workers)) for worker in range(workers)]
     kept: list[Any] = [None] * workers
@@ -77,6 +83,7 @@ def run(
             for worker in range(workers):
                 before = [one for one in (kept[worker], own[worker]) if one is not None]
                 kept[worker], moved = train_round(task, weights, worker, before)
+                assert isinstance(moved, Delta)
                 if moved.rows:
                     delta += np.float32(moved.rows / train.rows * settings.syncs_per_epoch) * moved.value
             weights = outer.step(weights, delta)

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from recsys.config import ModelConfig
 from recsys.data.blocks import Block, block_schema, hash_users, stored
-from recsys.data.examples import Preprocessing
+from recsys.data.preprocessing import Preprocessing
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.models.autoencoder.kernels.layout import Layout
-from recsys.models.autoencoder.kernels.network import Network
 from recsys.recommend.batch import Ranker, recommend_to_all
 from recsys.session import local_session
 
@@ -52,11 +52,11 @@ def blocks_of(spark: Any, users: int, movies: int) -> Any:
 
 def ranker_of(movies: int, width: int, n: int) -> Ranker:
     """A model of random weights."""
-    model = ModelConfig(hidden=(width,), activation="tanh", input_normalisation="l2", loss="multinomial")
-    layout = Layout(movies, model)
-    flat = np.random.default_rng(0).normal(0, 0.1, layout.size).astype(np.float32)
-    ids = np.arange(1, movies + 1, dtype=np.int64)
-    return Ranker(Network(layout, flat, None), Preprocessing(0.5, 5.0, 4.0), ids, None, n)
+    config = DaeConfig(hidden=(width,), activation="tanh", input_normalisation="l2", loss="multinomial")
+    layout = Layout(movies, config, DenoisingAutoencoder.architecture)
+    weights = layout.split(np.random.default_rng(0).normal(0, 0.1, layout.size).astype(np.float32))
+    model = DenoisingAutoencoder(config, Preprocessing(0.5, 5.0, 4.0), movies, weights)
+    return Ranker(model.scorer(), np.arange(1, movies + 1, dtype=np.int64), None, n)
 
 
 def ours(blocks: Any, ranker: Ranker, users: int, output: str) -> None:

@@ -25,8 +25,13 @@ has_packages() {
     cmp -s "$root/$1" "$root/.venv/$1" || { [ "$1" = requirements.lock ] && cmp -s "$root/$1" "$root/.venv/runtime.lock"; }
 }
 
+# What an editable install takes from pyproject.toml: version, commands and entry points.
+describe_checkout() {
+    sed -n '/^version = /p; /^\[project\.scripts\]/,/^$/p; /^\[project\.entry-points/,/^$/p' "$root/pyproject.toml"
+}
+
 has_checkout() {
-    cmp -s "$root/pyproject.toml" "$root/.venv/pyproject.toml"
+    [ -f "$root/.venv/checkout" ] && [ "$(<"$root/.venv/checkout")" = "$(describe_checkout)" ]
 }
 
 # install_packages LOCK
@@ -34,7 +39,7 @@ install_packages() {
     local python
     python=$(find_python) || return 1
     echo "howdah: setting up $root/.venv with $python from $1 (once, some minutes) ..." >&2
-    rm -f "$root"/.venv/*.lock "$root/.venv/pyproject.toml"
+    rm -f "$root"/.venv/*.lock "$root/.venv/checkout"
     "$python" -m venv "$root/.venv" &&
         TMPDIR="$root/.venv" "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
             --require-hashes -r "$root/$1" >&2 &&
@@ -43,14 +48,16 @@ install_packages() {
 
 # An editable install: recsys, monitor, spark_jobs and the commands howdah and howdah-monitor. pip writes the checkout's
 # path as it is now. A path relative to .venv also holds after the checkout is moved, and where checkouts share .venv.
+# For these the commands name the Python of .venv by its real path.
 install_checkout() {
-    local link
-    TMPDIR="$root/.venv" "$root/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+    local link bin
+    bin=$(readlink -f "$root/.venv/bin")
+    TMPDIR="$root/.venv" "$bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
         --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat -e "$root" >&2 || return 1
     for link in "$root"/.venv/lib/python3.*/site-packages/__editable__.howdah-*.pth; do
         echo ../../../.. >"$link"
     done
-    cp "$root/pyproject.toml" "$root/.venv/pyproject.toml"
+    describe_checkout >"$root/.venv/checkout"
 }
 
 # ensure_environment LOCK: .venv holds at least what LOCK names, and this checkout.

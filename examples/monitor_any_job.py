@@ -10,6 +10,7 @@ import sys
 from pyspark.sql import SparkSession
 
 import monitor
+from monitor.report import make_report
 
 
 def main(folder: str) -> None:
@@ -21,7 +22,7 @@ def main(folder: str) -> None:
         with run.phase("group"):
             counts = numbers.groupBy("word").count().collect()
     spark.stop()
-    print(f"{len(counts)} words; the report: {monitor.make_report(folder)}")
+    print(f"{len(counts)} words; the report: {make_report(folder)}")
 
 
 if __name__ == "__main__":

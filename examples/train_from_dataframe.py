@@ -39,7 +39,7 @@ def main() -> None:
             "training.epochs=20",
         ]
     )
-    model = recsys.fit(data, config, on_progress=lambda progress: print(progress.epoch))
+    model = recsys.fit(data, config, on_progress=print)
     print(recsys.evaluate(model, data)["ranking"]["model"])
 
     with tempfile.TemporaryDirectory() as folder:

@@ -3,10 +3,11 @@
 The monitor knows processes, phases and Spark. What a run was about, the program knows. It describes that by an
 `Extension`, which the monitor finds in two ways:
 
-- by an entry point of the group `howdah.monitor_sections`, which names an `Extension` of an installed package;
 - by resources/extensions.json of a run, which names extensions as "module:attribute". `monitor.record(...,
   extensions=["my_job.report:EXTENSION"])` writes it. A module that cannot be imported where the report is made is left
-  out, and the report says so.
+  out, and the report says so;
+- by an entry point of the group `howdah.monitor_sections`, which names an `Extension` of an installed package. It is
+  asked about every run, and shows nothing of those that are not its own.
 
 Reading a report imports the modules that the run names, as far as they are installed or on the Python path.
 """
@@ -84,12 +85,12 @@ class FoundExtensions(NamedTuple):
 
 
 def find_extensions(resources: Path) -> FoundExtensions:
-    """The extensions of installed packages, and those that the run with these `resources` names."""
+    """The extensions that the run with these `resources` names, and after them those of installed packages."""
     from importlib.metadata import entry_points  # late: it costs more than the rest of the sidecar's imports
 
     found: dict[str, Extension] = {}
     problems: list[str] = []
-    for reference in [*(entry.value for entry in entry_points(group=GROUP)), *_named(resources)]:
+    for reference in [*_named(resources), *(entry.value for entry in entry_points(group=GROUP))]:
         try:
             extension = _load(reference)
         except Exception as error:  # whatever a foreign module raises, the report is made

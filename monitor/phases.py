@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 from monitor.errors import MonitorError
 from monitor.extensions import write_extensions
+from monitor.records import PHASES, PhaseRecord
 from monitor.sampler.loop import INTERVAL_SECONDS
 from monitor.sidecar import Sidecar, start_sidecar
 
 RUN_VARIABLE = "MONITOR_RUN"  # in a watched command: the folder that its records go to
-Listener = Callable[[dict[str, Any]], None]
+Listener = Callable[[PhaseRecord], None]
 
 
 class Recorder:
@@ -30,7 +30,7 @@ class Recorder:
     """
 
     def __init__(self, directory: str | Path, listener: Listener | None = None) -> None:
-        self.path = Path(directory) / "phases.jsonl"
+        self.path = Path(directory) / PHASES
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._listener = listener
         self._sidecar: Sidecar | None = None
@@ -57,8 +57,7 @@ class Recorder:
             status = "done"
         finally:
             now = time.monotonic()
-            end = {"event": "end", "name": name, "start": start, "end": _now(), "wall_seconds": round(now - clock, 6)}
-            self._append({**end, "status": status}, now)
+            self._append(_end(name, start, _now(), now - clock, status), now)
             if status == "done":
                 self.current = around
 
@@ -66,17 +65,24 @@ class Recorder:
         """Records a phase that is over: its start as a time and on the monotonic clock, and how long it took."""
         start = _text(started)
         self._append({"event": "start", "name": name, "start": start, "pid": os.getpid()}, mono)
-        end = {"event": "end", "name": name, "start": start, "end": _text(started + timedelta(seconds=seconds))}
-        self._append({**end, "wall_seconds": round(seconds, 6), "status": status}, mono + seconds)
+        end = _text(started + timedelta(seconds=seconds))
+        self._append(_end(name, start, end, seconds, status), mono + seconds)
 
-    def _append(self, record: dict[str, Any], mono: float) -> None:
-        record |= {"mono": round(mono, 6), "host": platform.node()}
+    def _append(self, record: PhaseRecord, mono: float) -> None:
+        record["mono"], record["host"] = round(mono, 6), platform.node()
         # one write of one line: whoever reads along, or after a crash, sees whole lines
         with self.path.open("ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
             file.flush()
         if self._listener:
             self._listener(record)
+
+
+def _end(name: str, start: str, end: str, seconds: float, status: str) -> PhaseRecord:
+    wall_seconds = round(seconds, 6)
+    return {
+        "event": "end", "name": name, "start": start, "end": end, "wall_seconds": wall_seconds, "status": status
+    }  # fmt: skip
 
 
 _current: Recorder | None = None
@@ -133,9 +139,9 @@ def phase(name: str) -> Iterator[None]:
         yield
 
 
-def read_phases(directory: str | Path) -> list[dict[str, Any]]:
+def read_phases(directory: str | Path) -> list[PhaseRecord]:
     """The records of a run's phases, in order; a line that was cut off by a crash is left out."""
-    path = Path(directory) / "phases.jsonl"
+    path = Path(directory) / PHASES
     records = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:

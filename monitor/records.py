@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 SAMPLES = "samples.jsonl"
 PHASES = "phases.jsonl"
@@ -16,6 +16,23 @@ JOBS = "jobs.jsonl"
 VERSION = 1
 ROLES = ("driver", "jvm", "worker", "other", "sidecar")
 TREE_ROLES = ROLES[:-1]  # what was asked for; the sidecar is the monitor's own cost
+
+
+class _PhaseMark(TypedDict):
+    event: str  # "start" or "end"
+    name: str
+    start: str  # UTC, ISO 8601
+
+
+class PhaseRecord(_PhaseMark, total=False):
+    """A line of phases.jsonl: the start or the end of a phase (see `monitor.Recorder`)."""
+
+    pid: int
+    end: str
+    wall_seconds: float
+    status: str  # of an end: "done" or "failed"
+    mono: float
+    host: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +115,7 @@ class Sample:
     def tree(self) -> RoleUsage:
         """The sum of all roles but the sidecar's."""
         used = [usage for role, usage in self.roles.items() if role != "sidecar"]
-        return RoleUsage(*(sum(getattr(one, part.name) for one in used) for part in fields(RoleUsage)))
+        return RoleUsage(*(sum(getattr(usage, part.name) for usage in used) for part in fields(RoleUsage)))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from recsys.models.fold_in import FoldIn
 from recsys.recommend.items import Items
 from recsys.recommend.recommender import Recommender
 from recsys.recommend.saved import save_fold_in, save_items
-from recsys.registries import FAMILIES, loss_named
+from recsys.registries import FAMILIES, LOSSES, METRICS
 from recsys.training.base import TrainingData
 from recsys.training.history import Epoch
 from recsys.training.loop import CHECKPOINTS, Progress, train
@@ -120,8 +120,7 @@ def fit(
     dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
     family = FAMILIES.get(config.model.kind)
     context = dataset.blocks.sparkSession.sparkContext
-    for module in {family.__module__, type(loss_named(config.model.loss_name)).__module__}:
-        ship_source(context, module)
+    _ship_own(context, family, config)
     if config.training.strategy == "elephas" and not family.supports.closed_form:
         warm_up(context)  # executors import TensorFlow while this process does
     arranged = arrange(dataset, config)
@@ -175,6 +174,7 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
     arranged = model._arranged
     if arranged is None or arranged.dataset is not dataset:
         arranged = arrange(dataset, model.config)
+    _ship_own(arranged.context, type(model.family), model.config)
     with _scorer_on_workers(model.family, arranged.context) as shared:
         judged = None
         if arranged.users is not None:
@@ -247,6 +247,14 @@ def _fit_fold_in(model: Model, arranged: Arranged) -> None:
         factors = fit_factors(shared, arranged.parts, arranged.examples, dataset.blocks, arranged.by_user)
     model.fold_in = FoldIn.of(factors, dataset.preprocessing)
     model._judged = judge_factors(factors, arranged.users, dataset.blocks, arranged.by_user)
+
+
+def _ship_own(context: SparkContext, family: type[ModelFamily], config: Config) -> None:
+    """Ships what is the user's own: the modules of the family, the loss and the metrics."""
+    own: list[type] = [family, LOSSES.get(config.model.loss_name)]
+    own += [METRICS.get(text.rpartition("@")[0]) for text in config.evaluation.metrics]
+    for module in dict.fromkeys(entry.__module__ for entry in own):
+        ship_source(context, module)
 
 
 @contextmanager

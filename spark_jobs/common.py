@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import monitor
+from monitor.records import PhaseRecord
 from monitor.report import make_report
 from recsys.config import Config
 from recsys.config.load import write_config
@@ -255,11 +256,11 @@ def _log_to(path: Path) -> None:
     _log.propagate = False
 
 
-def _show_phases(arguments: Arguments, profile: Profile) -> Callable[[dict[str, Any]], None]:
+def _show_phases(arguments: Arguments, profile: Profile) -> Callable[[PhaseRecord], None]:
     """A listener for phases: it prints their begin and end and informs the profile."""
     phases = _PHASES_OF.get(arguments.job, PHASES)
 
-    def show(record: dict[str, Any]) -> None:
+    def show(record: PhaseRecord) -> None:
         profile.hear(record)
         name = record["name"]
         number = f"[{phases.index(name) + 1}/{len(phases)}] " if name in phases else ""

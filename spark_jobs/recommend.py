@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imported late: given ratings need no Spark
 
     from recsys.data.dataset import Dataset
 
+
 def run_recommend(run: Run) -> None:
     """Recommends to one user, on the screen and with --output in recommendations.json, or to all users, as Parquet."""
     options = run.arguments.options
@@ -53,6 +54,7 @@ def _recommend_to_all(run: Run, options: Any) -> None:
 
 def _rank_all(run: Run, options: Any) -> None:
     from recsys.recommend.batch import Ranker, check_output, fingerprint, movie_index, recommend_to_all
+    from recsys.workers import ship_source
 
     folder = run_of(options.model)
     config = config_of(folder)
@@ -64,6 +66,7 @@ def _rank_all(run: Run, options: Any) -> None:
     index = movie_index(recommender.items, dataset.items["movie_id"].to_numpy())
     if index is not None and (unknown := int((index < 0).sum())):
         run.say(f"  {unknown:,} movies of the data are unknown to the model: their ratings are ignored")
+    ship_source(spark.sparkContext, type(recommender.scorer).__module__)  # where the family is the user's own
     ranker = Ranker(recommender.scorer, recommender.items, index, options.top)
     users = int(dataset.statistics["users"])
     plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(dataset.blocks)}

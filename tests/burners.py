@@ -69,9 +69,13 @@ def orphan(truth: Path, cpu_seconds: str) -> None:
     """A double fork: the grandchild works on under another parent, in a session of its own."""
     own = truth.with_suffix(".orphan")
 
+    def grandchild() -> None:
+        burn(float(cpu_seconds))
+        tell(own, cpu_seconds=used_seconds())
+
     def middle() -> None:
         os.setsid()
-        in_child(lambda: (burn(float(cpu_seconds)), tell(own, cpu_seconds=used_seconds()), None)[-1])
+        in_child(grandchild)
 
     os.waitpid(in_child(middle), 0)
     while not own.exists():

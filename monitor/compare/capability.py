@@ -46,18 +46,18 @@ class Capability:
 
     def speedup(self, workers: int) -> float | None:
         """How many times faster than one process `workers` of them multiply matrices; None if not measured."""
-        one, many = self._of(1), self._of(workers)
-        return many.gigaflops / one.gigaflops if one and many and one.gigaflops else None
+        single, many = self._of(1), self._of(workers)
+        return many.gigaflops / single.gigaflops if single and many and single.gigaflops else None
 
     def copy_speedup(self, workers: int) -> float | None:
         """How many times faster than one process `workers` of them copy memory; None if not measured."""
-        one, many = self._of(1), self._of(workers)
-        if not one or not many or not one.copied_gigabytes_per_second:
+        single, many = self._of(1), self._of(workers)
+        if not single or not many or not single.copied_gigabytes_per_second:
             return None
-        return many.copied_gigabytes_per_second / one.copied_gigabytes_per_second
+        return many.copied_gigabytes_per_second / single.copied_gigabytes_per_second
 
     def _of(self, processes: int) -> Rates | None:
-        return next((one for one in self.rates if one.processes == processes), None)
+        return next((rate for rate in self.rates if rate.processes == processes), None)
 
 
 def measure_capability(workers: Iterable[int]) -> Capability:
@@ -81,8 +81,8 @@ def write_capability(capability: Capability, folder: str | Path) -> Path:
     """Writes capability.json, whole or not at all."""
     path = Path(folder) / CAPABILITY
     temporary = path.with_name(f".{CAPABILITY}")
-    told = " ".join(str(__doc__).partition("Method: ")[2].split())
-    temporary.write_text(json.dumps({**asdict(capability), "method": told}, indent=2) + "\n", encoding="utf-8")
+    method = " ".join(str(__doc__).partition("Method: ")[2].split())
+    temporary.write_text(json.dumps({**asdict(capability), "method": method}, indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
     return path
 
@@ -90,12 +90,12 @@ def write_capability(capability: Capability, folder: str | Path) -> Path:
 def read_capability(folder: str | Path) -> Capability | None:
     """What capability.json in `folder` says; None without a readable one."""
     try:
-        told = json.loads((Path(folder) / CAPABILITY).read_text(encoding="utf-8"))
+        entry = json.loads((Path(folder) / CAPABILITY).read_text(encoding="utf-8"))
         rates = (
-            Rates(int(one["processes"]), float(one["gigaflops"]), float(one["copied_gigabytes_per_second"]))
-            for one in told["rates"]
+            Rates(int(rate["processes"]), float(rate["gigaflops"]), float(rate["copied_gigabytes_per_second"]))
+            for rate in entry["rates"]
         )
-        return Capability(str(told["host"]), int(told["cores"]), tuple(rates), told.get("load"))
+        return Capability(str(entry["host"]), int(entry["cores"]), tuple(rates), entry.get("load"))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.compare.comparison import Spread, spread
 from monitor.compare.fields import PLAIN, ComparisonFields, GridColumn, Table
@@ -17,6 +17,10 @@ from monitor.cost.run_files import RunFiles, read_run
 from monitor.errors import MonitorError
 from monitor.formatting import UNKNOWN, counted
 from monitor.plots import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GRID = "grid.csv"
 SUCCEEDED, FAILED = "succeeded", "failed"
@@ -172,17 +176,17 @@ def plot_grid(runs: Sequence[GridRun], keys: Sequence[str], folder: Path) -> lis
     return pictures
 
 
-def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
+def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Figure | None:
     """Three panels over the values of `key`; a cross at the bottom is a run that failed. None of one value."""
     values = list(dict.fromkeys(_value(run, key) for run in runs))
     if len(values) < 2:
         return None
-    places = _places(values)
+    positions = _positions(values)
     if _is_numeric(values):
-        values.sort(key=places.__getitem__)
+        values.sort(key=positions.__getitem__)
     lines: dict[str, list[GridRun]] = {}
     for run in runs:
-        others = [f"{short_key(one)}={_value(run, one)}" for one in keys if one != key and _varies(runs, one)]
+        others = [f"{short_key(name)}={_value(run, name)}" for name in keys if name != key and _varies(runs, name)]
         lines.setdefault(", ".join(others), []).append(run)
     figure = canvas.new_figure(11, 4.4 + 0.22 * (min(len(lines), _MOST_LINES) // 4))
     panels = figure.subplots(1, 3)
@@ -192,13 +196,13 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
                 "color": canvas.HOST_COLOURS[number % len(canvas.HOST_COLOURS)],
                 "linestyle": _LINES[number // len(canvas.HOST_COLOURS) % len(_LINES)],
             }
-            _line(axes, members, key, places, (name, size), canvas.literal(canvas.shorten(label, 46)), look)
-        _crosses(axes, runs, key, places)
+            _line(axes, members, key, positions, (name, size), canvas.literal(canvas.shorten(label, 46)), look)
+        _crosses(axes, runs, key, positions)
         axes.set_title(title, fontsize="medium")
         known = [value / size for run in runs if (value := run.figures.get(name)) is not None]
         axes.set_ylim(0, 1.08 * max(known, default=0) or 1)
         axes.margins(x=0.08)
-        ticks = [places[value] for value in values]
+        ticks = [positions[value] for value in values]
         axes.set_xticks(ticks, [canvas.literal(canvas.shorten(str(value), 16)) for value in values])
         if sum(len(str(value)) for value in values) > 28:
             axes.tick_params(axis="x", labelrotation=30)
@@ -211,33 +215,33 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Any:
 
 
 def _line(
-    axes: Any,
+    axes: Axes,
     members: Sequence[GridRun],
     key: str,
-    places: Mapping[Any, float],
+    positions: Mapping[Any, float],
     what: tuple[str, float],
     label: str,
     look: Mapping[str, Any],
 ) -> None:
     name, size = what
     points: list[tuple[float, Spread]] = []
-    for value in sorted(dict.fromkeys(_value(run, key) for run in members), key=places.__getitem__):
+    for value in sorted(dict.fromkeys(_value(run, key) for run in members), key=positions.__getitem__):
         good = [run for run in members if _value(run, key) == value and run.status == SUCCEEDED]
         found = spread(run.figures.get(name) for run in good)
         if found:
-            points.append((places[value], found))
+            points.append((positions[value], found))
     if points:
-        middles = [one.middle / size for _, one in points]
-        low = [(one.middle - one.low) / size for _, one in points]
-        high = [(one.high - one.middle) / size for _, one in points]
+        middles = [point.middle / size for _, point in points]
+        low = [(point.middle - point.low) / size for _, point in points]
+        high = [(point.high - point.middle) / size for _, point in points]
         axes.errorbar(
             [x for x, _ in points], middles, yerr=[low, high], marker="o", markersize=5, capsize=3, linewidth=1.6,
             label=label or None, **look,
         )  # fmt: skip
 
 
-def _crosses(axes: Any, runs: Sequence[GridRun], key: str, places: Mapping[Any, float]) -> None:
-    failed = sorted({places[_value(run, key)] for run in runs if run.status != SUCCEEDED})
+def _crosses(axes: Axes, runs: Sequence[GridRun], key: str, positions: Mapping[Any, float]) -> None:
+    failed = sorted({positions[_value(run, key)] for run in runs if run.status != SUCCEEDED})
     if failed:
         axes.plot(
             failed, [0.03] * len(failed), transform=axes.get_xaxis_transform(), linestyle="", marker="x",
@@ -253,7 +257,7 @@ def _varies(runs: Sequence[GridRun], key: str) -> bool:
     return len({repr(_value(run, key)) for run in runs}) > 1
 
 
-def _places(values: Sequence[Any]) -> dict[Any, float]:
+def _positions(values: Sequence[Any]) -> dict[Any, float]:
     """Numbers stand where they are, anything else in the order given."""
     if _is_numeric(values):
         return {value: float(value) for value in values}

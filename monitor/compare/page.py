@@ -36,8 +36,8 @@ def compare_page(
         grid: The table and the pictures of a grid.
     """
     capability = capability_table(comparison)
-    by_variant = [_table(one, total=True) for one in speedup_tables(comparison)]
-    costs = [_table(one, total=True) for one in cost_tables(comparison)]
+    by_variant = [_table(gains_table, total=True) for gains_table in speedup_tables(comparison)]
+    costs = [_table(cost_table, total=True) for cost_table in cost_tables(comparison)]
     intro = "CPU in % of all cores (green, left axis) and RAM in GB (blue, right axis); all panels have the same axes."
     intro += " A dotted line is the phase's end; pale lines are other repeats."
     sections: list[tuple[str, str, Html | None]] = [
@@ -48,7 +48,7 @@ def compare_page(
         ("phases", "Phases side by side", joined([tag("p", intro), *map(_figure, panels)]) if panels else None),
         ("machine", "What this machine gives", _table(capability) if capability else None),
         ("runs", "Runs", _runs(comparison)),
-        ("method", "How figures came about", tag("ul", *[tag("li", one) for one in METHOD])),
+        ("method", "How figures came about", tag("ul", *[tag("li", text) for text in METHOD])),
     ]
     for section, part in more:
         names = [name for name, _, _ in sections]
@@ -81,8 +81,8 @@ def _cards(comparison: Comparison) -> Html:
 
 
 def _notes(comparison: Comparison) -> Html | None:
-    items = [tag("li", one) for one in highlights(comparison)]
-    items += [tag("li", tag("strong", "Mind: "), one, class_="warning") for one in warnings(comparison)]
+    items = [tag("li", text) for text in highlights(comparison)]
+    items += [tag("li", tag("strong", "Mind: "), text, class_="warning") for text in warnings(comparison)]
     return tag("ul", *items, class_="findings") if items else None
 
 
@@ -105,9 +105,9 @@ def _grid(runs: Table, pictures: Sequence[Picture]) -> Html:
     return joined([*map(_figure, pictures), _table(runs)])
 
 
-def _table(one: Table, total: bool = False) -> Html:
-    caption = f"{one.title}. {one.about}" if one.about else one.title
-    return table(caption, [name.strip() for name in one.columns], one.rows, last_is_total=total)
+def _table(shown: Table, total: bool = False) -> Html:
+    caption = f"{shown.title}. {shown.about}" if shown.about else shown.title
+    return table(caption, [name.strip() for name in shown.columns], shown.rows, last_is_total=total)
 
 
 def _figure(picture: Picture) -> Html:

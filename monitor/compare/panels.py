@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from monitor.compare.comparison import Comparison
 from monitor.compare.runs import Column
@@ -15,6 +15,10 @@ from monitor.cost.run_files import RunFiles
 from monitor.cost.timeline import Span
 from monitor.formatting import gigabytes, percent, seconds
 from monitor.plots import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -32,21 +36,23 @@ def plot_panels(comparison: Comparison, phase: str, path: Path) -> canvas.Pictur
     if figure is None:
         return None
     canvas.save(figure, path)
-    told = []
+    parts = []
     for number, column in enumerate(comparison.columns):
         row = comparison.row(phase, number)
         if row.wall_seconds:
             peak = gigabytes(row.pss_peak_bytes.middle) if row.pss_peak_bytes else "unknown memory"
             mean = percent(_mean_percent(column, phase))
-            told.append(f"{column.label} {seconds(row.wall_seconds.middle)}, CPU {mean} on average, RAM at most {peak}")
+            parts.append(
+                f"{column.label} {seconds(row.wall_seconds.middle)}, CPU {mean} on average, RAM at most {peak}"
+            )
     title = "The whole run" if phase == TOTAL else phase
-    return canvas.Picture(path, title, f"{title} on equal axes: {'; '.join(told)}.")
+    return canvas.Picture(path, title, f"{title} on equal axes: {'; '.join(parts)}.")
 
 
-def panels_figure(comparison: Comparison, phase: str) -> Any:
+def panels_figure(comparison: Comparison, phase: str) -> Figure | None:
     """The figure: a row a variant, a column a worker count; all panels have the same axes. None without samples."""
     found = {number: _all_curves(column, phase) for number, column in enumerate(comparison.columns)}
-    if not any(one.memory or one.cpu for several in found.values() for one in several):
+    if not any(curves.memory or curves.cpu for several in found.values() for curves in several):
         return None
     variants = list(comparison.variants.values())
     shape = (len(variants), max(map(len, variants)))
@@ -57,24 +63,26 @@ def panels_figure(comparison: Comparison, phase: str) -> Any:
         shape = (len(variants), columns)
     figure = canvas.new_figure(1.1 + 3.9 * shape[1], 0.9 + 2.75 * shape[0])
     grid = figure.subplots(*shape, squeeze=False, sharex=True, sharey=True)
-    longest = max(one.length for several in found.values() for one in several)
-    highest = max((value for several in found.values() for one in several for _, value in one.memory), default=0.0)
+    longest = max(curves.length for several in found.values() for curves in several)
+    highest = max(
+        (value for several in found.values() for curves in several for _, value in curves.memory), default=0.0
+    )
     memories = []
     for row, members in enumerate(variants):
-        for place in range(shape[1]):
-            cpu = grid[row][place]
-            if place >= len(members):
+        for order in range(shape[1]):
+            cpu = grid[row][order]
+            if order >= len(members):
                 cpu.set_axis_off()
                 continue
             ram = cpu.twinx()
             memories.append(ram)
-            _panel(cpu, ram, comparison.columns[members[place]], found[members[place]])
-            canvas.percent_axis(cpu, "CPU (%)" if place == 0 else "")
-            last = place == len(members) - 1
+            _panel(cpu, ram, comparison.columns[members[order]], found[members[order]])
+            canvas.percent_axis(cpu, "CPU (%)" if order == 0 else "")
+            last = order == len(members) - 1
             canvas.memory_axis(ram, highest, "RAM (GB, PSS)" if last else "")
             if not last:
                 ram.tick_params(axis="y", labelright=False)
-            below = [one for one in variants[row + 1 :] if len(one) > place]
+            below = [members_below for members_below in variants[row + 1 :] if len(members_below) > order]
             cpu.tick_params(axis="x", labelbottom=not below)
             if not below:
                 cpu.set_xlabel("seconds of the phase" if phase != TOTAL else "seconds of the run")
@@ -84,16 +92,16 @@ def panels_figure(comparison: Comparison, phase: str) -> Any:
     return figure
 
 
-def _panel(cpu: Any, ram: Any, column: Column, several: Sequence[_Curves]) -> None:
+def _panel(cpu: Axes, ram: Axes, column: Column, several: Sequence[_Curves]) -> None:
     """One column: its middle repeat as lines, the others pale behind."""
     for number, curves in enumerate(several):  # the middle one is the last
         alone = number == len(several) - 1
-        look = {"alpha": 1.0 if alone else 0.25}
+        opacity = 1.0 if alone else 0.25
         if curves.cpu:
             times, values = canvas.thinned([x for x, _ in curves.cpu], [y for _, y in curves.cpu])
             cpu.plot(
                 [0.0, *times], [values[0], *values], color=canvas.CPU_COLOUR, linewidth=1.4 if alone else 0.8,
-                drawstyle="steps-pre", label="CPU" if alone else None, **look,
+                drawstyle="steps-pre", label="CPU" if alone else None, alpha=opacity,
             )  # fmt: skip
         if curves.memory:
             times, values = canvas.thinned([x for x, _ in curves.memory], [y for _, y in curves.memory], "max")
@@ -101,7 +109,7 @@ def _panel(cpu: Any, ram: Any, column: Column, several: Sequence[_Curves]) -> No
             marker = "o" if len(times) < 3 else None
             ram.plot(
                 times, shown, color=canvas.MEMORY_COLOUR, linewidth=1.9 if alone else 0.9, marker=marker,
-                label="RAM" if alone else None, **look,
+                label="RAM" if alone else None, alpha=opacity,
             )  # fmt: skip
         if alone and curves.length:
             # where the shorter of two ends is what one looks for
@@ -126,14 +134,14 @@ def _curves(run: RunFiles, phase: str) -> _Curves:
     length = span.end - span.start
     cores = max(run.timeline.cores, 1)
     known = memory_curve(run.timeline)
-    inside: list[Memory] = [one for one in known if span.start < one.seconds <= span.end]
+    inside: list[Memory] = [memory for memory in known if span.start < memory.seconds <= span.end]
     if inside:
-        inside = [*[one for one in known if one.seconds <= span.start][-1:], *inside]  # what the phase found
-    memory = [(max(0.0, one.seconds - span.start), float(one.pss_bytes)) for one in inside]
+        inside = [*[memory for memory in known if memory.seconds <= span.start][-1:], *inside]  # what the phase found
+    memory = [(max(0.0, memory.seconds - span.start), float(memory.pss_bytes)) for memory in inside]
     if inside:
         memory.append((length, memory[-1][1]))
-    rates: list[Rate] = [one for one in rate_curve(run.timeline) if one.end > span.start and one.start < span.end]
-    cpu = [(min(length, one.end - span.start), 100 * one.busy_cores / cores) for one in rates]
+    rates: list[Rate] = [rate for rate in rate_curve(run.timeline) if rate.end > span.start and rate.start < span.end]
+    cpu = [(min(length, rate.end - span.start), 100 * rate.busy_cores / cores) for rate in rates]
     return _Curves(length, memory, cpu)
 
 
@@ -141,8 +149,8 @@ def _span(run: RunFiles, phase: str) -> Span | None:
     """The bracket that is drawn: of several the longest; for the total the whole time line."""
     if phase == TOTAL:
         return Span(TOTAL, 0.0, run.timeline.end, "done", None, 0)
-    spans = [one for one in run.timeline.spans if one.name == phase]
-    return max(spans, key=lambda one: one.end - one.start, default=None)
+    spans = [span for span in run.timeline.spans if span.name == phase]
+    return max(spans, key=lambda span: span.end - span.start, default=None)
 
 
 def _mean_percent(column: Column, phase: str) -> float | None:

@@ -62,14 +62,14 @@ def capability_table(comparison: Comparison) -> Table | None:
     if capability is None:
         return None
     rows = []
-    for one in capability.rates:
-        times, copies = capability.speedup(one.processes), capability.copy_speedup(one.processes)
+    for rate in capability.rates:
+        times, copies = capability.speedup(rate.processes), capability.copy_speedup(rate.processes)
         rows.append(
             (
-                str(one.processes),
-                f"{one.gigaflops:,.1f}",
+                str(rate.processes),
+                f"{rate.gigaflops:,.1f}",
                 _times(times),
-                f"{one.copied_gigabytes_per_second:,.2f}",
+                f"{rate.copied_gigabytes_per_second:,.2f}",
                 _times(copies),
             )
         )
@@ -86,14 +86,14 @@ def markdown(comparison: Comparison, more: Sequence[Table] = ()) -> str:
     tables = [*speedup_tables(comparison), *cost_tables(comparison), *more]
     lines = ["# Comparison", ""]
     lines += [
-        *[f"- {one}" for one in highlights(comparison)],
-        *[f"- **Mind:** {one}" for one in warnings(comparison)],
+        *[f"- {text}" for text in highlights(comparison)],
+        *[f"- **Mind:** {text}" for text in warnings(comparison)],
         "",
     ]
     for table in [*tables, capability_table(comparison)]:
         if table:
             lines += [f"## {table.title}", "", *_aligned(table), "", *([table.about, ""] if table.about else [])]
-    return "\n".join([*lines, *[f"- {one}" for one in METHOD]]) + "\n"
+    return "\n".join([*lines, *[f"- {text}" for text in METHOD]]) + "\n"
 
 
 METHOD = (
@@ -160,8 +160,12 @@ def _short(comparison: Comparison, number: int, columns: Sequence[int]) -> str:
     return f"{workers}W"
 
 
-def _four(one: Spread | None) -> tuple[object, ...]:
-    return ("", "", "", "") if one is None else tuple(map(_rounded, (one.middle, one.low, one.high, one.deviation)))
+def _four(found: Spread | None) -> tuple[object, ...]:
+    return (
+        ("", "", "", "")
+        if found is None
+        else tuple(map(_rounded, (found.middle, found.low, found.high, found.deviation)))
+    )
 
 
 def _rounded(value: object) -> object:
@@ -190,14 +194,14 @@ def _percent(value: float | None) -> str:
 
 def _aligned(table: Table) -> list[str]:
     rows = [[cell.strip().replace("|", "\\|") for cell in row] for row in (table.columns, *table.rows)]
-    widths = [max(3, *(len(row[place]) for row in rows)) for place in range(len(table.columns))]
+    widths = [max(3, *(len(row[index]) for row in rows)) for index in range(len(table.columns))]
     lines = []
     for row in rows:
         cells = [
-            text.rjust(width) if place else text.ljust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+            text.rjust(width) if index else text.ljust(width)
+            for index, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    marks = [("-" * (width - 1) + ":") if place else "-" * width for place, width in enumerate(widths)]
+    marks = [("-" * (width - 1) + ":") if index else "-" * width for index, width in enumerate(widths)]
     lines.insert(1, f"| {' | '.join(marks)} |")
     return lines

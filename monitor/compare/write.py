@@ -33,8 +33,8 @@ def make_comparison(
     `output`, or from where the job compare left the runs. MonitorError where something is not a run.
     """
     paths, folder = find_runs(runs), Path(output)
-    known = [read_capability(place) for place in (folder, *(path.resolve().parent.parent for path in paths))]
-    capability = next((one for one in known if one), None)
+    known = [read_capability(parent) for parent in (folder, *(path.resolve().parent.parent for path in paths))]
+    capability = next((capability for capability in known if capability), None)
     columns = columns_of([read_run(path) for path in paths])
     return write_comparison(compare_columns(columns, capability), folder, title, grid)
 
@@ -91,7 +91,7 @@ def _panels(comparison: Comparison, folder: Path) -> list[Picture]:
     for number, phase in enumerate((*comparison.phases, TOTAL), 1):
         safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", phase)[:60]
         pictures.append(plot_panels(comparison, phase, folder / f"phase-{number:02d}-{safe}.png"))
-    return [one for one in pictures if one]
+    return [picture for picture in pictures if picture]
 
 
 def _text(path: Path, text: str) -> None:

@@ -32,19 +32,19 @@ class Rate:
 def memory_at(hosts: tuple[HostSeries, ...], seconds: float) -> Memory | None:
     """The last known memory of every host at that moment, summed; None where no host is known then.
 
-    A host that has told nothing for long (its executor is gone) counts no more.
+    A host without a sample for long (its executor is gone) counts no more.
     """
     pss, rss, found = 0, 0, False
     roles = dict.fromkeys(TREE_ROLES, 0)
     for host in hosts:
-        place = bisect_right(host.points, seconds, key=lambda point: point.end) - 1
-        if place < 0:
+        index = bisect_right(host.points, seconds, key=lambda point: point.end) - 1
+        if index < 0:
             continue
-        if place == len(host.points) - 1 and seconds > host.points[-1].end + _patience(host):
+        if index == len(host.points) - 1 and seconds > host.points[-1].end + _patience(host):
             continue
         found = True
         for role in TREE_ROLES:
-            usage = host.points[place].sample.roles.get(role)
+            usage = host.points[index].sample.roles.get(role)
             if usage:
                 roles[role] += usage.pss_bytes
                 pss += usage.pss_bytes
@@ -57,7 +57,7 @@ def memory_curve(timeline: Timeline) -> tuple[Memory, ...]:
     """The memory of all hosts at the moment of every sample."""
     moments = sorted({point.end for host in timeline.hosts for point in host.points})
     found = (memory_at(timeline.hosts, moment) for moment in moments)
-    return tuple(one for one in found if one is not None)
+    return tuple(memory for memory in found if memory is not None)
 
 
 @lru_cache(maxsize=2)
@@ -75,10 +75,10 @@ def rate_curve(timeline: Timeline) -> tuple[Rate, ...]:
 
 
 def _rate_at(host: HostSeries, seconds: float) -> float:
-    place = bisect_left(host.points, seconds, key=lambda point: point.end)
-    if place == len(host.points) or host.points[place].start > seconds:
+    index = bisect_left(host.points, seconds, key=lambda point: point.end)
+    if index == len(host.points) or host.points[index].start > seconds:
         return 0.0
-    point = host.points[place]
+    point = host.points[index]
     return point.sample.tree().cpu_seconds / (point.end - point.start) if point.end > point.start else 0.0
 
 

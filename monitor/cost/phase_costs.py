@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from monitor.cost.curves import Memory, Rate, memory_at, memory_curve, rate_curve
 from monitor.cost.timeline import (
@@ -17,11 +16,12 @@ from monitor.cost.timeline import (
     Span,
     Timeline,
     common_seconds,
+    fraction_within,
     holds,
     merged,
     seconds_of,
-    share,
 )
+from monitor.spark.work import SparkJob, SparkStage
 
 TOTAL = "total"
 
@@ -76,20 +76,24 @@ class Costs:
 
 def phase_costs(
     timeline: Timeline,
-    stages: Sequence[Mapping[str, Any]] | None = None,
-    jobs: Sequence[Mapping[str, Any]] | None = None,
+    stages: Sequence[SparkStage] | None = None,
+    jobs: Sequence[SparkJob] | None = None,
 ) -> Costs:
-    """The cost of every phase; `stages` and `jobs` are the records of stages.jsonl and jobs.jsonl, None without."""
+    """The cost of every phase; `stages` and `jobs` are those of stages.jsonl and jobs.jsonl, None without."""
     memory, rates = memory_curve(timeline), rate_curve(timeline)
     around = {span.name: span.within for span in timeline.spans}
     rows = []
     for name in around:
         spans = [span for span in timeline.spans if span.name == name]
         times = merged((span.start, span.end) for span in spans)
-        own = None if stages is None else [(one, _stage_share(one, name, times, timeline, around)) for one in stages]
+        own = (
+            None
+            if stages is None
+            else [(stage, _stage_fraction(stage, name, times, timeline, around)) for stage in stages]
+        )
         rows.append(_row(name, spans, times, timeline, memory, rates, own, jobs))
     whole = Span(TOTAL, 0.0, timeline.end, _run_status(timeline.spans), None, 0)
-    everything = None if stages is None else [(one, 1.0) for one in stages]
+    everything = None if stages is None else [(stage, 1.0) for stage in stages]
     # the first sample lies at the very start
     total = _row(TOTAL, [whole], [(-1e-9, timeline.end)], timeline, memory, rates, everything, None)
     return Costs(tuple(rows), replace(total, jobs=None if jobs is None else len(jobs)))
@@ -102,20 +106,20 @@ def _row(
     timeline: Timeline,
     memory: Sequence[Memory],
     rates: Sequence[Rate],
-    stages: list[tuple[Mapping[str, Any], float]] | None,
-    jobs: Sequence[Mapping[str, Any]] | None,
+    stages: list[tuple[SparkStage, float]] | None,
+    jobs: Sequence[SparkJob] | None,
 ) -> PhaseCost:
     wall = seconds_of(times) if name != TOTAL else timeline.end
     points = [point for host in timeline.hosts for point in host.points]
     samples = [point for point in points if holds(times, point.end)]
-    overlaps = [(point, share((point.start, point.end), times)) for point in points if point.sample.seconds]
-    shares = [(point.sample.tree(), part) for point, part in overlaps if part]
+    overlaps = [(point, fraction_within((point.start, point.end), times)) for point in points if point.sample.seconds]
+    overlapping = [(point.sample.tree(), part) for point, part in overlaps if part]
     seen = sum(common_seconds((p.start, p.end), times) for p in (timeline.driver or _NOBODY).points)
-    known = bool(shares)
-    cpu = sum(usage.cpu_seconds * part for usage, part in shares)
-    within = [one for one in memory if holds(times, one.seconds)]
+    known = bool(overlapping)
+    cpu = sum(usage.cpu_seconds * part for usage, part in overlapping)
+    within = [sum_of_trees for sum_of_trees in memory if holds(times, sum_of_trees.seconds)]
     start = _at_start(timeline, times[0], within)
-    peak = max((one.pss_bytes for one in within), default=None)
+    peak = max((look.pss_bytes for look in within), default=None)
     if peak is not None and start is not None:
         peak = max(peak, start.pss_bytes)
     busy = cpu / wall if known and wall else None
@@ -129,14 +133,14 @@ def _row(
         pss_start_bytes=start.pss_bytes if start else None,
         pss_gained_bytes=_gained(timeline, times, memory),
         pss_peak_bytes=peak,
-        rss_peak_bytes=max((one.rss_bytes for one in within), default=None),
-        pss_peak_driver_bytes=max((one.role_pss_bytes["driver"] for one in within), default=None),
-        pss_peak_jvm_bytes=max((one.role_pss_bytes["jvm"] for one in within), default=None),
-        pss_peak_worker_bytes=max((one.role_pss_bytes["worker"] for one in within), default=None),
-        read_bytes=round(sum(usage.read_bytes * part for usage, part in shares)) if known else None,
-        write_bytes=round(sum(usage.write_bytes * part for usage, part in shares)) if known else None,
-        gc_seconds=None if stages is None else round(_sum(stages, "gc_seconds"), 6),
-        spill_bytes=None if stages is None else round(_sum(stages, "disk_spill_bytes")),
+        rss_peak_bytes=max((look.rss_bytes for look in within), default=None),
+        pss_peak_driver_bytes=max((look.role_pss_bytes["driver"] for look in within), default=None),
+        pss_peak_jvm_bytes=max((look.role_pss_bytes["jvm"] for look in within), default=None),
+        pss_peak_worker_bytes=max((look.role_pss_bytes["worker"] for look in within), default=None),
+        read_bytes=round(sum(usage.read_bytes * part for usage, part in overlapping)) if known else None,
+        write_bytes=round(sum(usage.write_bytes * part for usage, part in overlapping)) if known else None,
+        gc_seconds=None if stages is None else round(sum(stage.gc_seconds * part for stage, part in stages), 6),
+        spill_bytes=None if stages is None else round(sum(stage.disk_spill_bytes * part for stage, part in stages)),
         samples=len(samples),
         missed_samples=sum(holds(times, moment) for host in timeline.hosts for moment in _missed(host)),
         start_seconds=round(spans[0].start, 6),
@@ -156,8 +160,8 @@ def _percent(busy_cores: float | None, cores: int) -> float | None:
 
 
 def _busiest(rates: Sequence[Rate], times: list[Interval], mean: float | None) -> float | None:
-    """The highest rate of samples that lie in the phase by half or more: others tell of its neighbours."""
-    inner = [rate.busy_cores for rate in rates if share((rate.start, rate.end), times) >= 0.5]
+    """The highest rate of samples that lie in the phase by half or more: others are about its neighbours."""
+    inner = [rate.busy_cores for rate in rates if fraction_within((rate.start, rate.end), times) >= 0.5]
     return max([*inner, *([] if mean is None else [mean])], default=None)
 
 
@@ -173,10 +177,10 @@ def _at_start(timeline: Timeline, first: Interval, within: Sequence[Memory]) -> 
 def _gained(timeline: Timeline, times: list[Interval], memory: Sequence[Memory]) -> int | None:
     """The largest rise above its start of one bracket."""
     gains = []
-    for one in times:
-        first, last = (bisect_right(memory, moment, key=lambda found: found.seconds) for moment in one)
+    for bracket in times:
+        first, last = (bisect_right(memory, moment, key=lambda found: found.seconds) for moment in bracket)
         within = memory[first:last]
-        start = _at_start(timeline, one, within)
+        start = _at_start(timeline, bracket, within)
         if start and within:
             gains.append(max(0, max(found.pss_bytes for found in within) - start.pss_bytes))
     return max(gains, default=None)
@@ -190,17 +194,16 @@ def _missed(host: HostSeries) -> Iterable[float]:
             yield point.start + (point.end - point.start) * number / (count + 1)
 
 
-def _stage_share(
-    stage: Mapping[str, Any],
+def _stage_fraction(
+    stage: SparkStage,
     name: str,
     times: list[Interval],
     timeline: Timeline,
     around: Mapping[str, str | None],
 ) -> float:
-    """How much of a stage is the phase's: all of it where Spark was told so, otherwise by overlap in time."""
-    told = stage.get("phase")
-    if told in around:
-        outer: str | None = str(told)
+    """How much of a stage is the phase's: all of it where Spark names the phase, otherwise by overlap in time."""
+    if stage.phase in around:
+        outer = stage.phase
         seen: set[str] = set()
         while outer is not None and outer not in seen:
             if outer == name:
@@ -208,21 +211,16 @@ def _stage_share(
             seen.add(outer)
             outer = around.get(outer)
         return 0.0
-    submitted, completed = stage.get("submitted"), stage.get("completed")
-    if submitted is None:
+    if stage.submitted is None:
         return 0.0
-    start = timeline.at_wall(float(submitted))
-    return share((start, timeline.at_wall(float(completed)) if completed is not None else start), times)
+    start = timeline.at_wall(stage.submitted)
+    end = start if stage.completed is None else timeline.at_wall(stage.completed)
+    return fraction_within((start, end), times)
 
 
-def _submitted_in(job: Mapping[str, Any], times: list[Interval], timeline: Timeline) -> bool:
-    submitted = job.get("submitted")
+def _submitted_in(job: SparkJob, times: list[Interval], timeline: Timeline) -> bool:
     # Spark cuts its times off to milliseconds
-    return submitted is not None and holds(times, timeline.at_wall(float(submitted)) + 0.001)
-
-
-def _sum(stages: list[tuple[Mapping[str, Any], float]], key: str) -> float:
-    return sum(float(stage.get(key) or 0) * part for stage, part in stages)
+    return bool(job.submitted) and holds(times, timeline.at_wall(job.submitted) + 0.001)
 
 
 def _run_status(spans: Sequence[Span]) -> str:

@@ -13,9 +13,8 @@ from monitor.cost.phase_costs import Costs, phase_costs
 from monitor.cost.timeline import Timeline, build_timeline
 from monitor.errors import MonitorError
 from monitor.phases import read_phases
-from monitor.records import HOSTS, JOBS, PHASES, SAMPLES, STAGES, read_samples
-
-_MONITOR_GROUP = "monitor"
+from monitor.records import HOSTS, PHASES, SAMPLES, read_samples
+from monitor.spark.work import MONITOR_GROUP, SparkJob, SparkStage, read_jobs, read_stages
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,8 @@ class RunFiles:
     path: Path
     timeline: Timeline
     costs: Costs
-    stages: list[dict[str, Any]] | None = None
-    jobs: list[dict[str, Any]] | None = None
+    stages: tuple[SparkStage, ...] | None = None
+    jobs: tuple[SparkJob, ...] | None = None
     ended: Mapping[str, Any] | None = None
     environment: Mapping[str, Any] | None = None
     config: str | None = None  # config.toml as it is
@@ -58,11 +57,14 @@ def read_run(run: str | Path, ended: Mapping[str, Any] | None = None) -> RunFile
     path = Path(run).resolve()
     resources = resources_of(path)
     phases = read_phases(resources)
-    files = [read_samples(resources)] + [read_samples(one) for one in sorted(resources.glob("samples-*.jsonl"))]
-    if not phases and not any(one.samples for one in files):
+    files = [read_samples(resources)] + [read_samples(file) for file in sorted(resources.glob("samples-*.jsonl"))]
+    if not phases and not any(file.samples for file in files):
         raise MonitorError(f"{run}: no phase and no sample is in {resources}: name the directory of a run that began")
     timeline = build_timeline(phases, files, _mapping(resources / HOSTS))
-    stages, jobs = _of_run(_lines(resources / STAGES)), _of_run(_lines(resources / JOBS))
+    stages, jobs = read_stages(resources), read_jobs(resources)
+    # without the jobs by which the monitor asks executors for their samples
+    stages = None if stages is None else tuple(stage for stage in stages if stage.job_group != MONITOR_GROUP)
+    jobs = None if jobs is None else tuple(job for job in jobs if job.job_group != MONITOR_GROUP)
     return RunFiles(
         path=path,
         timeline=timeline,
@@ -100,27 +102,6 @@ def _mapping(path: Path) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
-
-
-def _lines(path: Path) -> list[dict[str, Any]] | None:
-    """The objects of a file with one a line, cut off lines left out; None without a file."""
-    text = _text(path)
-    if text is None:
-        return None
-    found = []
-    for line in text.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            found.append(entry)
-    return found
-
-
-def _of_run(records: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    """Without the jobs by which the monitor asks executors for their samples."""
-    return None if records is None else [one for one in records if one.get("job_group") != _MONITOR_GROUP]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

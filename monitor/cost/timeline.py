@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from monitor.records import Sample, Samples
+from monitor.records import PhaseRecord, Sample, Samples
 
 Interval = tuple[float, float]
 
@@ -30,27 +30,27 @@ def seconds_of(intervals: Iterable[Interval]) -> float:
     return sum(end - start for start, end in intervals)
 
 
-def common_seconds(one: Interval, others: Sequence[Interval]) -> float:
+def common_seconds(interval: Interval, others: Sequence[Interval]) -> float:
     """How much of one interval lies in merged others."""
     total = 0.0
-    place = max(0, bisect_left(others, (one[0],)) - 1)
-    while place < len(others) and others[place][0] < one[1]:
-        total += max(0.0, min(one[1], others[place][1]) - max(one[0], others[place][0]))
-        place += 1
+    index = max(0, bisect_left(others, (interval[0],)) - 1)
+    while index < len(others) and others[index][0] < interval[1]:
+        total += max(0.0, min(interval[1], others[index][1]) - max(interval[0], others[index][0]))
+        index += 1
     return total
 
 
-def share(one: Interval, others: Sequence[Interval]) -> float:
+def fraction_within(interval: Interval, others: Sequence[Interval]) -> float:
     """The part (0 to 1) of one interval that lies in merged others; an interval without length is in or out."""
-    if one[1] > one[0]:
-        return common_seconds(one, others) / (one[1] - one[0])
-    return float(holds(others, one[0]))
+    if interval[1] > interval[0]:
+        return common_seconds(interval, others) / (interval[1] - interval[0])
+    return float(holds(others, interval[0]))
 
 
-def holds(merged_ones: Sequence[Interval], moment: float) -> bool:
-    """Whether a moment lies in one of them: a start is not in it, an end is, as a sample tells of what was before."""
-    place = bisect_left(merged_ones, (moment,)) - 1  # the last that starts before
-    return place >= 0 and moment <= merged_ones[place][1]
+def holds(merged_intervals: Sequence[Interval], moment: float) -> bool:
+    """Whether a moment lies in one of them: a start is not in it, an end is, as a sample is about what was before."""
+    index = bisect_left(merged_intervals, (moment,)) - 1  # the last that starts before
+    return index >= 0 and moment <= merged_intervals[index][1]
 
 
 DONE, FAILED, UNFINISHED = "done", "failed", "unfinished"
@@ -70,7 +70,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Point:
-    """A sample in its place: its differences are of start to end, what it says of now is of the end."""
+    """A sample on the axis: its differences are of start to end, what it says of now is of the end."""
 
     start: float
     end: float
@@ -117,33 +117,35 @@ class Timeline:
         return sum({host.host: host.cores for host in self.hosts}.values())
 
     def at_wall(self, epoch_seconds: float) -> float:
-        """The place of a time of the driver's wall clock."""
+        """Where a time of the driver's wall clock lies on the axis."""
         return epoch_seconds - self.zero_wall
 
 
 def build_timeline(
-    phases: Sequence[Mapping[str, Any]], samples: Sequence[Samples], hosts: Mapping[str, Any] | None = None
+    phases: Sequence[PhaseRecord], samples: Sequence[Samples], hosts: Mapping[str, Any] | None = None
 ) -> Timeline:
     """Joins the records of phases.jsonl, the samples of every host (first the driver's, be it empty) and hosts.json.
 
     The axis is the driver's monotonic clock, which no change of the wall clock disturbs; wall clocks only tie hosts,
     and phases of older runs, to it.
     """
-    phases = [one for one in phases if isinstance(one, Mapping) and one.get("event") in ("start", "end")]
-    entries = [one for one in (hosts or {}).get("hosts", []) if isinstance(one, Mapping)]
+    phases = [record for record in phases if isinstance(record, Mapping) and record.get("event") in ("start", "end")]
+    entries = [entry for entry in (hosts or {}).get("hosts", []) if isinstance(entry, Mapping)]
     # executors beside the driver have an entry of their own
-    told = {str(one.get("host")): one for one in sorted(entries, key=lambda one: one.get("role") != "driver")}
-    files = [one for one in samples if one.samples]
-    known = {one.begin.host for one in files if one.begin}
+    host_entries = {
+        str(entry.get("host")): entry for entry in sorted(entries, key=lambda found: found.get("role") != "driver")
+    }
+    files = [file for file in samples if file.samples]
+    known = {file.begin.host for file in files if file.begin}
     without = [str(name) for name in (hosts or {}).get("without_data", [])]
-    without += [name for name in told if name not in known and name not in without]
+    without += [name for name in host_entries if name not in known and name not in without]
     driver = files[0] if files and files[0] is samples[0] else None
     ahead = _wall_minus_mono(driver, phases)
     driver_host = driver.samples[0].host if driver else None
     marks = [_mark(record, ahead, driver_host) for record in phases]
     series = [
-        _series(one, ahead, told.get(one.samples[0].host, {}), "driver" if one is driver else "executor")
-        for one in files
+        _series(file, ahead, host_entries.get(file.samples[0].host, {}), "driver" if file is driver else "executor")
+        for file in files
     ]
     starts = [mark for mark, record in zip(marks, phases, strict=True) if record.get("event") == "start"]
     firsts = [host.points[0].start for host in series]
@@ -152,19 +154,19 @@ def build_timeline(
     end = max([*marks, *lasts], default=zero)
     spans = tuple(_spans([mark - zero for mark in marks], phases, end - zero))
     moved = tuple(_moved(host, zero) for host in series)
-    problems = tuple(str(one) for one in (hosts or {}).get("problems", []))
+    problems = tuple(str(problem) for problem in (hosts or {}).get("problems", []))
     return Timeline(spans, moved, end - zero, zero + ahead, tuple(without), problems)
 
 
-def _wall_minus_mono(driver: Samples | None, phases: Iterable[Mapping[str, Any]]) -> float:
+def _wall_minus_mono(driver: Samples | None, phases: Iterable[PhaseRecord]) -> float:
     """The median, as the wall clock may have been set in the midst of the run; 0 where no monotonic time is known."""
     if driver:
-        return statistics.median(one.wall - one.mono for one in driver.samples)
-    known = [_epoch(one) - float(one["mono"]) for one in phases if one.get("mono") is not None]
+        return statistics.median(sample.wall - sample.mono for sample in driver.samples)
+    known = [_epoch(record) - float(record["mono"]) for record in phases if record.get("mono") is not None]
     return statistics.median(known) if known else 0.0
 
 
-def _mark(record: Mapping[str, Any], ahead: float, driver_host: str | None) -> float:
+def _mark(record: PhaseRecord, ahead: float, driver_host: str | None) -> float:
     host = record.get("host")
     if record.get("mono") is not None and (driver_host is None or host is None or host == driver_host):
         return float(record["mono"])
@@ -174,17 +176,17 @@ def _mark(record: Mapping[str, Any], ahead: float, driver_host: str | None) -> f
     return _epoch(record) - ahead
 
 
-def _epoch(record: Mapping[str, Any]) -> float:
+def _epoch(record: PhaseRecord) -> float:
     return datetime.fromisoformat(str(record["end" if record.get("event") == "end" else "start"])).timestamp()
 
 
-def _series(one: Samples, ahead: float, told: Mapping[str, Any], role: str) -> HostSeries:
-    begin, samples = one.begin, one.samples
+def _series(file: Samples, ahead: float, host_entry: Mapping[str, Any], role: str) -> HostSeries:
+    begin, samples = file.begin, file.samples
     shift = 0.0
     if role == "executor":
         # wall there = driver's wall + offset; its own monotonic clock has nothing to do with the driver's
         shift = statistics.median(sample.wall - sample.mono for sample in samples)
-        shift -= float(told.get("clock_offset_seconds") or 0.0) + ahead
+        shift -= float(host_entry.get("clock_offset_seconds") or 0.0) + ahead
     points = [Point(s.mono + shift - s.seconds, s.mono + shift, s) for s in samples]
     own = sum(sample.roles["sidecar"].cpu_seconds for sample in samples if "sidecar" in sample.roles)
     cores = begin.cores if begin else len(samples[-1].machine.core_percent or ()) or 1
@@ -198,18 +200,20 @@ def _series(one: Samples, ahead: float, told: Mapping[str, Any], role: str) -> H
         memory_total_bytes=begin.memory_total_bytes if begin else total,
         pss=begin.pss if begin else True,
         missed=sum(sample.missed for sample in samples),
-        own_cpu_seconds=one.end.cpu_seconds if one.end else own,
-        ended=one.end.why if one.end else None,
-        clock_offset_seconds=told.get("clock_offset_seconds"),
-        clock_error_seconds=told.get("clock_error_seconds"),
+        own_cpu_seconds=file.end.cpu_seconds if file.end else own,
+        ended=file.end.why if file.end else None,
+        clock_offset_seconds=host_entry.get("clock_offset_seconds"),
+        clock_error_seconds=host_entry.get("clock_error_seconds"),
     )
 
 
 def _moved(host: HostSeries, zero: float) -> HostSeries:
-    return replace(host, points=tuple(Point(one.start - zero, one.end - zero, one.sample) for one in host.points))
+    return replace(
+        host, points=tuple(Point(point.start - zero, point.end - zero, point.sample) for point in host.points)
+    )
 
 
-def _spans(marks: Sequence[float], phases: Sequence[Mapping[str, Any]], last: float) -> list[Span]:
+def _spans(marks: Sequence[float], phases: Sequence[PhaseRecord], last: float) -> list[Span]:
     """Brackets in the order of their starts; an end closes the latest open bracket of its name."""
     spans: list[Span] = []
     going: list[int] = []
@@ -221,10 +225,10 @@ def _spans(marks: Sequence[float], phases: Sequence[Mapping[str, Any]], last: fl
             spans.append(Span(name, mark, max(mark, last), UNFINISHED, within, len(going)))
             going.append(len(spans) - 1)
             continue
-        place = next((index for index in reversed(going) if spans[index].name == name), None)
-        if place is not None:
-            going.remove(place)
-            one = spans[place]
+        index = next((number for number in reversed(going) if spans[number].name == name), None)
+        if index is not None:
+            going.remove(index)
+            span = spans[index]
             status = str(record.get("status", DONE))
-            spans[place] = Span(name, one.start, max(one.start, mark), status, one.within, one.depth)
+            spans[index] = Span(name, span.start, max(span.start, mark), status, span.within, span.depth)
     return spans

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.formatting import counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DPI = 130
 # the paper's: CPU green, memory blue
@@ -18,7 +22,7 @@ ROLE_COLOURS = {"driver": "#3b75af", "jvm": "#ef8636", "worker": "#519e3e", "oth
 ROLE_NAMES = {"driver": "driver's Python", "jvm": "JVM", "worker": "Python workers", "other": "other processes"}
 HOST_COLOURS = ("#3b75af", "#ef8636", "#519e3e", "#c53a32", "#8d69b8", "#84584e", "#d57dbe", "#7f7f7f")
 GIGABYTE = 1e9
-_MOST_POINTS = 500  # more cannot be told apart
+_MOST_POINTS = 500  # more cannot be distinguished
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Picture:
     text: str
 
 
-def new_figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Figure:
     """An empty figure (inches) that needs no screen."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -40,7 +44,7 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
-def save(figure: Any, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     """Writes the figure as PNG, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}")
@@ -59,7 +63,7 @@ def shorten(text: str, most: int = 34) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def percent_axis(axes: Any, what: str = "CPU (% of all cores)") -> None:
+def percent_axis(axes: Axes, what: str = "CPU (% of all cores)") -> None:
     """The left axis, always 0 to 100 %, so that pictures can be compared."""
     axes.set_ylim(0, 104)
     axes.set_yticks(range(0, 101, 20))
@@ -67,7 +71,7 @@ def percent_axis(axes: Any, what: str = "CPU (% of all cores)") -> None:
     axes.tick_params(axis="y", colors=CPU_COLOUR)
 
 
-def memory_axis(axes: Any, highest_bytes: float, what: str = "RAM (GB, PSS)", colour: str = MEMORY_COLOUR) -> None:
+def memory_axis(axes: Axes, highest_bytes: float, what: str = "RAM (GB, PSS)", colour: str = MEMORY_COLOUR) -> None:
     """An axis from 0 GB to a little above what is shown."""
     axes.set_ylim(0, max(highest_bytes / GIGABYTE, 0.001) * 1.12)
     axes.set_ylabel(what, color=colour)
@@ -87,11 +91,11 @@ def thinned(
     return [times[part][-1] for part in groups], joined
 
 
-def legend_below(figure: Any, axes: Sequence[Any], columns: int = 4) -> None:
+def legend_below(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
     """One legend for several axes, under the picture, where it hides nothing."""
     found: dict[str, Any] = {}
-    for one in axes:
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
         figure.legend(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.formatting import counted, gigabytes, seconds
 from monitor.plots import canvas
 from monitor.spark.graph import SKIPPED, GraphStage, JobGraph, Step
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _WIDE, _GAP, _LINE, _APART = 2.5, 1.25, 0.21, 0.45  # inches: box, between layers, line of text, between boxes
 _MOST_STEPS = 9
@@ -21,30 +24,30 @@ _LOOKS = {  # edge, face
 _OTHER = ("#8a6d1a", "#fdf6e0")  # under way, or never begun
 _INK, _PALE, _SHUFFLE = "#1f2733", "#6b7280", "#b45309"
 
-Place = tuple[float, float]  # inches: left edge, top edge
+Position = tuple[float, float]  # inches: left edge, top edge
 
 
 def plot_job(graph: JobGraph, path: str | Path) -> canvas.Picture | None:
     """Draws the stages of a job and the shuffles between them; None for a job without stages."""
     if not graph.stages:
         return None
-    heights = {one.stage: _LINE * (2.4 + len(_lines(one))) for one in graph.stages}
-    places, ways = _layout(graph, heights)
-    width = max(left for left, _ in places.values()) + _WIDE
-    height = max(top + heights[stage] for stage, top in ((n, p[1]) for n, p in places.items()))
+    heights = {stage.stage: _LINE * (2.4 + len(_lines(stage))) for stage in graph.stages}
+    positions, ways = _layout(graph, heights)
+    width = max(left for left, _ in positions.values()) + _WIDE
+    height = max(top + heights[stage] for stage, top in ((n, p[1]) for n, p in positions.items()))
     figure = canvas.new_figure(width + 0.3, height + 0.7)
     axes = figure.subplots()
     axes.set(xlim=(-0.1, width + 0.1), ylim=(height + 0.1, -0.1), aspect="equal")  # downwards, as text goes
     axes.axis("off")
-    for one in graph.stages:
-        _box(axes, one, places[one.stage], heights[one.stage])
+    for stage in graph.stages:
+        _box(axes, stage, positions[stage.stage], heights[stage.stage])
     for (source, target), middle in ways.items():
-        _arrow(axes, source, target, places, heights, middle)
+        _arrow(axes, source, target, positions, heights, middle)
     group = f" of {graph.job.job_group}" if graph.job.job_group else ""
-    told = f"job {graph.job.job}{group}: {counted(len(graph.stages), 'stage')}, {len(graph.skipped)} skipped"
-    axes.set_title(canvas.literal(told), loc="left", fontsize=11, color=_INK)
+    title = f"job {graph.job.job}{group}: {counted(len(graph.stages), 'stage')}, {len(graph.skipped)} skipped"
+    axes.set_title(canvas.literal(title), loc="left", fontsize=11, color=_INK)
     canvas.save(figure, Path(path))
-    return canvas.Picture(Path(path), told[0].upper() + told[1:], _in_words(graph))
+    return canvas.Picture(Path(path), title[0].upper() + title[1:], _in_words(graph))
 
 
 def _in_words(graph: JobGraph) -> str:
@@ -52,20 +55,20 @@ def _in_words(graph: JobGraph) -> str:
         f"stage {source.stage} to stage {target.stage} {gigabytes(source.shuffle_write_bytes)}"
         for source, target in graph.shuffles
     ]
-    skipped = ", ".join(str(one.stage) for one in graph.skipped)
+    skipped = ", ".join(str(stage.stage) for stage in graph.skipped)
     return f"Skipped: {skipped or 'none'}. Shuffles: {', '.join(moved) or 'none'}."
 
 
 def _layout(
     graph: JobGraph, heights: dict[int, float]
-) -> tuple[dict[int, Place], dict[tuple[GraphStage, GraphStage], list[Place]]]:
+) -> tuple[dict[int, Position], dict[tuple[GraphStage, GraphStage], list[Position]]]:
     """Where every stage stands, and for every shuffle the points that it passes on its way between the layers."""
-    known = {one.stage: one for one in graph.stages}
+    known = {stage.stage: stage for stage in graph.stages}
     layers = _layers(graph.stages)
     columns: list[list[Any]] = [[] for _ in range(max(layers.values()) + 1)]
-    for one in graph.stages:
-        columns[layers[one.stage]].append(one.stage)
-    for source, target in graph.shuffles:  # a way past a layer takes a place in it
+    for stage in graph.stages:
+        columns[layers[stage.stage]].append(stage.stage)
+    for source, target in graph.shuffles:  # a way past a layer takes a row in it
         for layer in range(layers[source.stage] + 1, layers[target.stage]):
             columns[layer].append((source.stage, target.stage))
     before: dict[Any, float] = {}
@@ -73,7 +76,7 @@ def _layout(
         column.sort(key=lambda node: (_wanted(node, known, before), str(node)))
         before |= {node: float(row) for row, node in enumerate(column)}
     tall = [sum(heights.get(node, _LINE) + _APART for node in column) - _APART for column in columns]
-    at: dict[Any, Place] = {}
+    at: dict[Any, Position] = {}
     for number, column in enumerate(columns):
         top = (max(tall) - tall[number]) / 2
         for node in column:
@@ -93,17 +96,17 @@ def _layout(
 
 def _layers(stages: Sequence[GraphStage]) -> dict[int, int]:
     """How many shuffles lie before each stage at most; parents are made before their children, so have less numbers."""
-    known = {one.stage: one for one in stages}
+    known = {stage.stage: stage for stage in stages}
     layers: dict[int, int] = {}
 
     def layer(stage: int, seen: frozenset[int]) -> int:
         if stage not in layers:
-            inner = [one for one in known[stage].parents if one in known and one not in seen]
-            layers[stage] = max((layer(one, seen | {stage}) + 1 for one in inner), default=0)
+            inner = [parent for parent in known[stage].parents if parent in known and parent not in seen]
+            layers[stage] = max((layer(parent, seen | {stage}) + 1 for parent in inner), default=0)
         return layers[stage]
 
-    for one in stages:
-        layer(one.stage, frozenset({one.stage}))
+    for stage in stages:
+        layer(stage.stage, frozenset({stage.stage}))
     return layers
 
 
@@ -113,7 +116,7 @@ def _wanted(node: Any, known: dict[int, GraphStage], before: dict[Any, float]) -
         sources: list[Any] = [node, node[0]]
     else:
         sources = [(parent, node) if (parent, node) in before else parent for parent in known[node].parents]
-    rows = [before[one] for one in sources if one in before]
+    rows = [before[source] for source in sources if source in before]
     return sum(rows) / len(rows) if rows else 0.0
 
 
@@ -127,11 +130,11 @@ def _lines(stage: GraphStage) -> list[Step]:
     return [*steps[:half], *kept, Step(f"… {len(steps) - 2 * half - len(kept)} more …"), *steps[-half:]]
 
 
-def _box(axes: Any, stage: GraphStage, place: Place, height: float) -> None:
+def _box(axes: Axes, stage: GraphStage, position: Position, height: float) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     edge, face = _LOOKS.get(stage.status, _OTHER)
-    left, top = place
+    left, top = position
     skipped = stage.status == SKIPPED
     axes.add_patch(
         FancyBboxPatch(
@@ -157,22 +160,22 @@ def _figures(stage: GraphStage) -> str:
     return f"{counted(stage.tasks, 'task')}{took}"
 
 
-def _text(axes: Any, x: float, y: float, text: str, **look: Any) -> None:
+def _text(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
     axes.text(x, y, canvas.literal(text), **{"fontsize": 8.5, "va": "center", "ha": "left", **look})
 
 
 def _arrow(
-    axes: Any,
+    axes: Axes,
     source: GraphStage,
     target: GraphStage,
-    places: dict[int, Place],
+    positions: dict[int, Position],
     heights: dict[int, float],
-    middle: Sequence[Place],
+    middle: Sequence[Position],
 ) -> None:
     entries = Counter(target.parents)
-    share = (sorted(entries).index(source.stage) + 1) / (len(entries) + 1)  # several arrows come in apart
-    begin = (places[source.stage][0] + _WIDE, places[source.stage][1] + heights[source.stage] / 2)
-    end = (places[target.stage][0], places[target.stage][1] + heights[target.stage] * share)
+    part = (sorted(entries).index(source.stage) + 1) / (len(entries) + 1)  # several arrows come in apart
+    begin = (positions[source.stage][0] + _WIDE, positions[source.stage][1] + heights[source.stage] / 2)
+    end = (positions[target.stage][0], positions[target.stage][1] + heights[target.stage] * part)
     points = [begin, *middle, end]
     unread = target.shuffle_read_bytes is None or (source.shuffle_write_bytes and not target.shuffle_read_bytes)
     line: Any = (0, (4, 3)) if unread else "solid"
@@ -182,7 +185,7 @@ def _arrow(
         "", end, points[-2],
         arrowprops={"arrowstyle": "-|>", "color": _SHUFFLE, "linewidth": 1.5, "linestyle": line, "shrinkA": 0},
     )  # fmt: skip
-    x, y = ((points[0][place] + points[1][place]) / 2 for place in (0, 1))
+    x, y = ((points[0][axis] + points[1][axis]) / 2 for axis in (0, 1))
     label = f"shuffle\n{gigabytes(source.shuffle_write_bytes)}" + ("\nnot read" if unread else "")
     axes.text(
         x, y - 0.06, label, ha="center", va="bottom", fontsize=8, color=_SHUFFLE, linespacing=1.15,

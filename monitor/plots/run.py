@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.cost.curves import memory_curve, rate_curve
 from monitor.cost.phase_costs import PhaseCost
@@ -13,12 +13,15 @@ from monitor.formatting import counted, gigabytes, percent, seconds
 from monitor.plots import canvas
 from monitor.plots.canvas import SHADE, literal, shorten
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _MOST_NAMES, _MOST_EDGED = 30, 60
 _SIZE, _ANGLE = 9, 38  # points, degrees
 _APART_INCHES = 0.28  # between the feet of two slanting names
 
 
-def shade(axes: Any, spans: Sequence[Span]) -> None:
+def shade(axes: Axes, spans: Sequence[Span]) -> None:
     """Bands in turn, darker where a phase lies in another; their edges too where there are not too many."""
     outer = [span for span in spans if span.depth == 0]
     across = axes.get_xaxis_transform()
@@ -30,12 +33,12 @@ def shade(axes: Any, spans: Sequence[Span]) -> None:
         axes.axvline(edge, color="#b9c2cf", linewidth=0.6, zorder=2.5, alpha=0.8)
 
 
-def _fill(axes: Any, spans: Sequence[Span], **look: Any) -> None:
+def _fill(axes: Axes, spans: Sequence[Span], **look: Any) -> None:
     if spans:
         axes.broken_barh([(span.start, span.end - span.start) for span in spans], (0, 1), linewidth=0, **look)
 
 
-def name_above(axes: Any, spans: Sequence[Span], seconds: float, width_inches: float) -> None:
+def name_above(axes: Axes, spans: Sequence[Span], seconds: float, width_inches: float) -> None:
     """Slanting names above the axes, moved apart where phases are short, each with a line to its phase.
 
     Of more phases than fit the longest are named, if they are long at all.
@@ -61,11 +64,11 @@ def name_above(axes: Any, spans: Sequence[Span], seconds: float, width_inches: f
         )  # fmt: skip
 
 
-def spread(places: Sequence[float], apart: float) -> list[float]:
-    """Ascending places (0 to 1) moved as little as it takes to lie `apart`, within 0 to 1 where that is possible."""
-    groups: list[tuple[float, int]] = []  # first place, members: neighbours that touch
-    for place in places:
-        start, count = place, 1
+def spread(positions: Sequence[float], apart: float) -> list[float]:
+    """Ascending positions (0 to 1) moved as little as it takes to lie `apart`, within 0 to 1 where that is possible."""
+    groups: list[tuple[float, int]] = []  # first position, members: neighbours that touch
+    for position in positions:
+        start, count = position, 1
         while groups and groups[-1][0] + groups[-1][1] * apart > start:
             before, members = groups.pop()
             # the middle of the joined group is the mean of where its members want to be
@@ -78,8 +81,8 @@ def spread(places: Sequence[float], apart: float) -> list[float]:
         found[number] = min(found[number], high)
         high = found[number] - apart
     low = 0.0 if not found or len(found) * apart <= 1 else found[0]
-    for number, place in enumerate(found):
-        found[number] = max(place, low)
+    for number, position in enumerate(found):
+        found[number] = max(position, low)
         low = found[number] + apart
     return found
 
@@ -105,7 +108,7 @@ def plot_run(timeline: Timeline, path: Path) -> canvas.Picture:
     times, shown = canvas.thinned([(rate.start + rate.end) / 2 for rate in rates], busy)
     cpu.plot(times, shown, color=canvas.CPU_COLOUR, linewidth=1.4, label="CPU of the run")
     curve = memory_curve(timeline)
-    peak = max(curve, key=lambda one: one.pss_bytes)
+    peak = max(curve, key=lambda memory: memory.pss_bytes)
     times, shown = canvas.thinned([m.seconds for m in curve], [m.pss_bytes / 1e9 for m in curve], "max")
     ram.plot(times, shown, color=canvas.MEMORY_COLOUR, linewidth=1.9, label="RAM")
     canvas.percent_axis(cpu, f"CPU (% of {canvas.cores_text(timeline.cores)})")
@@ -129,15 +132,15 @@ def plot_memory(timeline: Timeline, path: Path) -> canvas.Picture:
     figure = canvas.new_figure(_WIDE, 5.4)
     axes = figure.subplots()
     _bands(axes, timeline, named=True)
-    times = [one.seconds for one in curve]
-    roles = [role for role in canvas.ROLE_COLOURS if any(one.role_pss_bytes[role] for one in curve)]
+    times = [memory.seconds for memory in curve]
+    roles = [role for role in canvas.ROLE_COLOURS if any(memory.role_pss_bytes[role] for memory in curve)]
     thin = {role: canvas.thinned(times, [m.role_pss_bytes[role] / 1e9 for m in curve]) for role in roles}
     if roles:
         axes.stackplot(
             thin[roles[0]][0], *(thin[role][1] for role in roles), colors=[canvas.ROLE_COLOURS[role] for role in roles],
             labels=[canvas.ROLE_NAMES[role] for role in roles], linewidth=0, alpha=0.92,
         )  # fmt: skip
-    rss = canvas.thinned(times, [one.rss_bytes / 1e9 for one in curve])
+    rss = canvas.thinned(times, [memory.rss_bytes / 1e9 for memory in curve])
     axes.plot(
         *rss,
         color=canvas.RSS_COLOUR,
@@ -145,8 +148,8 @@ def plot_memory(timeline: Timeline, path: Path) -> canvas.Picture:
         linestyle="--",
         label="summed RSS",
     )
-    peak = max(one.pss_bytes for one in curve)
-    highest = float(max(peak, max(one.rss_bytes for one in curve)))
+    peak = max(memory.pss_bytes for memory in curve)
+    highest = float(max(peak, max(memory.rss_bytes for memory in curve)))
     limit, name = _limit(timeline)
     if limit and peak >= _NEAR * limit:
         axes.axhline(limit / 1e9, color=canvas.LIMIT_COLOUR, linewidth=1.5, label=f"{name}: {gigabytes(limit)}")
@@ -155,7 +158,7 @@ def plot_memory(timeline: Timeline, path: Path) -> canvas.Picture:
     _time_axis(axes, timeline)
     canvas.legend_below(figure, [axes], 3)
     canvas.save(figure, path)
-    parts = [f"{canvas.ROLE_NAMES[r]} {gigabytes(max(one.role_pss_bytes[r] for one in curve))}" for r in roles]
+    parts = [f"{canvas.ROLE_NAMES[r]} {gigabytes(max(memory.role_pss_bytes[r] for memory in curve))}" for r in roles]
     text = f"Memory over time by role; highest PSS of each: {', '.join(parts)}; {name}: {gigabytes(limit)}."
     return canvas.Picture(path, "Memory by role", text)
 
@@ -227,13 +230,13 @@ def plot_hosts(timeline: Timeline, path: Path) -> canvas.Picture | None:
     return canvas.Picture(path, "Hosts", text)
 
 
-def _bands(axes: Any, timeline: Timeline, named: bool) -> None:
+def _bands(axes: Axes, timeline: Timeline, named: bool) -> None:
     shade(axes, timeline.spans)
     if named:
         name_above(axes, timeline.spans, timeline.end, _WIDE - 1.5)
 
 
-def _time_axis(axes: Any, timeline: Timeline) -> None:
+def _time_axis(axes: Axes, timeline: Timeline) -> None:
     axes.set_xlim(0, max(timeline.end, 1e-3))
     axes.set_xlabel("seconds of the run")
 
@@ -260,9 +263,9 @@ _STEPS = 300  # more make a green area of a busy curve
 def plot_phase(timeline: Timeline, row: PhaseCost, path: Path) -> canvas.Picture | None:
     """Draws a phase, of several brackets the longest; None where no sample fell into it."""
     brackets = [span for span in timeline.spans if span.name == row.phase]
-    span = max(brackets, key=lambda one: one.end - one.start)
+    span = max(brackets, key=lambda bracket: bracket.end - bracket.start)
     length = span.end - span.start
-    inside = [one for one in memory_curve(timeline) if span.start < one.seconds <= span.end]
+    inside = [memory for memory in memory_curve(timeline) if span.start < memory.seconds <= span.end]
     if not inside:
         return None
     figure = canvas.new_figure(7, 3.9)
@@ -271,13 +274,15 @@ def plot_phase(timeline: Timeline, row: PhaseCost, path: Path) -> canvas.Picture
     _draw_cpu(cpu, timeline, span)
     # the neighbours too: curves reach both edges
     curve = memory_curve(timeline)
-    near = [one for one in curve if span.start - 60 <= one.seconds <= span.end + 60]
-    shown = canvas.thinned([one.seconds - span.start for one in near], [one.pss_bytes / 1e9 for one in near], "max")
+    near = [memory for memory in curve if span.start - 60 <= memory.seconds <= span.end + 60]
+    shown = canvas.thinned(
+        [memory.seconds - span.start for memory in near], [memory.pss_bytes / 1e9 for memory in near], "max"
+    )
     marker = "o" if len(inside) <= 12 else None
     ram.plot(*shown, color=canvas.MEMORY_COLOUR, linewidth=1.9, label="RAM", marker=marker, markersize=4)
     canvas.percent_axis(cpu, f"CPU (% of {canvas.cores_text(timeline.cores)})")
-    before = [one for one in near if one.seconds <= span.start][-1:]
-    canvas.memory_axis(ram, max(one.pss_bytes for one in (*before, *inside)))
+    before = [memory for memory in near if memory.seconds <= span.start][-1:]
+    canvas.memory_axis(ram, max(memory.pss_bytes for memory in (*before, *inside)))
     cpu.set_xlim(0, max(length, 1e-3))
     cpu.set_xlabel("seconds of the phase")
     cpu.grid(alpha=0.25)
@@ -296,7 +301,7 @@ def plot_phase(timeline: Timeline, row: PhaseCost, path: Path) -> canvas.Picture
     return canvas.Picture(path, title, text)
 
 
-def _draw_cpu(axes: Any, timeline: Timeline, span: Span) -> None:
+def _draw_cpu(axes: Axes, timeline: Timeline, span: Span) -> None:
     """The run's CPU as steps, each as long as its sample, and on a single host the machine's behind it."""
     rates = [rate for rate in rate_curve(timeline) if rate.end > span.start and rate.start < span.end]
     steps = [(rate.start, rate.end, 100 * rate.busy_cores / max(timeline.cores, 1)) for rate in rates]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from monitor.cost.curves import memory_curve
 from monitor.cost.phase_costs import PhaseCost
 from monitor.cost.run_files import RunFiles
 from monitor.cost.timeline import HostSeries, Timeline, merged, seconds_of
 from monitor.formatting import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
+from monitor.spark.work import SparkJob
 
 NEAR_LIMIT = 0.8  # of the limit: memory that a reader should be warned of
 
@@ -41,21 +41,21 @@ def findings(run: RunFiles, more: Sequence[Finding] = ()) -> list[Finding]:
     found += _memory(run)
     found += [Finding(text) for text in [*_costliest(run), *_outside(run), *_overstated(run)]]
     found += [Finding(text) for text in [*laziness(run), *_own_cost(run)]]
-    return sorted(found, key=lambda one: not one.warning)
+    return sorted(found, key=lambda finding: not finding.warning)
 
 
 def memory_peak(run: RunFiles) -> MemoryPeak | None:
     """Where the trees' PSS came nearest to what limits it, the machine's memory or a tighter cgroup."""
     peaks = []
     for host in run.timeline.hosts:
-        point = max(host.points, key=lambda one: one.sample.tree().pss_bytes)
+        point = max(host.points, key=lambda point: point.sample.tree().pss_bytes)
         limit, name = host.memory_total_bytes, "the machine's memory"
-        groups = [one.sample.cgroup for one in host.points if one.sample.cgroup]
+        groups = [point.sample.cgroup for point in host.points if point.sample.cgroup]
         limits = [group.limit_bytes for group in groups if group.limit_bytes]
         if limits and min(limits) < limit:
             limit, name = min(limits), "the limit of its cgroup"
         peaks.append(MemoryPeak(host, point.end, point.sample.tree().pss_bytes, limit, name))
-    return max(peaks, key=lambda one: one.pss_bytes / max(one.limit_bytes, 1), default=None)
+    return max(peaks, key=lambda peak: peak.pss_bytes / max(peak.limit_bytes, 1), default=None)
 
 
 def phase_at(run: RunFiles, moment: float) -> str | None:
@@ -117,16 +117,18 @@ def _memory(run: RunFiles) -> list[Finding]:
     if peak is None:
         return []
     where = phase_at(run, peak.seconds)
-    share = peak.pss_bytes / max(peak.limit_bytes, 1)
+    part = peak.pss_bytes / max(peak.limit_bytes, 1)
     several = f" on {peak.host.host}" if len(run.timeline.hosts) > 1 else ""
     text = (
         f"Memory{several} peaked at {gigabytes(peak.pss_bytes)} "
         f"{f'in {where}' if where else 'outside of any phase'}, {seconds(peak.seconds)} into the run: "
-        f"{percent(100 * share)} of {gigabytes(peak.limit_bytes)}, {peak.limit}."
+        f"{percent(100 * part)} of {gigabytes(peak.limit_bytes)}, {peak.limit}."
     )
-    found = [Finding(text, share >= NEAR_LIMIT)]
-    groups = [one.sample.cgroup for one in peak.host.points if one.sample.cgroup and one.sample.cgroup.limit_bytes]
-    fullest = max(groups, key=lambda one: one.anonymous_bytes / (one.limit_bytes or 1), default=None)
+    found = [Finding(text, part >= NEAR_LIMIT)]
+    groups = [
+        point.sample.cgroup for point in peak.host.points if point.sample.cgroup and point.sample.cgroup.limit_bytes
+    ]
+    fullest = max(groups, key=lambda group: group.anonymous_bytes / (group.limit_bytes or 1), default=None)
     if fullest and fullest.limit_bytes and fullest.anonymous_bytes >= NEAR_LIMIT * fullest.limit_bytes:
         text = (
             f"The cgroup's own count of what cannot be given back came to {gigabytes(fullest.anonymous_bytes)} of "
@@ -145,7 +147,7 @@ def _overstated(run: RunFiles) -> list[str]:
     curve = memory_curve(run.timeline)
     if not curve or not all(host.pss for host in run.timeline.hosts):
         return []
-    most = max(curve, key=lambda one: one.rss_bytes)
+    most = max(curve, key=lambda memory: memory.rss_bytes)
     if not most.pss_bytes:
         return []
     over = 100 * (most.rss_bytes / most.pss_bytes - 1)
@@ -165,13 +167,15 @@ def _own_cost(run: RunFiles) -> list[str]:
     watched = sum(host.points[-1].end - host.points[0].start for host in hosts)
     usages = [point.sample.roles.get("sidecar") for host in hosts for point in host.points]
     own = [usage.pss_bytes for usage in usages if usage]
-    share = f"{100 * used / watched:.2f} % of one core" if watched else UNKNOWN
+    of_core = f"{100 * used / watched:.2f} % of one core" if watched else UNKNOWN
     memory = f", and up to {gigabytes(max(own))} of memory" if own else ""
     where = f" on {counted(len(hosts), 'host')}" if len(hosts) > 1 else ""
-    return [f"The monitor itself used {seconds(used)} of CPU time{where}: {share}{memory}. No figure above has it in."]
+    return [
+        f"The monitor itself used {seconds(used)} of CPU time{where}: {of_core}{memory}. No figure above has it in."
+    ]
 
 
-MISSED, LATE = 0.02, 0.05  # of the samples: fewer tell nothing
+MISSED, LATE = 0.02, 0.05  # of the samples: fewer say nothing
 UNSEEN = 0.1  # of a phase's time
 FOREIGN = 15  # percent of a machine
 
@@ -209,7 +213,7 @@ def quality(run: RunFiles) -> list[str]:
     short = [row.phase for row in run.costs.phases if not row.samples]
     if short and timeline.hosts:
         sentences.append(
-            f"No sample fell into {listed(short, 10)}: peaks are unknown there, and CPU time is a share of what the "
+            f"No sample fell into {listed(short, 10)}: peaks are unknown there, and CPU time is a part of what the "
             "samples around say."
         )
     return sentences
@@ -240,7 +244,7 @@ def _of_host(host: HostSeries, several: bool) -> list[str]:
             "Times would be shorter on an idle machine."
         )
     if not host.pss:
-        sentences.append(f"The kernel tells no PSS{where}: RSS stands for it, and shared pages count several times.")
+        sentences.append(f"The kernel gives no PSS{where}: RSS stands for it, and shared pages count several times.")
     if host.ended is None:
         last = host.points[-1]
         sentences.append(
@@ -280,7 +284,7 @@ def laziness(run: RunFiles) -> list[str]:
         )
     if not run.jobs:
         sentences.append("No Spark job ran at all.")
-    where = [(job, phase_of(job, run.timeline)) for job in run.jobs if job.get("submitted") is not None]
+    where = [(job, phase_of(job, run.timeline)) for job in run.jobs if job.submitted]
     outside = [job for job, phase in where if phase is None]
     if outside and run.timeline.spans:
         taken = sum(_seconds(job) for job in outside)
@@ -288,11 +292,11 @@ def laziness(run: RunFiles) -> list[str]:
             f"{counted(len(outside), 'Spark job')} ({seconds(taken)}) ran outside of any phase; no phase has the cost."
         )
     known = {span.name for span in run.timeline.spans}
-    moved: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    moved: dict[tuple[str, str], list[SparkJob]] = {}
     for job, phase in where:
-        own = job.get("phase")
-        if own in known and not _going_on(job, str(own), run.timeline):
-            moved.setdefault((str(own), phase or "no phase"), []).append(job)
+        own = job.phase
+        if own is not None and own in known and not _going_on(job, own, run.timeline):
+            moved.setdefault((own, phase or "no phase"), []).append(job)
     for (own, phase), jobs in moved.items():
         taken = sum(_seconds(job) for job in jobs)
         sentences.append(
@@ -301,18 +305,17 @@ def laziness(run: RunFiles) -> list[str]:
     return sentences
 
 
-def phase_of(job: Mapping[str, Any], timeline: Timeline) -> str | None:
+def phase_of(job: SparkJob, timeline: Timeline) -> str | None:
     """The innermost phase in which a job was submitted."""
-    moment = timeline.at_wall(float(job["submitted"])) + 0.001  # Spark cuts its times off to milliseconds
+    moment = timeline.at_wall(job.submitted) + 0.001  # Spark cuts its times off to milliseconds
     around = [span for span in timeline.spans if span.start < moment <= span.end]
     return max(around, key=lambda span: (span.depth, span.start)).name if around else None
 
 
-def _going_on(job: Mapping[str, Any], name: str, timeline: Timeline) -> bool:
-    moment = timeline.at_wall(float(job["submitted"])) + 0.001
+def _going_on(job: SparkJob, name: str, timeline: Timeline) -> bool:
+    moment = timeline.at_wall(job.submitted) + 0.001
     return any(span.name == name and span.start < moment <= span.end for span in timeline.spans)
 
 
-def _seconds(job: Mapping[str, Any]) -> float:
-    completed = job.get("completed")
-    return max(0.0, float(completed) - float(job["submitted"])) if completed is not None else 0.0
+def _seconds(job: SparkJob) -> float:
+    return max(0.0, job.completed - job.submitted) if job.completed is not None else 0.0

@@ -108,11 +108,11 @@ def _pictures(run: RunFiles, folder: Path) -> tuple[list[Picture], dict[str, Pic
         picture = plot_phase(timeline, row, folder / f"phase-{number:02d}-{safe}.png")
         if picture:
             phases[row.phase] = picture
-    return [*whole, *[one for one in drawn if one]], phases
+    return [*whole, *[picture for picture in drawn if picture]], phases
 
 
 def _markdown(run: RunFiles, found: Sequence[Finding]) -> str:
-    notes = "".join(f"- {'**Mind:** ' if one.warning else ''}{_one_line(one.text)}\n" for one in found)
+    notes = "".join(f"- {'**Mind:** ' if finding.warning else ''}{_one_line(finding.text)}\n" for finding in found)
     return f"# {_one_line(run.name)}\n\n{costs_markdown(run.costs)}\n{notes}"
 
 

@@ -39,9 +39,9 @@ def table(caption: Any, header: Sequence[Any], rows: Sequence[Sequence[Any]], la
     """A table in a box of its own that scrolls; the first cell of a row names it, numbers stand to the right."""
     head = tag("tr", *[tag("th", cell, scope="col", class_=_side(number)) for number, cell in enumerate(header)])
     body = []
-    for place, row in enumerate(rows):
+    for number, row in enumerate(rows):
         cells = [tag("th", row[0], scope="row"), *[tag("td", cell, class_=_kind(cell)) for cell in row[1:]]]
-        body.append(tag("tr", *cells, class_="total" if last_is_total and place == len(rows) - 1 else None))
+        body.append(tag("tr", *cells, class_="total" if last_is_total and number == len(rows) - 1 else None))
     whole = tag("table", tag("caption", tag("span", caption)), tag("thead", head), tag("tbody", *body))
     return tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=str(caption))
 
@@ -60,30 +60,30 @@ def figure(picture: Picture, kind: str | None = None) -> Html:
 
 def described(value: Mapping[str, Any], caption: str) -> Html:
     """Any JSON object as tables: its plain values, its objects of one shape side by side, the others one by one."""
-    plain = {key: one for key, one in value.items() if not isinstance(one, Mapping) or _is_estimate(one)}
-    objects = {key: one for key, one in value.items() if key not in plain and one}
+    plain = {key: item for key, item in value.items() if not isinstance(item, Mapping) or _is_estimate(item)}
+    objects = {key: item for key, item in value.items() if key not in plain and item}
     parts: list[Html] = []
     if plain:
-        parts.append(table(caption, ("", "value"), [(spoken(key), shown(one)) for key, one in plain.items()]))
+        parts.append(table(caption, ("", "value"), [(spoken(key), shown(item)) for key, item in plain.items()]))
     while objects:
         first = next(iter(objects))
-        same = [key for key, one in objects.items() if list(one) == list(objects[first])]
+        same = [key for key, item in objects.items() if list(item) == list(objects[first])]
         group = {key: objects.pop(key) for key in same}
         columns = list(group[first])
-        cells = [cell for one in group.values() for cell in one.values()]
+        cells = [cell for row in group.values() for cell in row.values()]
         flat = not any(isinstance(cell, Mapping) and not _is_estimate(cell) for cell in cells)
         if flat and (len(group) > 1 or len(columns) > 12 or not plain):
             parts.append(_side_by_side(group, columns, caption, len(group) > 1))
         else:
-            parts += [described(one, f"{caption}: {spoken(key)}") for key, one in group.items()]
+            parts += [described(row, f"{caption}: {spoken(key)}") for key, row in group.items()]
     return joined(parts)
 
 
 def _side_by_side(group: Mapping[str, Mapping[str, Any]], columns: list[str], caption: str, several: bool) -> Html:
     if not several:
-        ((name, one),) = group.items()
-        return table(f"{caption}: {spoken(name)}", ("", "value"), [(spoken(k), shown(v)) for k, v in one.items()])
-    rows = [(spoken(key), *[shown(one[column]) for column in columns]) for key, one in group.items()]
+        ((name, single),) = group.items()
+        return table(f"{caption}: {spoken(name)}", ("", "value"), [(spoken(k), shown(v)) for k, v in single.items()])
+    rows = [(spoken(key), *[shown(row[column]) for column in columns]) for key, row in group.items()]
     return table(f"{caption}: {', '.join(map(spoken, group))}", ("", *map(spoken, columns)), rows)
 
 
@@ -101,11 +101,11 @@ def shown(value: Any) -> Any:
         error = value.get("standard_error")
         return UNKNOWN if value["mean"] is None else shown(value["mean"]) + ("" if error is None else f" ± {error:.2g}")
     if isinstance(value, Mapping):
-        return ", ".join(f"{spoken(key)} {shown(one)}" for key, one in value.items())
+        return ", ".join(f"{spoken(key)} {shown(item)}" for key, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        if any(isinstance(one, Mapping) for one in value):
-            return tag("ul", *[tag("li", shown(one)) for one in value])
-        return ", ".join(str(shown(one)) for one in value)
+        if any(isinstance(item, Mapping) for item in value):
+            return tag("ul", *[tag("li", shown(item)) for item in value])
+        return ", ".join(str(shown(item)) for item in value)
     return str(value)
 
 

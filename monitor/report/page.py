@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 from monitor import formatting as figures
 from monitor.cost.phase_costs import PhaseCost
@@ -38,7 +37,7 @@ def page(
     parts: list[tuple[str, str, Html | None]] = [
         ("notice", "What to notice", _findings(found)),
         ("phases", "What the phases cost", phase_table(run)),
-        ("run", "The run over time", joined([figure(one, "wide scroll") for one in whole]) if whole else None),
+        ("run", "The run over time", joined([figure(picture, "wide scroll") for picture in whole]) if whole else None),
         ("each", "Phase by phase", _each_phase(run, phases)),
         ("spark", "Spark's stages", stage_table(run)),
         ("samples", "How it was measured", host_table(run)),
@@ -85,15 +84,15 @@ def _headline(run: RunFiles, more: Sequence[Card]) -> Html:
         Card("Wall time", figures.duration(total.wall_seconds), figures.counted(len(run.costs.phases), "phase"))
     )
     if total.cpu_seconds is not None:
-        share = figures.percent(total.cpu_percent_mean)
-        cards.append(Card("CPU time", figures.duration(total.cpu_seconds), f"{share} of {run.timeline.cores} cores"))
+        used = figures.percent(total.cpu_percent_mean)
+        cards.append(Card("CPU time", figures.duration(total.cpu_seconds), f"{used} of {run.timeline.cores} cores"))
     peak = memory_peak(run)
     if peak:
         where = phase_at(run, peak.seconds) or "outside of any phase"
-        share = figures.part_of(peak.pss_bytes, peak.limit_bytes)
+        part = figures.part_of(peak.pss_bytes, peak.limit_bytes)
         several = f" on {peak.host.host}" if len(run.timeline.hosts) > 1 else ""
         used = figures.gigabytes(peak.pss_bytes)
-        cards.append(Card(f"Peak memory{several} (PSS)", used, f"{share} of the limit, {where}"))
+        cards.append(Card(f"Peak memory{several} (PSS)", used, f"{part} of the limit, {where}"))
     if total.read_bytes is not None:
         cards.append(Card("Read from disk", figures.gigabytes(total.read_bytes), None))
         cards.append(Card("Written to disk", figures.gigabytes(total.write_bytes), None))
@@ -107,8 +106,13 @@ def _headline(run: RunFiles, more: Sequence[Card]) -> Html:
 
 def _findings(found: Sequence[Finding]) -> Html | None:
     items = [
-        tag("li", tag("strong", "Mind: ") if one.warning else None, one.text, class_="warning" if one.warning else None)
-        for one in found
+        tag(
+            "li",
+            tag("strong", "Mind: ") if finding.warning else None,
+            finding.text,
+            class_="warning" if finding.warning else None,
+        )
+        for finding in found
     ]
     return tag("ul", *items, class_="findings") if items else None
 
@@ -183,8 +187,8 @@ def _number(row: PhaseCost, name: str, _title: str, digits: int, size: float) ->
 
 def stage_table(run: RunFiles) -> Html | None:
     """Spark's own figures of the stages that took longest."""
-    ran = [one for one in run.stages or [] if one.get("submitted") is not None]  # others were skipped
-    stages = sorted(ran, key=lambda one: -float(one.get("executor_run_seconds") or 0))
+    ran = [stage for stage in run.stages or () if stage.submitted is not None]  # others were skipped
+    stages = sorted(ran, key=lambda stage: -stage.executor_run_seconds)
     if not stages:
         return None
     columns: tuple[tuple[str, str, float], ...] = (
@@ -201,21 +205,19 @@ def stage_table(run: RunFiles) -> Html | None:
     )
     rows = [
         (
-            f"{one.get('stage')}: {one.get('name') or ''}",
-            one.get("phase") or UNKNOWN,
-            str(one.get("status") or UNKNOWN).lower(),
-            *[_scaled(one.get(key), size) for key, _, size in columns],
+            f"{stage.stage}: {stage.name}",
+            stage.phase or UNKNOWN,
+            (stage.status or UNKNOWN).lower(),
+            *[_scaled(getattr(stage, key), size) for key, _, size in columns],
         )
-        for one in stages[:_MOST_STAGES]
+        for stage in stages[:_MOST_STAGES]
     ]
     more = f", the {_MOST_STAGES} that took longest" if len(stages) > _MOST_STAGES else ""
     caption = f"Spark's own figures of {len(stages):,} stages{more}, summed over tasks"
     return table(caption, ("stage", "phase", "status", *[title for _, title, _ in columns]), rows)
 
 
-def _scaled(value: Any, size: float) -> str:
-    if not isinstance(value, int | float):
-        return UNKNOWN
+def _scaled(value: float, size: float) -> str:
     return f"{value:,}" if isinstance(value, int) and size == 1 else f"{value / size:,.1f}"
 
 

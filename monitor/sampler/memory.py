@@ -9,10 +9,10 @@ from typing import NamedTuple
 from monitor.sampler.ledger import Key
 from monitor.sources.base import PAGE_BYTES, Memory, Stat
 
-BUDGET_SHARE = 0.002  # of one core: a 6 GB JVM costs 35 ms a look
+BUDGET_FRACTION = 0.002  # of one core: a 6 GB JVM costs 35 ms a look
 _BURST_SECONDS = 0.05  # what may be spent at once, at the start or after quiet times
-_WORTH_SHARE = 0.05  # a process that shares nothing is looked at again when its RSS changed by this
-_TWIN_SHARE = 0.005  # a fork has less RSS than its parent, as pages of files are not copied; a vfork has all
+_WORTH_FRACTION = 0.05  # a process that shares nothing is looked at again when its RSS changed by this
+_TWIN_FRACTION = 0.005  # a fork has less RSS than its parent, as pages of files are not copied; a vfork has all
 
 
 Families = Mapping[tuple[int, int], frozenset[Key]]
@@ -37,11 +37,11 @@ class MemoryReader:
     def __init__(
         self,
         read: Callable[[int], Memory | None],  # of a pid; None if it is gone, PermissionError if it is not ours
-        budget_share: float = BUDGET_SHARE,
+        budget_fraction: float = BUDGET_FRACTION,
         cpu_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self._read = read
-        self._share = budget_share
+        self._fraction = budget_fraction
         self._clock = cpu_clock
         self._left = _BURST_SECONDS
         self._at: float | None = None
@@ -54,7 +54,7 @@ class MemoryReader:
 
     def measure(self, processes: Mapping[Key, Stat], now: float) -> dict[Key, Memory]:
         """Memory of each process at monotonic second `now`; those that have none, as zombies, are left out."""
-        self._left = min(_BURST_SECONDS, self._left + self._share * (now - (now if self._at is None else self._at)))
+        self._left = min(_BURST_SECONDS, self._left + self._fraction * (now - (now if self._at is None else self._at)))
         self._at = now
         alive = {key: stat for key, stat in processes.items() if not stat.ended}
         self._known = {key: known for key, known in self._known.items() if key in alive}
@@ -69,7 +69,7 @@ class MemoryReader:
             if self._left > -_BURST_SECONDS:
                 self._look(key, alive, families)
         for key in self._worth(alive, families):
-            alone = len(families[alive[key].image]) == 1  # its RSS tells nearly all: what others need comes first
+            alone = len(families[alive[key].image]) == 1  # its RSS says nearly all: what others need comes first
             if self._left >= (_BURST_SECONDS / 2 if alone else min(self._known[key].cost_seconds, _BURST_SECONDS)):
                 self._look(key, alive, families)
         self._families = families
@@ -86,7 +86,7 @@ class MemoryReader:
             if (parent := pids.get(alive[key].parent_pid)) is not None
             and parent.image == alive[key].image
             and parent.virtual_bytes == alive[key].virtual_bytes
-            and abs(parent.rss_bytes - alive[key].rss_bytes) <= parent.rss_bytes * _TWIN_SHARE
+            and abs(parent.rss_bytes - alive[key].rss_bytes) <= parent.rss_bytes * _TWIN_FRACTION
         ]
 
     def _note_changed(self, alive: Mapping[Key, Stat], families: Families) -> None:
@@ -112,7 +112,7 @@ class MemoryReader:
                 # a shared page that is written to is copied: no RSS shows it, and the others' shares grow too
                 own = stat.minor_faults - known.at.minor_faults
                 change = max(change, PAGE_BYTES * max(own, (faults[stat.image] - known.family_faults) // size))
-            elif change < _WORTH_SHARE * known.at.rss_bytes:
+            elif change < _WORTH_FRACTION * known.at.rss_bytes:
                 continue
             if change > 0:
                 found.append((-change / (known.cost_seconds + 1e-4), key))
@@ -130,7 +130,7 @@ class MemoryReader:
         if memory is None:
             self.gone.add(key)
             return
-        faults = sum(alive[one].minor_faults for one in families[stat.image])
+        faults = sum(alive[relative].minor_faults for relative in families[stat.image])
         self._known[key] = _Known(memory, stat, faults, cost)
         self._stale.discard(key)
 
@@ -141,7 +141,7 @@ class MemoryReader:
         gained = stat.rss_bytes - known.at.rss_bytes
         if gained == 0:
             return known.memory._replace(rss_bytes=stat.rss_bytes)
-        pss, uss = (max(0, one + gained) for one in known.memory[:2])
+        pss, uss = (max(0, bytes_then + gained) for bytes_then in known.memory[:2])
         return Memory(pss, uss, stat.rss_bytes)
 
 

@@ -108,7 +108,7 @@ class Tree:
         by_pid = {member.stat.pid: member for member in self.members.values()}
         for member in self.members.values():
             member.parent = by_pid.get(member.stat.parent_pid)
-        self._images = {one.stat.image: one for one in self.members.values() if any(one.stat.image)}
+        self._images = {member.stat.image: member for member in self.members.values() if any(member.stat.image)}
         self._began = True
 
     def root_is_alive(self) -> bool:
@@ -117,7 +117,7 @@ class Tree:
 
     def anything_is_alive(self) -> bool:
         """Whether any member but a sidecar has not ended."""
-        return any(one.role != "sidecar" and not one.stat.ended for one in self.members.values())
+        return any(member.role != "sidecar" and not member.stat.ended for member in self.members.values())
 
     def _read_again(self, key: Key, member: Member) -> bool:
         stat = self._source.stat(key[0])

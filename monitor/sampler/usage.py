@@ -59,7 +59,7 @@ class TreeMeter:
         members = self.tree.members
         memory = self._measure(members, now)
         spent = self._spend(members)
-        self._roles = [{key: one.role for key, one in members.items()}, *self._roles[:2]]
+        self._roles = [{key: member.role for key, member in members.items()}, *self._roles[:2]]
         sums: dict[str, defaultdict[str, int]] = {role: defaultdict(int) for role in ROLES}
         for key, member in members.items():
             held = memory.get(key, _NO_MEMORY)
@@ -92,11 +92,11 @@ class TreeMeter:
         stats = {key: member.stat for key, member in members.items()}
         read = self._read.items()
         now = {
-            "cpu_ticks": {key: Count(one.cpu_ticks, one.reaped_cpu_ticks) for key, one in stats.items()},
-            "major_faults": {key: Count(one.major_faults, one.reaped_major_faults) for key, one in stats.items()},
-            "read_bytes": {key: Count(0, one.io[0]) for key, one in read},
-            "write_bytes": {key: Count(0, one.io[1]) for key, one in read},
-            "context_switches": {key: Count(one.switches, 0) for key, one in read},
+            "cpu_ticks": {key: Count(stat.cpu_ticks, stat.reaped_cpu_ticks) for key, stat in stats.items()},
+            "major_faults": {key: Count(stat.major_faults, stat.reaped_major_faults) for key, stat in stats.items()},
+            "read_bytes": {key: Count(0, counters.io[0]) for key, counters in read},
+            "write_bytes": {key: Count(0, counters.io[1]) for key, counters in read},
+            "context_switches": {key: Count(counters.switches, 0) for key, counters in read},
         }
         parents = {key: member.parent.stat.key if member.parent else None for key, member in members.items()}
         spent = {name: self._ledgers[name].advance(counts, parents) for name, counts in now.items()}

@@ -65,7 +65,7 @@ def find_group(pid: int, proc: Path = PROC, base: Path = Path("/")) -> ControlGr
     limited = [(limit, -depth, group) for depth, group in enumerate(groups) if (limit := group.limit_bytes())]
     if limited:
         # of two equal limits the higher group's: it holds the lower one's memory and more
-        return min(limited, key=lambda one: one[:2])[2]
+        return min(limited, key=lambda ranked: ranked[:2])[2]
     return next((group for group in groups if group.usage()), None)
 
 

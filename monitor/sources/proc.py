@@ -81,7 +81,7 @@ _SECTOR_BYTES = 512  # of /proc/diskstats, whatever the disk's own
 def parse_meminfo(text: bytes) -> tuple[int, int]:
     """Total and available bytes of /proc/meminfo."""
     numbers = {
-        name: int(rest.split()[0]) * 1024 for name, _, rest in (one.partition(b":") for one in text.splitlines())
+        name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(b":") for line in text.splitlines())
     }
     total = numbers.get(b"MemTotal", 0)
     return total, numbers.get(b"MemAvailable", numbers.get(b"MemFree", 0))
@@ -94,7 +94,9 @@ def parse_cores(text: bytes) -> dict[str, tuple[int, int]]:
         if not line.startswith(b"cpu"):
             break
         name, *rest = line.split()
-        user, nice, system, idle, waiting, interrupt, soft, stolen = (int(one) for one in (*rest, *[b"0"] * 8)[:8])
+        user, nice, system, idle, waiting, interrupt, soft, stolen = (
+            int(number) for number in (*rest, *[b"0"] * 8)[:8]
+        )
         busy = user + nice + system + interrupt + soft
         cores[name.decode()] = busy, busy + idle + waiting + stolen
     return cores
@@ -126,7 +128,7 @@ def parse_network(text: bytes) -> tuple[int, int]:
 def real_disks(sys: Path = Path("/sys")) -> set[str]:
     """Disks with a device behind them: partitions, RAID and the like would count the same bytes again."""
     folder = sys / "block"
-    return {one.name for one in folder.iterdir() if (one / "device").exists()} if folder.is_dir() else set()
+    return {path.name for path in folder.iterdir() if (path / "device").exists()} if folder.is_dir() else set()
 
 
 class ProcSource:

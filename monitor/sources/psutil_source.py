@@ -122,7 +122,7 @@ class PsutilSource:
         except psutil.ZombieProcess:
             state = "Z"
         except psutil.AccessDenied:
-            pass  # another user's: who its parent is can still be told
+            pass  # another user's: its parent is still known
         return Stat(
             pid=process.pid,
             name=process.name(),

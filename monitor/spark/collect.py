@@ -68,7 +68,7 @@ def work_of(events: Iterable[Mapping[str, Any]]) -> SparkWork:
 
 @dataclass
 class _Gathered:
-    """Jobs and stage attempts as they are told of; a stage's numbers are kept under its record's names."""
+    """Jobs and stage attempts as events describe them; a stage's numbers are kept under its record's names."""
 
     jobs: dict[int, dict[str, Any]] = field(default_factory=dict)
     stages: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)

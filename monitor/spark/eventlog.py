@@ -40,8 +40,8 @@ def find_event_log(path: str | Path) -> Path:
         return path
     found = []
     if path.is_dir():
-        found = [one for one in sorted(path.iterdir()) if one.is_file() or one.name.startswith(_ROLLING)]
-        found = [one for one in found if not one.name.startswith((".", "appstatus_"))]
+        found = [entry for entry in sorted(path.iterdir()) if entry.is_file() or entry.name.startswith(_ROLLING)]
+        found = [entry for entry in found if not entry.name.startswith((".", "appstatus_"))]
     if not found:
         raise MonitorError(f"{path}: no event log: run with spark.eventLog.enabled=true, or name the log itself")
     if len(found) > 1:
@@ -85,7 +85,7 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 
 def _chunks(file: Path) -> Iterator[bytes]:
-    """The decompressed content; the codec is told by the first bytes, whatever the file is called."""
+    """The decompressed content; the first bytes name the codec, whatever the file is called."""
     start = _start(file)
     with file.open("rb") as raw:
         if start.startswith(_ZSTD):

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -65,7 +65,7 @@ class Report:
     problem: str | None = None
 
 
-def task(request: Request, _rows: Iterator[object]) -> Iterator[Report]:
+def task(request: Request, _rows: Iterable[object]) -> Iterator[Report]:
     """The body of a Spark task."""
     yield visit(request)
     time.sleep(request.hold_seconds)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from monitor.spark.work import MONITOR_GROUP
 
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
 _JOB_SECONDS = 60.0  # that is waited for one of these jobs
 
-Task = Callable[[Iterator[int]], Iterator[Any]]
+Answer = TypeVar("Answer")
 
 
-def ask_executors(context: Any, task: Task, tasks: int) -> tuple[float, list[Any], float]:
+def ask_executors(
+    context: SparkContext, task: Callable[[Iterable[int]], Iterable[Answer]], tasks: int
+) -> tuple[float, list[Answer], float]:
     """Runs so many tasks; when they were sent, what they gave, and when it was here, by this machine's clock.
 
     TimeoutError where they do not end, because there is no executor any more: they are cancelled.
     """
     from pyspark import InheritableThread
 
-    done: list[tuple[float, list[Any], float]] = []
+    done: list[tuple[float, list[Answer], float]] = []
     failed: list[Exception] = []
 
     def ask() -> None:

@@ -32,7 +32,7 @@ class GraphStage:
 
     `name` is where it was asked for, without folders. `parents` are the stages whose shuffles it reads. A stage is
     "skipped" where its result was there already: `ran_as` is then the stage that had made it, None where the log does
-    not tell. Bytes written and seconds are of this stage, or of the one that it ran as; None where neither is known.
+    not say. Bytes written and seconds are of this stage, or of the one that it ran as; None where neither is known.
     Bytes read are None where it did not run in this job, and 0 where what it kept stood in for the shuffle.
     """
 
@@ -58,13 +58,13 @@ class JobGraph:
     @property
     def skipped(self) -> tuple[GraphStage, ...]:
         """The stages that this job did not have to run."""
-        return tuple(one for one in self.stages if one.status == SKIPPED)
+        return tuple(stage for stage in self.stages if stage.status == SKIPPED)
 
     @property
     def shuffles(self) -> tuple[tuple[GraphStage, GraphStage], ...]:
         """Who writes and who reads, for every shuffle."""
-        known = {one.stage: one for one in self.stages}
-        return tuple((known[parent], one) for one in self.stages for parent in one.parents if parent in known)
+        known = {stage.stage: stage for stage in self.stages}
+        return tuple((known[parent], stage) for stage in self.stages for parent in stage.parents if parent in known)
 
 
 def read_job_graphs(path: str | Path) -> tuple[JobGraph, ...]:
@@ -75,14 +75,14 @@ def read_job_graphs(path: str | Path) -> tuple[JobGraph, ...]:
 def job_graphs(work: SparkWork, events: Iterable[Mapping[str, Any]]) -> tuple[JobGraph, ...]:
     """The graphs of all jobs of `work`; of the events in Spark's JSON form only the starts of jobs count."""
     starts = [event for event in events if event["Event"] == "SparkListenerJobStart"]
-    told = {event.get("Job ID"): event.get("Stage Infos") or [] for event in starts}
+    infos_of_job = {event.get("Job ID"): event.get("Stage Infos") or [] for event in starts}
     attempts: dict[int, list[SparkStage]] = {}
     for stage in work.stages:
         attempts.setdefault(stage.stage, []).append(stage)
     makers: dict[int, int] = {}  # what a stage ends with (an RDD) to the stage that made it
     graphs = []
     for job in work.jobs:
-        infos = sorted(told.get(job.job, []), key=lambda info: int(info["Stage ID"]))
+        infos = sorted(infos_of_job.get(job.job, []), key=lambda info: int(info["Stage ID"]))
         for info in infos:
             if _ran(attempts.get(info["Stage ID"], []), job) and (last := _last_rdd(info)) is not None:
                 makers[last] = info["Stage ID"]
@@ -103,7 +103,7 @@ def _stage(
         parents=tuple(sorted(info.get("Parent IDs") or [])),
     )
     if _ran(own, job):
-        read = sum(one.shuffle_read_bytes for one in own)
+        read = sum(attempt.shuffle_read_bytes for attempt in own)
         return dataclasses.replace(stage, shuffle_read_bytes=read, **_measured(own))
     last = _last_rdd(info)
     maker = None if last is None else makers.get(last)
@@ -114,26 +114,26 @@ def _stage(
 
 def _ran(attempts: Iterable[SparkStage], job: SparkJob) -> bool:
     """Whether any attempt was made for this job, not for one before it."""
-    return any(one.submitted is not None and one.submitted >= job.submitted for one in attempts)
+    return any(attempt.submitted is not None and attempt.submitted >= job.submitted for attempt in attempts)
 
 
 def _measured(attempts: Sequence[SparkStage]) -> dict[str, Any]:
     """The figures of all attempts together: a later one makes only what an earlier one left."""
-    times = [one.completed - one.submitted for one in attempts if one.completed and one.submitted]
+    times = [attempt.completed - attempt.submitted for attempt in attempts if attempt.completed and attempt.submitted]
     return {
-        "shuffle_write_bytes": sum(one.shuffle_write_bytes for one in attempts),
+        "shuffle_write_bytes": sum(attempt.shuffle_write_bytes for attempt in attempts),
         "wall_seconds": sum(times) if times else None,
     }
 
 
 def _last_rdd(info: Mapping[str, Any]) -> int | None:
-    return max((int(one["RDD ID"]) for one in info.get("RDD Info") or []), default=None)
+    return max((int(rdd["RDD ID"]) for rdd in info.get("RDD Info") or []), default=None)
 
 
 def _steps(rdds: Sequence[Mapping[str, Any]]) -> list[Step]:
     """What a stage does in order: a step for each operation of the user, not for every RDD that it is made of."""
     found: list[tuple[str, Step]] = []
-    for rdd in sorted(rdds, key=lambda one: int(one["RDD ID"])):
+    for rdd in sorted(rdds, key=lambda rdd: int(rdd["RDD ID"])):
         scope = json.loads(rdd.get("Scope") or "null") or {}
         name = str(scope.get("name") or rdd["Name"].partition("\n")[0]).strip()
         level = rdd.get("Storage Level") or {}

@@ -63,7 +63,7 @@ def executor_headroom(context: SparkContext, executors: int) -> list[ExecutorHea
     return by_memory(ask_executors(context, answer, _TASKS_EACH * executors)[1])
 
 
-def answer(_: Iterator[int]) -> Iterator[ExecutorAnswer]:
+def answer(_: Iterable[int]) -> Iterator[ExecutorAnswer]:
     """The body of a task: which executor it runs in, and what is left there."""
     source = open_source()
     jvm, executor, _above = find_executor(os.getpid(), source)

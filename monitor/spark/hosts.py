@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monitor.records import HOSTS, SAMPLES, read_samples
 from monitor.sources import host_name, open_source
@@ -44,7 +44,7 @@ def estimate_offset(exchanges: Sequence[Exchange]) -> tuple[float, float]:
     it is the offset of the quickest. ValueError without an exchange.
     """
     if not exchanges:
-        raise ValueError("no exchange to tell the clock's offset from")
+        raise ValueError("no exchange to estimate the clock's offset from")
     low = max(exchange.bounds[0] for exchange in exchanges)
     high = min(exchange.bounds[1] for exchange in exchanges)
     if low > high:
@@ -67,31 +67,31 @@ def write_hosts(
     known = {**clocks, SAMPLES: (0.0, 0.0)}
     files = [folder / SAMPLES, *sorted(folder.glob("samples-*.jsonl"))]
     hosts = [entry for file in files if (entry := _entry(file, known.get(file.name)))]
-    told = {"hosts": hosts, "without_data": list(without_data), "problems": list(problems)}
+    content = {"hosts": hosts, "without_data": list(without_data), "problems": list(problems)}
     path = folder / HOSTS
     temporary = path.with_name(f".{HOSTS}.{os.getpid()}")
-    temporary.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 
 def refresh_hosts(resources: str | Path) -> None:
     """Writes hosts.json anew once every sidecar has ended, or was killed: what was found out of clocks stays."""
-    told = read_hosts(resources)
+    before = read_hosts(resources)
     clocks = {
-        str(one["file"]): (one["clock_offset_seconds"], one["clock_error_seconds"])
-        for one in told["hosts"]
-        if one.get("file") and one.get("clock_offset_seconds") is not None
+        str(entry["file"]): (entry["clock_offset_seconds"], entry["clock_error_seconds"])
+        for entry in before["hosts"]
+        if entry.get("file") and entry.get("clock_offset_seconds") is not None
     }
-    write_hosts(resources, clocks, told["without_data"], told["problems"])
+    write_hosts(resources, clocks, before["without_data"], before["problems"])
 
 
 def read_hosts(resources: str | Path) -> dict[str, Any]:
     """hosts.json with all its keys, empty where it is missing or broken."""
     try:
-        told = json.loads((Path(resources) / HOSTS).read_text(encoding="utf-8"))
+        content = json.loads((Path(resources) / HOSTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        told = {}
-    return {"hosts": [], "without_data": [], "problems": [], **(told if isinstance(told, dict) else {})}
+        content = {}
+    return {"hosts": [], "without_data": [], "problems": [], **(content if isinstance(content, dict) else {})}
 
 
 def _entry(file: Path, clock: tuple[float, float] | None) -> dict[str, Any] | None:
@@ -112,14 +112,17 @@ def _entry(file: Path, clock: tuple[float, float] | None) -> dict[str, Any] | No
     }
 
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 __all__ = ["ExecutorWatch", "read_hosts", "refresh_hosts", "watch_executors"]
 
-_ROUNDS = 4  # of tasks, until every executor was met: Spark cannot be told where a task shall run
+_ROUNDS = 4  # of tasks, until every executor was met: Spark does not let a job choose where a task runs
 _HOLD_SECONDS = 0.05
 _CLOCK_TRIES = 5
 
 
-def watch_executors(spark: Any, resources: str | Path, interval: float = 0.5) -> ExecutorWatch:
+def watch_executors(spark: SparkSession, resources: str | Path, interval: float = 0.5) -> ExecutorWatch:
     """Puts a sidecar, sampling every `interval` seconds, on each machine with executors of this session.
 
     The executors need the package `monitor` (by --py-files, or installed). Call `collect` now and then, and `stop`
@@ -149,7 +152,7 @@ class ExecutorWatch:
     job group "monitor" and are in no phase.
     """
 
-    def __init__(self, spark: Any, resources: str | Path, interval: float) -> None:
+    def __init__(self, spark: SparkSession, resources: str | Path, interval: float) -> None:
         self._context = spark.sparkContext
         self._resources = Path(resources)
         begin = read_samples(resources).begin
@@ -163,7 +166,8 @@ class ExecutorWatch:
         self._met: set[str] = set()
         self._known: dict[str, str] = {}  # executors that there have been, and their machines as Spark calls them
         self._problems: list[str] = []
-        self._broken = str(self._context.master).startswith("local") and "cluster" not in self._context.master
+        master = str(self._context.master)
+        self._broken = master.startswith("local") and "cluster" not in master
 
     def start(self) -> None:
         """Starts the sidecars and compares clocks."""
@@ -219,7 +223,7 @@ class ExecutorWatch:
             self._note(f"{report.host}: {report.problem}")
         machine = self._machines.get((report.host, report.boot_id))
         if machine is None:
-            files = {one.file for one in self._machines.values()}
+            files = {machine.file for machine in self._machines.values()}
             machine = _Machine(report.host, _file(self._resources, report.host, files))
             self._machines[report.host, report.boot_id] = machine
         machine.exchanges.append(exchange)
@@ -234,11 +238,11 @@ class ExecutorWatch:
         """The executors that Spark has now: machine, as Spark calls it, and cores."""
         try:
             listed = self._context._jsc.sc().statusStore().executorList(True)
-            each = [listed.apply(place) for place in range(listed.size())]
+            each = [listed.apply(index) for index in range(listed.size())]
             found = {
-                str(one.id()): (str(one.hostPort()).rpartition(":")[0], int(one.totalCores()))
-                for one in each
-                if one.id() != "driver"
+                str(executor.id()): (str(executor.hostPort()).rpartition(":")[0], int(executor.totalCores()))
+                for executor in each
+                if executor.id() != "driver"
             }
         except Exception as error:  # of another version of Spark, or the JVM has gone
             self._note(f"the list of executors is not to be had: {_one_line(error)}")
@@ -248,9 +252,11 @@ class ExecutorWatch:
 
     def _write(self) -> None:
         clocks = {
-            one.file.name: estimate_offset(one.exchanges) for one in self._machines.values() if not one.with_driver
+            machine.file.name: estimate_offset(machine.exchanges)
+            for machine in self._machines.values()
+            if not machine.with_driver
         }
-        silent = {one.host for one in self._machines.values() if not one.with_driver and not one.bytes}
+        silent = {machine.host for machine in self._machines.values() if not machine.with_driver and not machine.bytes}
         reached = {self._known[name] for name in self._met & self._known.keys()}
         silent |= set(self._known.values()) - reached
         try:

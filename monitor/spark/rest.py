@@ -27,61 +27,61 @@ def read_rest(url: str, application: str | None = None) -> SparkWork:
             raise MonitorError(f"{url}: knows no application: name the address of a running application's UI")
         application = str(known[0]["id"])
     base = f"{base}/{quote(application)}"
-    jobs = tuple(_job(one) for one in sorted(_get(f"{base}/jobs"), key=lambda one: one["jobId"]))
+    jobs = tuple(_job(entry) for entry in sorted(_get(f"{base}/jobs"), key=lambda job: job["jobId"]))
     groups: dict[int, str | None] = {}
     for job in jobs:
         for stage in job.stages:
             groups.setdefault(stage, job.job_group)
-    found = sorted(_get(f"{base}/stages"), key=lambda one: (one["stageId"], one["attemptId"]))
-    return SparkWork(jobs, tuple(_stage(one, groups.get(one["stageId"]), _peak(base, one)) for one in found))
+    found = sorted(_get(f"{base}/stages"), key=lambda entry: (entry["stageId"], entry["attemptId"]))
+    return SparkWork(jobs, tuple(_stage(entry, groups.get(entry["stageId"]), _peak(base, entry)) for entry in found))
 
 
-def _job(one: dict[str, Any]) -> SparkJob:
+def _job(entry: dict[str, Any]) -> SparkJob:
     return SparkJob(
-        job=one["jobId"],
-        name=one["name"],
-        job_group=one.get("jobGroup"),
+        job=entry["jobId"],
+        name=entry["name"],
+        job_group=entry.get("jobGroup"),
         phase=None,
-        submitted=_time(one.get("submissionTime")) or 0.0,
-        completed=_time(one.get("completionTime")),
-        status=one["status"].lower(),
-        stages=tuple(sorted(one["stageIds"])),
+        submitted=_time(entry.get("submissionTime")) or 0.0,
+        completed=_time(entry.get("completionTime")),
+        status=entry["status"].lower(),
+        stages=tuple(sorted(entry["stageIds"])),
     )
 
 
-def _stage(one: dict[str, Any], job_group: str | None, peak_bytes: int) -> SparkStage:
+def _stage(entry: dict[str, Any], job_group: str | None, peak_bytes: int) -> SparkStage:
     return SparkStage(
-        stage=one["stageId"],
-        attempt=one["attemptId"],
-        name=one["name"],
+        stage=entry["stageId"],
+        attempt=entry["attemptId"],
+        name=entry["name"],
         job_group=job_group,
         phase=None,
-        status=one["status"].lower(),
-        submitted=_time(one.get("submissionTime")),
-        completed=_time(one.get("completionTime")),
-        tasks=one["numTasks"],
-        failed_tasks=one["numFailedTasks"],
-        executor_run_seconds=one["executorRunTime"] / 1e3,
-        executor_cpu_seconds=one["executorCpuTime"] / 1e9,
-        gc_seconds=one.get("jvmGcTime", 0) / 1e3,
-        shuffle_read_bytes=one["shuffleReadBytes"],
-        shuffle_write_bytes=one["shuffleWriteBytes"],
-        memory_spill_bytes=one["memoryBytesSpilled"],
-        disk_spill_bytes=one["diskBytesSpilled"],
+        status=entry["status"].lower(),
+        submitted=_time(entry.get("submissionTime")),
+        completed=_time(entry.get("completionTime")),
+        tasks=entry["numTasks"],
+        failed_tasks=entry["numFailedTasks"],
+        executor_run_seconds=entry["executorRunTime"] / 1e3,
+        executor_cpu_seconds=entry["executorCpuTime"] / 1e9,
+        gc_seconds=entry.get("jvmGcTime", 0) / 1e3,
+        shuffle_read_bytes=entry["shuffleReadBytes"],
+        shuffle_write_bytes=entry["shuffleWriteBytes"],
+        memory_spill_bytes=entry["memoryBytesSpilled"],
+        disk_spill_bytes=entry["diskBytesSpilled"],
         peak_execution_memory_bytes=peak_bytes,
-        input_bytes=one["inputBytes"],
-        output_bytes=one["outputBytes"],
+        input_bytes=entry["inputBytes"],
+        output_bytes=entry["outputBytes"],
     )
 
 
-def _peak(base: str, one: dict[str, Any]) -> int:
+def _peak(base: str, entry: dict[str, Any]) -> int:
     """The largest peak of one task: the stage's own figure is the sum of its tasks' peaks."""
-    total = int(one.get("peakExecutionMemory", 0))
-    if not total or one["numTasks"] == 1:
+    total = int(entry.get("peakExecutionMemory", 0))
+    if not total or entry["numTasks"] == 1:
         return total
     try:
-        told = _get(f"{base}/stages/{one['stageId']}/{one['attemptId']}/taskSummary?quantiles=1.0")
-        return int(told["peakExecutionMemory"][0])
+        summary = _get(f"{base}/stages/{entry['stageId']}/{entry['attemptId']}/taskSummary?quantiles=1.0")
+        return int(summary["peakExecutionMemory"][0])
     except (MonitorError, KeyError, IndexError):  # no task has ended yet
         return 0
 

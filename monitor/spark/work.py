@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from monitor.records import JOBS, STAGES
+from monitor.records import JOBS, STAGES, PhaseRecord
 
 MONITOR_GROUP = "monitor"  # the job group of the monitor's own Spark jobs
 
@@ -48,7 +48,10 @@ class SparkStage:
 
 @dataclass(frozen=True)
 class SparkJob:
-    """One job: times in epoch seconds, status "succeeded", "failed" or "running" (where the record ends before it)."""
+    """One job: status "succeeded", "failed" or "running" (where the record ends before it).
+
+    Times are epoch seconds; `submitted` is 0 where it is not known.
+    """
 
     job: int
     name: str
@@ -68,7 +71,7 @@ class SparkWork:
     stages: tuple[SparkStage, ...] = ()
 
 
-def join_to_phases(work: SparkWork, phases: Sequence[Mapping[str, Any]]) -> SparkWork:
+def join_to_phases(work: SparkWork, phases: Sequence[PhaseRecord]) -> SparkWork:
     """The same work with the phase of each job and stage, from the records of phases.jsonl.
 
     A job belongs to the phase whose name its job group is, else to the innermost phase in which it was submitted, else
@@ -88,7 +91,7 @@ def join_to_phases(work: SparkWork, phases: Sequence[Mapping[str, Any]]) -> Spar
     for job in jobs:
         for stage in job.stages:
             of_stage.setdefault(stage, job.phase)
-    stages = tuple(dataclasses.replace(one, phase=of_stage.get(one.stage)) for one in work.stages)
+    stages = tuple(dataclasses.replace(stage, phase=of_stage.get(stage.stage)) for stage in work.stages)
     return SparkWork(jobs, stages)
 
 
@@ -111,27 +114,53 @@ def write_spark_work(resources: str | Path, work: SparkWork) -> None:
 
 def read_spark_work(resources: str | Path) -> SparkWork | None:
     """What stages.jsonl and jobs.jsonl of a `resources` folder hold; None where they are missing."""
-    folder = Path(resources)
-    if not (folder / STAGES).exists() or not (folder / JOBS).exists():
+    jobs, stages = read_jobs(resources), read_stages(resources)
+    return None if jobs is None or stages is None else SparkWork(jobs, stages)
+
+
+def read_stages(resources: str | Path) -> tuple[SparkStage, ...] | None:
+    """The stages of a `resources` folder; None without a file. Broken lines are left out; what a line lacks is 0."""
+    entries = _entries(Path(resources) / STAGES)
+    return None if entries is None else tuple(_filled(_NO_STAGE, entry) for entry in entries)
+
+
+def read_jobs(resources: str | Path) -> tuple[SparkJob, ...] | None:
+    """The jobs of a `resources` folder, as `read_stages`."""
+    entries = _entries(Path(resources) / JOBS)
+    if entries is None:
         return None
-    jobs = [_fill(SparkJob, {**entry, "stages": tuple(entry["stages"])}) for entry in _entries(folder / JOBS)]
-    stages = [_fill(SparkStage, entry) for entry in _entries(folder / STAGES)]
-    return SparkWork(tuple(jobs), tuple(stages))
+    jobs = [_filled(_NO_JOB, entry) for entry in entries]
+    return tuple(dataclasses.replace(job, submitted=job.submitted or 0.0, stages=tuple(job.stages)) for job in jobs)
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+_NO_STAGE = SparkStage(0, 0, "", None, None, "", None, None, 0)
+_NO_JOB = SparkJob(0, "", None, None, 0.0, None, "", ())
+_Record = TypeVar("_Record", SparkStage, SparkJob)
 
 
-def _fill(kind: type, entry: Mapping[str, Any]) -> Any:
-    known = {part.name for part in fields(kind)}
-    return kind(**{name: value for name, value in entry.items() if name in known})
+def _entries(path: Path) -> list[dict[str, Any]] | None:
+    if not path.exists():
+        return None
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
 
 
-def _brackets(phases: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, float]]:
+def _filled(empty: _Record, entry: Mapping[str, Any]) -> _Record:
+    known = {part.name for part in fields(empty)}
+    return dataclasses.replace(empty, **{name: value for name, value in entry.items() if name in known})
+
+
+def _brackets(phases: Sequence[PhaseRecord]) -> list[tuple[str, float, float]]:
     """Name, start and end of each phase in epoch seconds; one that was cut off has no end."""
-    ends = {(one["name"], one["start"]): _seconds(one["end"]) for one in phases if one["event"] == "end"}
-    starts = [(str(one["name"]), one["start"]) for one in phases if one["event"] == "start"]
+    ends = {(record["name"], record["start"]): _seconds(record["end"]) for record in phases if record["event"] == "end"}
+    starts = [(str(record["name"]), record["start"]) for record in phases if record["event"] == "start"]
     return [(name, _seconds(start), ends.get((name, start), float("inf"))) for name, start in starts]
 
 

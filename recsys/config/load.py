@@ -14,6 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from recsys.conf_folder import EXPERIMENTS
 from recsys.config.data import DataConfig
 from recsys.config.model import ModelConfig
 from recsys.config.run import Config, config_class
@@ -34,7 +35,7 @@ _FILE_KEYS = ("separator", "header", "encoding", "columns", "id_type", "rating_m
 
 
 def load_config(
-    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = None
+    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = EXPERIMENTS
 ) -> Config:
     """The settings of the given TOML files, a later one over an earlier, then of the `key=value` assignments.
 
@@ -45,7 +46,7 @@ def load_config(
 
 
 def load_tree(
-    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = None
+    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = EXPERIMENTS
 ) -> Tree:
     """What files and assignments say together, not checked yet: the keys that somebody set, and no others."""
     tree: Tree = {}

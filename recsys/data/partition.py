@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ def partition(blocks: DataFrame, examples: Examples, role: int, workers: int, bl
         block_users: how many rows each block of the result has; the last one of a partition may have fewer.
     """
 
-    def count(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, list[int]]]:
+    def count(number: int, rows: Iterable[Any]) -> Iterator[tuple[int, list[int]]]:
         yield number, [int(examples.rows(block_from_row(row), role).sum()) for row in rows]
 
     counts = dict(blocks.rdd.mapPartitionsWithIndex(count).collect())
@@ -56,7 +56,7 @@ def partition(blocks: DataFrame, examples: Examples, role: int, workers: int, bl
             first[(number, position)] = total
             total += rows
 
-    def cut(number: int, rows: Iterator[Any]) -> Iterator[tuple[int, tuple[int, Block]]]:
+    def cut(number: int, rows: Iterable[Any]) -> Iterator[tuple[int, tuple[int, Block]]]:
         for position, row in enumerate(rows):
             block = block_from_row(row)
             block = block.take(examples.rows(block, role))
@@ -67,7 +67,7 @@ def partition(blocks: DataFrame, examples: Examples, role: int, workers: int, bl
                 if mine.any():
                     yield worker, (start, block.take(mine))
 
-    def merge(pieces: Iterator[tuple[int, tuple[int, Block]]]) -> Iterator[Block]:
+    def merge(pieces: Iterable[tuple[int, tuple[int, Block]]]) -> Iterator[Block]:
         in_order = [block for _, (_, block) in sorted(pieces, key=lambda piece: piece[1][0])]
         return regroup(in_order, block_users)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,7 +140,7 @@ def metrics_for(settings: EvaluationConfig) -> list[Metric]:
 def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
     """(sums, counts) of the training ratings of every movie, float64."""
 
-    def run(blocks: Iterator[Block]) -> Iterator[np.ndarray]:
+    def run(blocks: Iterable[Block]) -> Iterator[np.ndarray]:
         totals = np.zeros((2, examples.width))
         for block in blocks:
             shown, _ = examples.arrays(block, TRAIN)
@@ -154,11 +154,11 @@ def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray
 
 def _measure_partition(
     judged: Judged, config: Config, totals: Any, predicts_ratings: bool
-) -> Callable[[Iterator[Block]], Iterator[Sums]]:
+) -> Callable[[Iterable[Block]], Iterator[Sums]]:
     examples, scores, fold_in, role = judged.examples, judged.scores, judged.fold_in, judged.role  # RDDs stay here
     fraction = fraction_of(judged.test.rows, config.evaluation.users)
 
-    def run(blocks: Iterator[Block]) -> Iterator[Sums]:
+    def run(blocks: Iterable[Block]) -> Iterator[Sums]:
         sums = Sums()
         movie_sums, movie_counts = totals.value
 

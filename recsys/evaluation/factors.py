@@ -7,7 +7,7 @@ what input_normalisation adds to the output. So a user's scores of all movies ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ class FactorScores:
 def find_factors(shared: Broadcast[Scorer], part: Part, examples: Examples, movies: int, role: int = TEST) -> Factors:
     """The factors of a trained model. `part` are the movies' arrays, of which is known what `role` may know."""
 
-    def run(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    def run(blocks: Iterable[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         for block in blocks:
             known, _ = examples.arrays(block, role)
             scaled = examples.preprocessing.scale(known)

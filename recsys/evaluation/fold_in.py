@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -49,7 +49,7 @@ def find_noise(factors: Factors, blocks: DataFrame, examples: Examples) -> float
     fold_in = blocks.sparkSession.sparkContext.broadcast(FoldIn.of(factors, examples.preprocessing))
     fraction = min(1.0, _TRIED_ON / len(factors.kernel))
 
-    def run(rows: Iterator[Any]) -> Iterator[np.ndarray]:
+    def run(rows: Iterable[Any]) -> Iterator[np.ndarray]:
         errors = np.zeros(len(NOISES))
         for row in rows:
             block = block_from_row(row)

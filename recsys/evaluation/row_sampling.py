@@ -1,4 +1,4 @@
-"""Some rows in the place of all, where those are more than a mean needs: which ones, their ids alone decide."""
+"""Some rows instead of all, where all are more than a mean needs. Their ids decide which ones."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from recsys.config.model import ModelConfig
 from recsys.data.preprocessing import Preprocessing
 
 SCORER = "scorer"  # the folder below a model's
+_REPLACED = ".scorer-old"  # its name while a new one takes its place
 _DESCRIPTION = "scorer.json"
 FORMAT_VERSION = 1
 
@@ -58,15 +59,21 @@ def write_scorer(
             "sha256": digests,
         }
         write_sealed(temporary / _DESCRIPTION, described)
-        target = folder / SCORER
-        old = folder / f".{SCORER}-old.{os.getpid()}"
+        target, old = folder / SCORER, folder / _REPLACED
         if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
             target.rename(old)
         temporary.rename(target)
         shutil.rmtree(old, ignore_errors=True)
     except BaseException:  # a full disk
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def scorer_folder(folder: Path) -> Path:
+    """Where a model's arrays are. A process that was killed while it replaced them leaves those of before."""
+    target, old = folder / SCORER, folder / _REPLACED
+    return old if old.exists() and not target.exists() else target
 
 
 def kind_of(folder: Path) -> str:
@@ -79,7 +86,7 @@ def read_scorer(folder: Path) -> Saved:
     described = _description(folder)
     arrays = {}
     for name, digest in described["sha256"].items():
-        path = folder / SCORER / name
+        path = scorer_folder(folder) / name
         if digest_of(path) != digest:
             raise ValueError(f"the checksum of {name} is wrong")
         arrays[name.removesuffix(".npy")] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -88,7 +95,7 @@ def read_scorer(folder: Path) -> Saved:
 
 def _description(folder: Path) -> dict[str, Any]:
     try:
-        described = read_sealed(folder / SCORER / _DESCRIPTION)
+        described = read_sealed(scorer_folder(folder) / _DESCRIPTION)
     except ValueError as error:
         raise ValueError(f"{_DESCRIPTION}: {error}") from None
     if described.get("format_version") != FORMAT_VERSION:

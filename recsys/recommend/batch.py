@@ -32,7 +32,7 @@ RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000
 _USERS_A_BATCH, _MOVIES_A_BLOCK = 1024, 4096  # 16 MB of scores
 _PARTS, _PLAN, _DONE, _MOVED = "_parts", "plan.json", "_SUCCESS", "part-"
-_FOUND = "found"
+_CHECKSUM = "checksum"
 _PART_SALT = np.uint64(0x70617274)
 
 
@@ -55,14 +55,14 @@ class Ranker:
             rated = self._rated(part)
             blocks = self.scorer.score_blocks(rated, _MOVIES_A_BLOCK)
             best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)))
-            found = best >= 0
-            users, ranks = np.nonzero(found)
+            filled = best >= 0
+            users, ranks = np.nonzero(filled)
             yield pa.RecordBatch.from_arrays(
                 [
                     pa.array(part.users[users], user),
                     pa.array((ranks + 1).astype(np.int32)),
-                    pa.array(self.movies[best[found]], movie),
-                    pa.array(scores[found]),
+                    pa.array(self.movies[best[filled]], movie),
+                    pa.array(scores[filled]),
                 ],
                 names=[USER, RANK, MOVIE, SCORE],
             )
@@ -83,8 +83,8 @@ def movie_index(model: np.ndarray, data: np.ndarray) -> np.ndarray | None:
     """
     if len(model) == len(data) and (model == data).all():
         return None
-    places = {movie: place for place, movie in enumerate(model.tolist())}
-    return np.array([places.get(movie, -1) for movie in data.tolist()], np.int32)
+    index = {movie: number for number, movie in enumerate(model.tolist())}
+    return np.array([index.get(movie, -1) for movie in data.tolist()], np.int32)
 
 
 def recommend_to_all(
@@ -98,7 +98,7 @@ def recommend_to_all(
     """Writes the Parquet files to the folder `output`.
 
     `plan` is what the result depends on: where a call that was stopped had another one, UserError. Rows are of user,
-    rank, movie and score; `say` is told of the parts as they are finished.
+    rank, movie and score; `say` gets a line for each part as they are finished.
     """
     spark = blocks.sparkSession
     parts = max(1, -(-users // USERS_A_PART))
@@ -112,13 +112,13 @@ def recommend_to_all(
     for part in range(parts):
         if any(name.startswith(_MOVED) for name in files.names(folder)):
             break  # all parts were finished when the first file was moved
-        place = f"{folder}/{_PARTS}/{part}"
-        if files.exists(f"{place}/{_DONE}"):
-            say(f"  part {part + 1}/{parts}: found finished")
+        path = f"{folder}/{_PARTS}/{part}"
+        if files.exists(f"{path}/{_DONE}"):
+            say(f"  part {part + 1}/{parts}: finished before")
             continue
         ranked = blocks.mapInArrow(_of_part(shared, part, parts), schema)
-        ranked.write.mode("overwrite").parquet(place)
-        if users and not any(name.endswith(".parquet") for name in files.names(place)):
+        ranked.write.mode("overwrite").parquet(path)
+        if users and not any(name.endswith(".parquet") for name in files.names(path)):
             raise UserError(
                 f"--output {output}: the executors wrote to their own disks, not where this machine can see it: name a "
                 "place that all machines share, such as hdfs:// or s3a://"
@@ -142,14 +142,14 @@ def fingerprint(blocks: DataFrame) -> str:
     """What tells these ratings from others, however they are cut into blocks."""
 
     def fold(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        found = np.uint64(0)
+        checksum = np.uint64(0)
         for block in (one for batch in batches for one in blocks_of_batch(batch)):
             rows = np.repeat(block.hashes, np.diff(block.indptr))
             entries = mix(rows ^ mix(hash_movies(block.indices) + block.ratings.view(np.uint32)))
-            found ^= np.bitwise_xor.reduce(entries, initial=np.uint64(0))
-        yield pa.RecordBatch.from_pydict({_FOUND: pa.array([found.astype(np.int64).item()])})
+            checksum ^= np.bitwise_xor.reduce(entries, initial=np.uint64(0))
+        yield pa.RecordBatch.from_pydict({_CHECKSUM: pa.array([checksum.astype(np.int64).item()])})
 
-    row = blocks.mapInArrow(fold, f"{_FOUND} bigint").agg(F.bit_xor(_FOUND)).first()
+    row = blocks.mapInArrow(fold, f"{_CHECKSUM} bigint").agg(F.bit_xor(_CHECKSUM)).first()
     return f"{int(row[0] or 0) & (2**64 - 1):016x}" if row else ""
 
 
@@ -170,28 +170,28 @@ def _of_part(shared: Any, part: int, parts: int) -> Callable[[Iterable[pa.Record
 
 def _begin(files: Files, folder: str, plan: dict[str, Any]) -> None:
     """Notes the plan; UserError where the folder holds something else than a stopped call of the same plan."""
-    place = f"{folder}/{_PARTS}"
-    if found := _noted(files, f"{place}/{_PLAN}"):
-        other = sorted(key for key in {*plan, *found} if found.get(key) != plan.get(key))
+    path = f"{folder}/{_PARTS}"
+    if noted := _noted(files, f"{path}/{_PLAN}"):
+        other = sorted(key for key in {*plan, *noted} if noted.get(key) != plan.get(key))
         if other:
             key = other[0]
             raise UserError(
-                f"--output {folder}: a call that was stopped had {key} = {found.get(key)!r}, this one has "
+                f"--output {folder}: a call that was stopped had {key} = {noted.get(key)!r}, this one has "
                 f"{plan.get(key)!r}: call it as then, or name another output"
             )
         return
     _refuse_others(files, folder)
     # beside it first: on a full disk a file is left that is cut off
-    files.write(f"{place}/.{_PLAN}", json.dumps(plan) + "\n")
-    if files.exists(f"{place}/{_PLAN}"):
-        files.delete(f"{place}/{_PLAN}")
-    files.rename(f"{place}/.{_PLAN}", f"{place}/{_PLAN}")
+    files.write(f"{path}/.{_PLAN}", json.dumps(plan) + "\n")
+    if files.exists(f"{path}/{_PLAN}"):
+        files.delete(f"{path}/{_PLAN}")
+    files.rename(f"{path}/.{_PLAN}", f"{path}/{_PLAN}")
 
 
 def _refuse_others(files: Files, folder: str) -> None:
     """UserError where there is something in the folder, which no plan stands beside."""
     if any(name.isdigit() for name in files.names(f"{folder}/{_PARTS}")):
-        raise UserError(f"--output {folder}: what its parts are of is not told any more: remove it, or name another")
+        raise UserError(f"--output {folder}: its parts have no plan: remove it, or name another")
     if names := [name for name in files.names(folder) if name != _PARTS and not name.startswith(".")]:
         raise UserError(f"--output {folder}: is not empty ({names[0]}): name a new folder, or remove this one")
 
@@ -199,19 +199,19 @@ def _refuse_others(files: Files, folder: str) -> None:
 def _noted(files: Files, path: str) -> dict[str, Any]:
     """The plan of a call that was stopped; none where there is none, or a part of one."""
     try:
-        found = json.loads(files.read(path)) if files.exists(path) else {}
+        plan = json.loads(files.read(path)) if files.exists(path) else {}
     except ValueError:
-        found = {}
-    return found if isinstance(found, dict) else {}
+        plan = {}
+    return plan if isinstance(plan, dict) else {}
 
 
 def _finish(files: Files, folder: str, parts: int) -> None:
     """Moves the parts' files into place, which may be interrupted and done again."""
     for part in range(parts):
-        place = f"{folder}/{_PARTS}/{part}"
-        for name in files.names(place):
+        path = f"{folder}/{_PARTS}/{part}"
+        for name in files.names(path):
             if name.endswith(".parquet"):
-                files.rename(f"{place}/{name}", f"{folder}/{_MOVED}{part:05d}-{name.removeprefix('part-')}")
+                files.rename(f"{path}/{name}", f"{folder}/{_MOVED}{part:05d}-{name.removeprefix('part-')}")
     files.write(f"{folder}/{_DONE}", "")
     files.delete(f"{folder}/{_PARTS}")
 

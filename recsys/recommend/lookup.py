@@ -19,11 +19,11 @@ Rated = tuple[Any, dict[Any, float]]  # user id as it is in the data, {movie id:
 
 
 def user_in_prepared(directory: str | Path, user_id: str) -> Rated:
-    """The user in a data set that the job prepare left, found without Spark; UserError where there is none."""
-    found = look_up_prepared(directory, user_id)
-    if found is None:
+    """The user in a data set that the job prepare left, read without Spark; UserError where there is none."""
+    user = look_up_prepared(directory, user_id)
+    if user is None:
         raise UserError(f"user {user_id!r} has no ratings in {directory}: name another, or give --ratings")
-    return found
+    return user
 
 
 def user_in_data(spark: SparkSession, data: DataConfig, default_dir: str | Path, user_id: str) -> Rated:
@@ -55,7 +55,7 @@ def _rows_of(spark: SparkSession, sources: Sources, data: DataConfig, user_id: s
     rows = rows.where(F.col(REASON).isNull())
     # of a movie that was rated twice the latest rating counts, then the last row, as in the data phases
     rows = rows.orderBy(F.col(TIMESTAMP).asc_nulls_first(), F.col(FILE), F.col(POSITION))
-    found = rows.select(USER, MOVIE, RATING).collect()
-    latest = {row[MOVIE]: row[RATING] for row in found}
+    own = rows.select(USER, MOVIE, RATING).collect()
+    latest = {row[MOVIE]: row[RATING] for row in own}
     lowest = data.positive_from or 0.0
-    return (found[0][USER] if found else None), {movie: one for movie, one in latest.items() if one >= lowest}
+    return (own[0][USER] if own else None), {movie: rating for movie, rating in latest.items() if rating >= lowest}

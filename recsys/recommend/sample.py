@@ -1,8 +1,8 @@
-"""The sample user of a run: found in the blocks, and told with what was rated and what is recommended."""
+"""The sample user of a run: looked up in the blocks, shown with what was rated and what is recommended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,36 +30,36 @@ def sample_user(blocks: DataFrame, examples: Examples, seed: int) -> SampleUser:
     """One of the test users, drawn by seed; the same whatever the partitions."""
     salt = mix(np.array([seed], np.uint64))
 
-    def draw(rows: Iterator[Any]) -> Iterator[tuple[int, SampleUser]]:
-        for row in rows:
-            block = block_from_row(row)
+    def draw(rows: Iterable[Any]) -> Iterator[tuple[int, SampleUser]]:
+        for stored in rows:
+            block = block_from_row(stored)
             block = block.take(examples.rows(block, TEST))
             if block.rows:
                 keys = mix(block.hashes ^ salt)
-                place = int(np.argmin(keys))
-                yield int(keys[place]), _user(block, place)
+                row = int(np.argmin(keys))
+                yield int(keys[row]), _user(block, row)
 
     drawn: RDD[tuple[int, SampleUser]] = blocks.rdd.mapPartitions(draw)
-    found = drawn.takeOrdered(1, key=lambda one: one[0])
-    if not found:
+    first = drawn.takeOrdered(1, key=lambda pair: pair[0])  # type: ignore[type-var]  # for which int has no order
+    if not first:
         raise UserError("no test user to recommend to: raise data.test_fraction, or set recommend.user_id")
-    return found[0][1]
+    return first[0][1]
 
 
 def find_user(blocks: DataFrame, user_id: Any) -> SampleUser:
     """The user with that id, integer or text; UserError where there is none."""
     wanted = str(user_id)
 
-    def look(rows: Iterator[Any]) -> Iterator[SampleUser]:
-        for row in rows:
-            block = block_from_row(row)
-            for place in np.flatnonzero(block.users.astype(str) == wanted):
-                yield _user(block, int(place))
+    def look(rows: Iterable[Any]) -> Iterator[SampleUser]:
+        for stored in rows:
+            block = block_from_row(stored)
+            for row in np.flatnonzero(block.users.astype(str) == wanted):
+                yield _user(block, int(row))
 
-    found = blocks.rdd.mapPartitions(look).take(1)
-    if not found:
+    users = blocks.rdd.mapPartitions(look).take(1)
+    if not users:
         raise UserError(f"user {user_id!r} has no ratings in the selection: name another, or widen the selection")
-    return found[0]
+    return users[0]
 
 
 def recommendation(recommender: Recommender, user: Any, ratings: dict[Any, float], n: int) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def recommendation(recommender: Recommender, user: Any, ratings: dict[Any, float
     return {"user": user, "rated": rated, "recommended": best}
 
 
-def render(found: dict[str, Any], shown: int = 10) -> str:
+def render(result: dict[str, Any], shown: int = 10) -> str:
     """The recommendation as a table for the screen."""
-    who = "you" if found["user"] is None else f"user {found['user']}"
-    rated, best = found["rated"], found["recommended"]
+    who = "you" if result["user"] is None else f"user {result['user']}"
+    rated, best = result["rated"], result["recommended"]
     lines = [f"{who} rated {len(rated):,} movies" + (f", the {shown} best:" if len(rated) > shown else ":")]
     lines += [f"  {movie['rating']:>4g}  {_title(movie)}" for movie in rated[:shown]]
     lines.append(f"recommended to {who}:")
@@ -96,8 +96,8 @@ def _title(movie: dict[str, Any]) -> str:
     return f"{movie['title']}"
 
 
-def _user(block: Block, place: int) -> SampleUser:
-    entries = slice(int(block.indptr[place]), int(block.indptr[place + 1]))
-    user = block.users[place]
+def _user(block: Block, row: int) -> SampleUser:
+    entries = slice(int(block.indptr[row]), int(block.indptr[row + 1]))
+    user = block.users[row]
     user = int(user) if isinstance(user, np.integer) else user
     return SampleUser(user, block.indices[entries].copy(), block.ratings[entries].copy())

@@ -12,7 +12,7 @@ from recsys.checksums import check_digests, digest_of, read_sealed, write_sealed
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.models.base import ModelFamily, Scorer
-from recsys.models.files import kind_of, read_scorer, write_scorer
+from recsys.models.files import kind_of, read_scorer, scorer_folder, write_scorer
 from recsys.models.fold_in import FoldIn
 from recsys.recommend.items import FILE as ITEMS
 from recsys.recommend.items import Items, write_items
@@ -83,7 +83,7 @@ def read_items(model_dir: str | Path) -> pd.DataFrame:
 def load_model(model_dir: str | Path) -> ModelFamily:
     """The model itself, of a run directory or its `model` folder. Raises UserError as `load_recommender`."""
     folder = model_folder(model_dir)
-    if not (folder / "scorer").exists():
+    if not scorer_folder(folder).exists():
         raise UserError(f"{folder}: no saved model (scorer missing): give a run directory of train, or train again")
     with readable(folder / "scorer"):
         return FAMILIES.get(kind_of(folder)).load(folder)

@@ -40,12 +40,12 @@ def find_title(wanted: str, titles: Sequence[str], popularity: Sequence[int]) ->
     keys = [title.casefold().strip() for title in titles]
     for form in (str, _plain_with_year, _without_year, _plain):
         key = form(wanted.casefold().strip())
-        found = [index for index, title in enumerate(keys) if form(title) == key]
-        if found:
-            return max(found, key=lambda index: (popularity[index], -index))
+        matches = [index for index, title in enumerate(keys) if form(title) == key]
+        if matches:
+            return max(matches, key=lambda index: (popularity[index], -index))
     names = {_plain(key): title for key, title in zip(keys, titles, strict=True)}
     near = difflib.get_close_matches(_plain(wanted.casefold().strip()), names, n=3, cutoff=0.6)
-    hint = "did you mean " + ", or ".join(repr(names[one]) for one in near) + "?" if near else "see items.parquet"
+    hint = "did you mean " + ", or ".join(repr(names[key]) for key in near) + "?" if near else "see items.parquet"
     raise UserError(f"no movie {wanted!r}: {hint}")
 
 

@@ -15,6 +15,7 @@ import tomli_w
 
 from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
+from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
 from recsys.secrets import masked_words, secrets_in
@@ -22,7 +23,7 @@ from spark_jobs.comparison.grid import Planned, plan, varied_keys
 from spark_jobs.comparison.journal import FAILED, SUCCEEDED, Done, Journal, reason_of, time_text
 from spark_jobs.comparison.subprocess import run_child
 from spark_jobs.launcher.arguments import Arguments, parse_arguments
-from spark_jobs.launcher.installation import EXPERIMENTS, JOBS_FOLDER, PROGRAM
+from spark_jobs.launcher.installation import JOBS_FOLDER, PROGRAM
 
 LAUNCHER = JOBS_FOLDER / "__main__.py"
 USER_ERROR, STOPPED = 2, 130

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import plan
-from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, EXPERIMENTS, PROGRAM, jobs
+from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs
 from spark_jobs.run.resume import SCHEME, config_to_resume
 from spark_jobs.run.trained_run import config_to_evaluate
 

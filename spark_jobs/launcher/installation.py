@@ -13,8 +13,6 @@ from recsys.errors import UserError
 
 JOBS_FOLDER = Path(__file__).resolve().parents[1]
 ROOT = JOBS_FOLDER.parent  # holds recsys, monitor and spark_jobs: a clone, or the folder that pip installs into
-CONF = (JOBS_FOLDER / "conf").resolve()
-EXPERIMENTS = CONF / "experiments"
 DEFAULT_JOB, DEFAULT_EXPERIMENT = "train", "quickstart"
 PROGRAM = os.environ.get("HOWDAH_COMMAND", "howdah")  # how messages name the command
 

@@ -8,14 +8,13 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from recsys.conf_folder import EXPERIMENTS
 from recsys.errors import UserError
 from spark_jobs.launcher.installation import (
     DEFAULT_EXPERIMENT,
     DEFAULT_JOB,
-    EXPERIMENTS,
     PROGRAM,
     SETTINGS,
     check_installed,
@@ -52,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _start(job: str, words: list[str]) -> int:
     """Checks the arguments and runs the job. Modules are imported as late as they are needed: a second a job."""
     check_installed(SETTINGS)
+    # libraries keep their settings with the caches, not in the home directory
+    os.environ.setdefault("KERAS_HOME", str(state_folder() / "cache" / "keras"))
+    os.environ.setdefault("MPLCONFIGDIR", str(state_folder() / "cache" / "matplotlib"))
     from spark_jobs.launcher.arguments import parse_arguments
 
     arguments = parse_arguments(job, words)
@@ -60,27 +62,27 @@ def _start(job: str, words: list[str]) -> int:
         from spark_jobs.launcher.jvm_class_archive import OFF, SWITCH
         from spark_jobs.launcher.submit import check_spark
 
-        check_spark(arguments)  # what a run would lack is said before the first one
-        os.environ[SWITCH] = OFF  # all runs start alike, whichever is the first
+        check_spark(arguments)  # reported before the first run
+        os.environ[SWITCH] = OFF  # so that all runs start alike
         return compare(words)
     if arguments.needs_spark:
         from spark_jobs.launcher.submit import submit
 
         return submit(arguments)
-    return _run_here(arguments)
+    return _recommend_here(arguments)
 
 
-def _run_here(arguments: Arguments) -> int:
-    """Runs a job without Spark, in this process: a second process would take longer to start than the job."""
+def _recommend_here(arguments: Arguments) -> int:
+    """Recommends without Spark, in this process: a second process would take longer to start than the job takes."""
     from spark_jobs.common import run_job
     from spark_jobs.launcher.run_directory import job_options, run_directory, scratch_folder
+    from spark_jobs.recommend import run_recommend
 
-    body = getattr(import_module(f"spark_jobs.{arguments.job}"), f"run_{arguments.job}")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))  # the job ends well on Ctrl-C
     with run_directory(arguments) as run, scratch_folder(run) as scratch:
         os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
-        return run_job(arguments.job, body, job_options(arguments, run))
+        return run_job(arguments.job, run_recommend, job_options(arguments, run))
 
 
 def _help() -> str:

@@ -8,10 +8,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from recsys.conf_folder import CONF
 from recsys.errors import UserError
 from recsys.secrets import secrets_in
 from spark_jobs.launcher.arguments import Arguments
-from spark_jobs.launcher.installation import CONF, JOBS_FOLDER, ROOT, SPARK, check_installed, state_folder
+from spark_jobs.launcher.installation import JOBS_FOLDER, ROOT, SPARK, check_installed, state_folder
 from spark_jobs.launcher.java import find_java, install_java, small_heap
 from spark_jobs.launcher.jvm_class_archive import ClassArchive
 from spark_jobs.launcher.package import pack

@@ -92,7 +92,8 @@ class Started:
 
     def wait_for_epoch(self) -> None:
         """Waits until an epoch is finished and its model kept."""
-        self.wait_until(lambda: len(history(self.path)) > 0 and (self.path / "model" / "model.keras").exists())
+        saved = self.path / "model" / "scorer" / "scorer.json"  # written after model.keras
+        self.wait_until(lambda: len(history(self.path)) > 0 and saved.exists())
 
     def processes(self, pick: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
         """The processes below the launcher that are picked."""
@@ -115,8 +116,10 @@ class Started:
 
     def kill(self) -> None:
         """Ends everything, after a test that failed."""
-        for process in [*self.processes(lambda _: True), self.launcher] if self.launcher.poll() is None else []:
-            process.kill()
+        if self.launcher.poll() is None:
+            for process in self.processes(lambda _: True):
+                process.kill()
+            self.launcher.kill()
 
 
 def is_java(process: psutil.Process) -> bool:

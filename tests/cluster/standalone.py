@@ -131,8 +131,8 @@ def train_on(cluster: Cluster, settings: Path, place: Path, python: Path) -> OnC
     """Trains on a cluster, whose workers run `python`, and looks at its processes once an epoch is over."""
     cwd = place / "here"
     cwd.mkdir()
-    options = ("--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}")
-    options += ("--conf", f"spark.pyspark.python={python}")
+    options = ["--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}"]
+    options += ["--conf", f"spark.pyspark.python={python}"]
     job = Started(
         "train", "--config", settings, "--master", cluster.url, cwd=cwd, run=place / "run", options=options
     )  # fmt: skip

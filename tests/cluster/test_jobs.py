@@ -59,7 +59,9 @@ def test_the_run_directory_holds_all_that_the_design_names(trained):
     assert files - pictures - {log, events} == {
         "config.toml", "environment.json", "statistics.json", "history.csv", "metrics.json", "recommendations.json",
         "model/model.keras", "model/items.parquet", "model/preprocessing.json", "run.log", "spark.log", "run.json",
+        "model/scorer/scorer.json", *(f"model/scorer/{number:03}.npy" for number in range(4)),
         *(f"resources/{name}.jsonl" for name in ("phases", "samples", "jobs", "stages")), "resources/hosts.json",
+        "resources/extensions.json",
         *(f"report/{name}" for name in ("index.html", "phases.csv", "phases.md", "loss.png", "run.png", "memory.png")),
         "report/cores.png",
     }  # fmt: skip

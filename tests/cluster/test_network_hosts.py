@@ -64,8 +64,12 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     def found(pick: Callable[[psutil.Process], bool]) -> psutil.Process:
         """On any host: a host may have given its executor back just now."""
         some: list[psutil.Process] = []
-        everywhere = lambda: (one for name in hosts.names for one in hosts.processes(name) if pick(one))  # noqa: E731
-        job.wait_until(lambda: bool(some.extend(everywhere()) or some))
+
+        def is_there() -> bool:
+            some.extend(one for name in hosts.names for one in hosts.processes(name) if pick(one))
+            return bool(some)
+
+        job.wait_until(is_there)
         return some[0]
 
     after(1)

@@ -124,7 +124,7 @@ def _reference(trainer: LocalSgdTrainer, data: TrainingData) -> np.ndarray:
     part = data.parts[TRAIN]
     own: list[list[Block]] = part.blocks.glom().collect()
     rows = [sum(block.rows for block in blocks) for blocks in own]
-    flat, states = trainer._flat, [None, None]
+    flat, states = trainer._flat, dict[int, Moments]()
     for epoch in (1, 2):
         for number in (0, 1):
             task = Task(
@@ -134,7 +134,10 @@ def _reference(trainer: LocalSgdTrainer, data: TrainingData) -> np.ndarray:
             trained = sum(len(range(count)[task.slice(count)]) for count in rows)
             total = np.zeros_like(flat)
             for worker in (0, 1):
-                elements = [*([states[worker]] if states[worker] else []), *own[worker]]
+                elements: list[Block | Moments | Delta] = [
+                    *([states[worker]] if worker in states else []),
+                    *own[worker],
+                ]
                 for result in train_round(task, flat, worker, elements):
                     if isinstance(result, Moments):
                         states[worker] = result

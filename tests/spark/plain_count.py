@@ -4,6 +4,7 @@ import csv
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 QUANTILES = {"min": 0.0, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9, "q99": 0.99, "max": 1.0}
 
@@ -70,11 +71,11 @@ def release_year(title):
 def select(source, year_from=None, year_to=None, positive_from=None):
     """user -> movie -> rating: of pairs that come twice the latest, of movies in the years, from a rating on."""
     years = {movie: release_year(title) for movie, title in source.titles.items()}
-    latest = {}
+    latest: dict[Any, tuple[float, int]] = {}
     for user, movie, rating, time in source.ratings:
         if movie in years and time >= latest.get((user, movie), (0, -1))[1]:
             latest[user, movie] = (rating, time)
-    arrays = defaultdict(dict)
+    arrays: dict[Any, dict[Any, float]] = defaultdict(dict)
     for (user, movie), (rating, _) in latest.items():
         if (year_from, year_to) != (None, None):
             year = years[movie]

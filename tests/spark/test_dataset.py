@@ -1,7 +1,5 @@
 """Data sets from DataFrames, files and the catalogue, without any job; and data sets that were saved."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from pyspark.sql import functions as F
 
 from recsys.config import DataConfig
 from recsys.data.dataset import Dataset
-from recsys.data.examples import Preprocessing
+from recsys.data.preprocessing import Preprocessing
 from recsys.errors import ConfigError, DataError, UserError
 
 # 4 users x 6 movies; nobody rated movie 60
@@ -103,7 +101,8 @@ def test_bad_rows_are_counted_by_reason(spark, kind):
     expected["duplicate"] = [6, 8]
     assert counts_of(made) == {reason: len(numbers) for reason, numbers in expected.items()}
     assert (made.statistics["rows_read"], made.statistics["rows_rejected"]) == (9, 7)
-    rejected = {}
+    rejected: dict[str, list[int]] = {}
+    assert made.rejected is not None
     for row in sorted(made.rejected.collect(), key=lambda row: row.row):
         assert row.file == "DataFrame"
         rejected.setdefault(row.reason, []).append(row.row)
@@ -186,10 +185,10 @@ def test_movies_without_their_columns(spark):
 
 
 def test_generated_ratings_by_name_with_progress(spark, tmp_path):
-    phases = []
+    phases: list[str] = []
     made = Dataset.from_catalogue("synthetic", tmp_path, spark=spark, progress=phases.append, scale=0.002, seed=3)
     assert phases == SIX
-    assert Path(made.data.data_dir) == tmp_path
+    assert made.data.data_dir == str(tmp_path)
     assert (tmp_path / "synthetic-scale0.002-seed3" / "ratings.csv").is_dir()
     facts = made.statistics
     assert (facts["rows_read"], facts["rows_rejected"]) == (facts["ratings"], 0) == (facts["rows_expected"], 0)
@@ -229,6 +228,7 @@ def test_a_saved_data_set_can_be_split_anew(spark, split_by_file, files, tmp_pat
     assert arrays_of(loaded) == ARRAYS
     assert loaded.statistics == split_by_file.statistics
     assert loaded.data == split_by_file.data
+    assert loaded.test_entries is not None
     assert loaded.test_entries.tolist() == split_by_file.test_entries.tolist()
     (files / "test.csv").unlink()
     with pytest.raises(DataError, match=r"test\.csv: no such file"):

@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from preparing import arrays_of, run_prepare
-from recsys.models.autoencoder.kernels.network import Network
 from scipy.sparse import csr_matrix
 
-from recsys.config import ModelConfig
 from recsys.data.blocks import block_from_row, stored
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
-from recsys.evaluation.metrics import top_n
+from recsys.evaluation.topk import top_n
+from recsys.files import Files
+from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.models.autoencoder.kernels.layout import Layout
 from recsys.recommend import batch as everyone
 from recsys.recommend.batch import Ranker, fingerprint, movie_index, recommend_to_all
 
-MODEL = ModelConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
+MODEL = DaeConfig(hidden=(5,), loss="multinomial", input_normalisation="l2")
 N = 7
 
 
@@ -36,9 +37,10 @@ def small_parts(monkeypatch):
 
 
 def ranker_of(movies, index=None, likes=4.0):
-    layout = Layout(len(movies), MODEL)
-    network = Network(layout, np.random.default_rng(1).normal(0, 0.5, layout.size).astype(np.float32), None)
-    return Ranker(network, Preprocessing(0.5, 5.0, likes), movies, index, N)
+    layout = Layout(len(movies), MODEL, DenoisingAutoencoder.architecture)
+    weights = layout.split(np.random.default_rng(1).normal(0, 0.5, layout.size).astype(np.float32))
+    model = DenoisingAutoencoder(MODEL, Preprocessing(0.5, 5.0, likes), len(movies), weights)
+    return Ranker(model.scorer(), movies, index, N)
 
 
 def written(path):
@@ -64,9 +66,9 @@ def test_every_user_has_the_best_of_what_he_or_she_has_not_seen(prepared, tmp_pa
     places = {movie: place for place, movie in enumerate(movies.tolist())}
     for user, its in found.groupby("user"):
         columns = sorted(places[movie] for movie in rated[user])
-        values = np.float32([rated[user][int(movies[column])] for column in columns])
+        values = np.array([rated[user][int(movies[column])] for column in columns], np.float32)
         row = csr_matrix((values, columns, [0, len(columns)]), shape=(1, len(movies)))
-        scores = ranker.scorer.outputs(ranker.preprocessing.scale(row))
+        scores = ranker.scorer.score(row)
         best = top_n(scores, row, N)[0]
         assert its["rank"].tolist() == list(range(1, N + 1))
         np.testing.assert_allclose(its["score"], scores[0, best], rtol=1e-4, atol=1e-6)
@@ -99,7 +101,7 @@ def test_a_call_that_was_stopped_goes_on_with_what_is_missing(prepared, tmp_path
         recommend(prepared, ranker, out, top=3)
     kept = {path: path.stat().st_mtime_ns for path in (out / "_parts" / "0").glob("*.parquet")}
     said = recommend(prepared, ranker, out)
-    assert [text.strip().split(": ")[-1] for text in said[:2]] == ["found finished", "found finished"]
+    assert [text.strip().split(": ")[-1] for text in said[:2]] == ["finished before", "finished before"]
     assert sorted(kept.values()) == sorted(
         time for path in out.glob("*.parquet") if (time := path.stat().st_mtime_ns) in kept.values()
     )
@@ -111,7 +113,7 @@ def test_a_call_that_was_stopped_goes_on_with_what_is_missing(prepared, tmp_path
 def test_a_call_that_was_stopped_while_it_moved_files(prepared, tmp_path, small_parts, monkeypatch):
     ranker, out = ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out"
     recommend(prepared, ranker, tmp_path / "whole")
-    rename, moved = everyone.Files.rename, []
+    rename, moved = Files.rename, list[str]()
 
     def some(self, path, to):
         if len(moved) == 3:
@@ -119,10 +121,10 @@ def test_a_call_that_was_stopped_while_it_moved_files(prepared, tmp_path, small_
         moved.append(path)
         rename(self, path, to)
 
-    monkeypatch.setattr(everyone.Files, "rename", some)
+    monkeypatch.setattr(Files, "rename", some)
     with pytest.raises(KeyboardInterrupt):
         recommend(prepared, ranker, out)
-    monkeypatch.setattr(everyone.Files, "rename", rename)
+    monkeypatch.setattr(Files, "rename", rename)
     recommend(prepared, ranker, out)
     pd.testing.assert_frame_equal(written(out), written(tmp_path / "whole"))
 
@@ -136,11 +138,11 @@ def test_a_call_that_was_stopped_while_it_cleared_up(prepared, tmp_path, small_p
         shutil.rmtree(f"{path}/0")
         raise KeyboardInterrupt
 
-    delete = everyone.Files.delete
-    monkeypatch.setattr(everyone.Files, "delete", some)
+    delete = Files.delete
+    monkeypatch.setattr(Files, "delete", some)
     with pytest.raises(KeyboardInterrupt):
         recommend(prepared, ranker, out)
-    monkeypatch.setattr(everyone.Files, "delete", delete)
+    monkeypatch.setattr(Files, "delete", delete)
     assert recommend(prepared, ranker, out) == []
     assert not (out / "_parts").exists()
     pd.testing.assert_frame_equal(written(out), written(tmp_path / "whole"))
@@ -169,6 +171,7 @@ def test_movies_are_known_by_their_ids(prepared, tmp_path):
     data = prepared.items["movie_id"].to_numpy()
     movies = np.concatenate([[10**9], data[5:][::-1]])
     index = movie_index(movies, data)
+    assert index is not None
     assert index.tolist() == [-1] * 5 + list(range(len(data) - 5, 0, -1))
     assert movie_index(data, data) is None
     recommend(prepared, ranker_of(movies, index), tmp_path / "out")
@@ -188,7 +191,7 @@ def test_ids_that_are_text_stay_text(spark, tmp_path):
 
 def test_executors_that_write_elsewhere_are_noticed(prepared, tmp_path, monkeypatch):
     """Their disks are not this machine's: Spark's own commit finds nothing, and is content."""
-    monkeypatch.setattr(everyone.Files, "names", lambda self, folder: ["_SUCCESS"] if "_parts" in folder else [])
+    monkeypatch.setattr(Files, "names", lambda self, folder: ["_SUCCESS"] if "_parts" in folder else [])
     with pytest.raises(UserError, match="wrote to their own disks"):
         recommend(prepared, ranker_of(prepared.items["movie_id"].to_numpy()), tmp_path / "out")
 
@@ -199,7 +202,7 @@ def test_parts_without_a_plan_are_not_gone_on_with(prepared, tmp_path, small_par
     (out / "_parts").mkdir(parents=True)
     (out / "_parts" / "plan.json").write_text("")
     (out / "_parts" / "0").mkdir()
-    with pytest.raises(UserError, match="what its parts are of is not told any more"):
+    with pytest.raises(UserError, match="its parts have no plan"):
         recommend(prepared, ranker, out)
     (out / "_parts" / "0").rmdir()
     (out / "_parts" / "plan.json").write_text('{"mod')

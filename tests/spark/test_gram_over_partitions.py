@@ -8,7 +8,7 @@ from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.partition import Part
 from recsys.data.preprocessing import Preprocessing
-from recsys.models.ease.gramian import gram
+from recsys.models.ease.gramian import gramian
 
 
 @pytest.mark.parametrize("user_power", [0.0, 0.25])
@@ -19,7 +19,7 @@ def test_partitions_add_up_to_the_gramian_of_all_rows(spark, user_power):
     pieces = [whole.take(np.arange(start, min(start + 4, 23))) for start in range(0, 23, 4)]
     part = Part(spark.sparkContext.parallelize(pieces, 3), 23, 3)
     config = build_config({"data": {"dataset": "ml-1m", "positive_from": 4.0}})
-    found, counts = gram(part, Examples.of(config, 9, Preprocessing(0.5, 5.0, 4.0)), user_power)
+    found, counts = gramian(part, Examples.of(config, 9, Preprocessing(0.5, 5.0, 4.0)), user_power)
     likes = (dense >= 4).astype(float)
     weighted = likes * np.maximum(likes.sum(axis=1, keepdims=True), 1) ** -user_power
     expected = weighted.T @ weighted

@@ -2,8 +2,10 @@
 
 import gzip
 import os
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,15 +21,15 @@ NAMES = {"user": "who", "movie": "item", "rating": "stars", "timestamp": "when"}
 
 def ratings_of(spark, path, **data):
     """(user, movie, rating, timestamp) of the good rows, and the reasons of the others but headers."""
-    data = DataConfig(ratings=str(path), **data)
-    sources = find_sources(spark, data, "", "")
-    types = [sources.integer_ids(name, data.id_type) for name in ("user", "movie")]
+    settings = DataConfig(ratings=str(path), **data)
+    sources = find_sources(spark, settings, "", "")
+    types = [sources.integer_ids(name, settings.id_type) for name in ("user", "movie")]
     rows = parse_ratings(read_rows(spark, sources.ratings), *types).orderBy("file", "position").collect()
     good = [(row.user, row.movie, row.rating, row.timestamp) for row in rows if row.reason is None]
     return good, [row.reason for row in rows if row.reason not in (None, "header")]
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, tuple[bytes, dict[str, Any]]] = {
     "crlf, byte order mark, blank line": (
         b"\xef\xbb\xbfuserId,movieId,rating,timestamp\r\n1,10,4.0,100\r\n\r\n2,20,3.5,200\r\n",
         {},
@@ -98,7 +100,8 @@ def test_titles(spark, tmp_path, arrow):
     for encoding in ("ISO-8859-1", None):
         data = DataConfig(ratings=str(tmp_path / "r.csv"), movies=str(tmp_path / "m.csv"), encoding=encoding)
         source = find_sources(spark, data, "", "").movies
-        table = parse_movies(read_rows(spark, source), True).toPandas()
+        assert source is not None
+        table: pd.DataFrame = parse_movies(read_rows(spark, source), True).toPandas()
         told[encoding] = list(zip(table["movie"], table["title"], table["year"].fillna(0), strict=True))
     spark.conf.set("spark.sql.execution.arrow.pyspark.enabled", before)
     others = [(2, "", 0), (3, 'Plain "quoted" (1999)', 1999)]

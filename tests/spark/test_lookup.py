@@ -1,5 +1,7 @@
 """One user's ratings, looked up for recommend: the same as the data phases would have made of them."""
 
+from typing import Any
+
 import pytest
 from preparing import arrays_of, run_prepare
 
@@ -59,7 +61,7 @@ def test_a_user_of_prepared_data_is_found_without_spark(spark, files, tmp_path):
 
 def test_users_may_have_names(spark, tmp_path):
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating\nann,m1,4\nbob,m2,3\nann,m2,5\n")
-    data = {"ratings": f"{tmp_path}/ratings.csv"}
+    data: dict[str, Any] = {"ratings": f"{tmp_path}/ratings.csv"}
     assert user_in_data(spark, DataConfig(**data), tmp_path, "ann") == ("ann", {"m1": 4.0, "m2": 5.0})
     run_prepare(spark, **data).save(tmp_path)
     assert user_in_prepared(tmp_path, "ann") == ("ann", {"m1": 4.0, "m2": 5.0})

@@ -20,12 +20,12 @@ from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import evaluate, judge_factors
 from recsys.evaluation.factors import find_factors
-from recsys.evaluation.fold_in import NOISES, FoldIn, fit_factors
-from recsys.evaluation.scoring import share
-from recsys.recommend.recommender import load_recommender, save_factors, save_model, save_movies
-from recsys.tensorflow_env import quiet_keras
+from recsys.evaluation.fold_in import NOISES, fit_factors
+from recsys.models.autoencoder.families import DenoisingAutoencoder
+from recsys.models.fold_in import FoldIn
+from recsys.recommend.saved import load_recommender, save_fold_in, save_items
 
-IDS = {"numbers": [11, 12, 15, 3, 40], "names": ["zoe", "ann", "Bob", "eve", "al"]}
+IDS: dict[str, list] = {"numbers": [11, 12, 15, 3, 40], "names": ["zoe", "ann", "Bob", "eve", "al"]}
 ROLES = (TRAIN, VALIDATION, TEST)
 
 
@@ -92,9 +92,20 @@ def prepared(spark, settings):
     return run_prepare(spark, **settings.data.model_dump(exclude_none=True, exclude={"columns"}))
 
 
+def untrained(config):
+    """A model of the arrays of 60 users."""
+    weights = DenoisingAutoencoder.architecture.build(60, config, 2).get_weights()
+    return DenoisingAutoencoder(config, Preprocessing(0.5, 5.0), 60, weights)
+
+
+def fold_in(factors, noise, preprocessing, ratings):
+    """Scores of raw ratings (dense) by those factors."""
+    return FoldIn.of(replace(factors, noise=noise), preprocessing).score(csr_matrix(ratings))
+
+
 def entries_by_role(blocks, examples):
     """role -> {(row id, column, rating)} of what the role is held against."""
-    found = {role: set() for role in ROLES}
+    found: dict[int, set] = {role: set() for role in ROLES}
     for block in blocks:
         for role in ROLES:
             target = examples.arrays(block, role)[1].tocoo()
@@ -107,9 +118,10 @@ def entries_by_role(blocks, examples):
 def test_the_parts_hold_the_same_ratings_in_both_orientations(prepared, settings, dense):
     by_user = Examples.of(settings, prepared.movies, Preprocessing(0.5, 5.0))
     arrays = rating_arrays(prepared, settings.data, by_user)
+    assert arrays.users is not None
     assert (arrays.examples.width, by_user.width) == (60, 23)
     of_users = entries_by_role(collected(prepared.blocks), by_user)
-    turned = {role: set() for role in ROLES}
+    turned: dict[int, set] = {role: set() for role in ROLES}
     for role in ROLES:
         part = partition(arrays.blocks, arrays.examples, role, 2, 4)
         blocks = part.blocks.collect()
@@ -130,16 +142,15 @@ def test_users_arrays_are_the_prepared_ones(prepared, settings):
 
 def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prepared, settings, dense, tmp_path):
     """Every figure beside one from the dense arrays and the Keras model itself."""
-    quiet_keras()
-    from recsys.models.autoencoder.keras_dae import build_autoencoder
-
     preprocessing = Preprocessing(0.5, 5.0)
     by_user = Examples.of(settings, prepared.movies, preprocessing)
     arrays = rating_arrays(prepared, settings.data, by_user)
     parts = {role: partition(arrays.blocks, arrays.examples, role, 2, 4) for role in ROLES}
-    model = build_autoencoder(60, settings.model, seed=2)
-    shared = share(spark.sparkContext, model, settings.model)
-    factors = fit_factors(model, shared, parts, arrays.examples, prepared.blocks, by_user, settings)
+    family = untrained(settings.model)
+    model = family.keras_model()
+    shared = spark.sparkContext.broadcast(family.scorer())
+    factors = fit_factors(shared, parts, arrays.examples, prepared.blocks, by_user)
+    assert arrays.users is not None
     judged = judge_factors(factors, arrays.users, prepared.blocks, by_user)
     metrics = evaluate(parts, shared, arrays.examples, settings, judged)
 
@@ -155,10 +166,10 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     np.testing.assert_allclose(factors.scores(np.arange(60)), outputs, rtol=1e-4, atol=1e-5)
 
     # the noise was asked of the validation ratings, of codes and fits that know the training ratings alone
-    trained = find_factors(model, shared, parts[VALIDATION], arrays.examples, 23, "center", VALIDATION)
+    trained = find_factors(shared, parts[VALIDATION], arrays.examples, 23, VALIDATION)
     asked = split[VALIDATION] > 0
     errors = [
-        np.square(FoldIn(replace(trained, noise=noise))(split[TRAIN] / 5) - split[VALIDATION] / 5)[asked].sum()
+        np.square(fold_in(trained, noise, preprocessing, split[TRAIN]) - split[VALIDATION] / 5)[asked].sum()
         for noise in NOISES
     ]
     assert factors.noise == NOISES[int(np.argmin(errors))]
@@ -187,24 +198,21 @@ def test_a_model_of_movies_arrays_is_judged_on_users_from_end_to_end(spark, prep
     assert (ranking["users"], ranking["test_users"]) == (len(hits), 60)
     assert ranking["model"]["recall@3"]["mean"] == pytest.approx(np.mean(hits), abs=1e-6)
 
-    save_movies(tmp_path, prepared.items, preprocessing, "masked_mse", "movie")
-    save_model(tmp_path, model)
-    save_factors(tmp_path, factors)
+    save_items(tmp_path, prepared.items, preprocessing, "masked_mse", "movie")
+    save_fold_in(tmp_path, family, FoldIn.of(factors, preprocessing))
     again = load_recommender(tmp_path).predict(csr_matrix(known))
     folded = np.sqrt(np.mean((again[rated] - test[rated]) ** 2))
     assert predicted["fold_in"]["rmse"] == pytest.approx(folded, rel=1e-4)
 
 
 def test_what_the_model_adds_to_its_output_is_part_of_the_scores(spark, prepared, settings, dense):
-    quiet_keras()
-    from recsys.models.autoencoder.keras_dae import build_autoencoder
-
     chosen = settings.model.model_copy(update={"input_normalisation": "offset", "input_scale": 4.0})
     by_user = Examples.of(settings, prepared.movies, Preprocessing(0.5, 5.0))
     arrays = rating_arrays(prepared, settings.data, by_user)
     part = partition(arrays.blocks, arrays.examples, TEST, 2, 4)
-    model = build_autoencoder(60, chosen, seed=2)
-    factors = find_factors(model, share(spark.sparkContext, model, chosen), part, arrays.examples, 23, "offset")
+    family = untrained(chosen)
+    model = family.keras_model()
+    factors = find_factors(spark.sparkContext.broadcast(family.scorer()), part, arrays.examples, 23)
     known = dense.copy()
     for user, movie, _ in entries_by_role(collected(prepared.blocks), by_user)[TEST]:
         known[user - 1, movie] = 0

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from preparing import Phases, arrays_of, blocks_of, run_prepare
 
 from recsys.config.load import build_config
 from recsys.data.dataset import Dataset
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
 from recsys.data.partition import partition
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.rows import rating_rows
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.data.store import with_prepared_data
@@ -28,7 +30,7 @@ def rating(user, movie):
 def expected():
     """60 users with a few movies each, one with all 3,000, one with a single one."""
     arrays = {user: [1 + (user * step) % MOVIES for step in range(1, 3 + user % 9)] for user in range(1, 61)}
-    arrays |= {BUSY: range(1, MOVIES + 1), SHY: [77]}
+    arrays |= {BUSY: [*range(1, MOVIES + 1)], SHY: [77]}
     return {user: {movie: rating(user, movie) for movie in sorted(set(movies))} for user, movies in arrays.items()}
 
 
@@ -73,7 +75,7 @@ def as_bytes(blocks):
 
 def roles_of(prepared, examples):
     """user -> what it is used for."""
-    roles = {}
+    roles: dict[Any, int] = {}
     for block in blocks_of(prepared):
         for role in (TRAIN, VALIDATION, TEST):
             roles |= dict.fromkeys(block.users[examples.rows(block, role)].tolist(), role)

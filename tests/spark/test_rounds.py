@@ -2,24 +2,26 @@
 
 import numpy as np
 import pytest
-from recsys.models.autoencoder.keras_dae import build_autoencoder
-from recsys.training.strategies import LocalSgd
 from small_ratings import block_of
 
 from recsys.config.load import build_config
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.loss import mean_losses
-from recsys.evaluation.scoring import share
+from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.models.autoencoder.kernels.engine import plan_for
-from recsys.training import strategies
+from recsys.registries import loss_named
+from recsys.training.base import TrainingData
 from recsys.training.history import read_history
+from recsys.training.local_sgd import trainer as local_sgd
 from recsys.training.local_sgd.rounds import Rounds, tree_reduce
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
 from recsys.training.loop import train
 from recsys.training.outer import outer_for
+from recsys.training.state import Moments
 
 COLUMNS, USERS, WORKERS, DENSITY = 11, 23, 4, 0.4
 PREPROCESSING = Preprocessing(0.5, 5.0)
@@ -58,9 +60,10 @@ def parts_of(spark, workers=WORKERS):
 def one_after_the_other(config, parts, start, epochs):
     """What the workers' rounds come to without Spark: (weights, moments by worker)."""
     settings, examples = config.training, examples_of(config)
-    plan = plan_for(config.model, COLUMNS, DENSITY, settings.batch_size, 0)
+    architecture = DenoisingAutoencoder.architecture
+    plan = plan_for(architecture, config.model, COLUMNS, DENSITY, settings.batch_size, 0)
     outer, rate = outer_for(settings)
-    weights, kept = plan.layout.from_keras(start), {}
+    weights, kept = plan.layout.from_keras(start), dict[int, Moments]()
     blocks = parts[TRAIN].blocks.glom().collect()
     for epoch in range(1, epochs + 1):
         for number in range(settings.syncs_per_epoch):
@@ -68,33 +71,40 @@ def one_after_the_other(config, parts, start, epochs):
             task = Task(plan, examples, "plain", 3, epoch, settings.epochs, number, syncs, size, rate)
             deltas = []
             for worker, own in enumerate(blocks):
-                kept[worker], delta = train_round(task, weights, worker, [*filter(None, [kept.get(worker)]), *own])
+                moments, delta = train_round(task, weights, worker, [*([kept[worker]] if worker in kept else []), *own])
+                assert isinstance(moments, Moments) and isinstance(delta, Delta)
+                kept[worker] = moments
                 deltas.append(delta)
             rows = sum(one.rows for one in deltas)
-            weights = outer.step(weights, sum(one.value * np.float32(one.rows / rows) for one in deltas if one.rows))
+            moved = [one.value * np.float32(one.rows / rows) for one in deltas if one.rows]
+            weights = outer.step(weights, sum(moved, np.zeros_like(weights)))
     return weights, kept, plan
 
 
-def model_of(config):
-    return build_autoencoder(COLUMNS, config.model, config.seed)
+def start_of(config):
+    """The weights that training starts from, as Keras has them."""
+    return DenoisingAutoencoder.architecture.build(COLUMNS, config.model, config.seed).get_weights()
+
+
+def data_of(config, parts):
+    return TrainingData(config, examples_of(config), parts, DENSITY)
 
 
 def train_in(folder, config, parts):
-    model, epochs = model_of(config), []
-    told = []
+    data, epochs, told = data_of(config, parts), list[int](), list[str]()
     folder.mkdir(exist_ok=True)
-    train(
-        model, config, examples_of(config), parts, DENSITY, folder,
-        on_epoch=lambda progress: epochs.append(progress.epoch.epoch), on_best=lambda _: None, say=told.append,
+    model, _, _ = train(
+        DenoisingAutoencoder.trainer(data), data, folder,
+        on_epoch=lambda progress: epochs.append(progress.epoch.epoch), say=told.append,
     )  # fmt: skip
-    return model.get_weights(), epochs, told
+    assert isinstance(model, DenoisingAutoencoder)
+    return model.weights, epochs, told
 
 
 @pytest.mark.parametrize("training", [{"outer": "mean"}, {"outer": "nesterov", "syncs_per_epoch": 3}])
 def test_rounds_over_spark_are_the_workers_rounds(spark, tmp_path, training):
     config, parts = config_of(epochs=2, **training), parts_of(spark)
-    start = model_of(config).get_weights()
-    expected, _, plan = one_after_the_other(config, parts, start, epochs=2)
+    expected, _, plan = one_after_the_other(config, parts, start_of(config), epochs=2)
     found, epochs, _ = train_in(tmp_path, config, parts)
     assert epochs == [1, 2]
     np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
@@ -113,13 +123,13 @@ def test_more_workers_than_rows_take_part(spark, tmp_path):
     """Empty partitions, and partitions of one row, which Elephas would have counted and not trained."""
     config, parts = config_of(epochs=1, workers=9), {TRAIN: part_of(spark, 7, 9), VALIDATION: part_of(spark, 6, 9)}
     found, _, _ = train_in(tmp_path, config, parts)
-    expected, _, plan = one_after_the_other(config, parts, model_of(config).get_weights(), epochs=1)
+    expected, _, plan = one_after_the_other(config, parts, start_of(config), epochs=1)
     np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("syncs", "rebase"), [(1, 10), (2, 1)])
 def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, monkeypatch, syncs, rebase):
-    monkeypatch.setattr(strategies, "REBASE_ROUNDS", rebase)
+    monkeypatch.setattr(local_sgd, "REBASE_ROUNDS", rebase)
     config, parts = config_of(checkpoint_seconds=0, syncs_per_epoch=syncs), parts_of(spark)
     never = config_of(checkpoint_seconds=3600, syncs_per_epoch=syncs)
     whole, _, _ = train_in(tmp_path / "whole", never, parts)
@@ -133,9 +143,9 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, monk
             raise Killed
 
     (tmp_path / "killed").mkdir()
-    arguments = (model_of(config), config, examples_of(config), parts, DENSITY, tmp_path / "killed")
+    data = data_of(config, parts)
     with pytest.raises(Killed):
-        train(*arguments, on_epoch=kill, on_best=lambda _: None)
+        train(DenoisingAutoencoder.trainer(data), data, tmp_path / "killed", on_epoch=kill)
     resumed, epochs, told = train_in(tmp_path / "killed", config, parts)
     assert epochs == [3, 4] and told == ["going on at epoch 3"]
     for one, other in zip(whole, resumed, strict=True):
@@ -151,15 +161,16 @@ def test_moments_that_were_lost_are_recomputed(spark):
     config, parts = config_of(), parts_of(spark)
 
     def trained(lose):
-        strategy = LocalSgd(model_of(config), config, examples_of(config), parts, DENSITY)
+        trainer = DenoisingAutoencoder.trainer(data_of(config, parts))
         for epoch in (1, 2, 3):
-            strategy.train_round(epoch, 0)
+            assert isinstance(trainer, local_sgd.LocalSgdTrainer)
+            trainer.train_epoch(epoch)
             if lose:
-                for state, _ in strategy._kept._old:
+                for state, _ in trainer._rounds._old:
                     state.unpersist(blocking=True)
-        arrays, moments = strategy.state()
+        arrays, moments = trainer.state()
         result = arrays["weights"], [(one.worker, one.step, one.values) for one in moments]
-        strategy.close()
+        trainer.close()
         return result
 
     kept, lost = trained(False), trained(True)
@@ -210,10 +221,11 @@ def test_a_loss_of_some_rows_does_not_depend_on_partitions(spark):
     """And is that of so many rows: their own losses, added up."""
     config = config_of()
     examples, found = examples_of(config), []
-    shared = share(spark.sparkContext, model_of(config), config.model)
+    model = DenoisingAutoencoder(config.model, PREPROCESSING, COLUMNS, start_of(config))
+    shared, loss = spark.sparkContext.broadcast(model.scorer()), loss_named("masked_mse")
     for workers in (2, 5):
         part = part_of(spark, 400, workers)
-        measured = mean_losses({TRAIN: part, VALIDATION: part}, shared, examples, "masked_mse", {TRAIN: 120})
+        measured = mean_losses({TRAIN: part, VALIDATION: part}, shared, examples, loss, {TRAIN: 120})
         found.append(measured[TRAIN])
         assert measured[VALIDATION].rows == 400
         part.blocks.unpersist()

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 from preparing import run_prepare
-from recsys.models.build import build_model
 
 from recsys.config.load import build_config
 from recsys.data.blocks import block_from_row
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
 from recsys.data.partition import partition
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import evaluate
-from recsys.evaluation.row_sampling import choose, share_of
-from recsys.evaluation.scoring import share
+from recsys.evaluation.row_sampling import choose, fraction_of
+from recsys.models.autoencoder.families import DenoisingAutoencoder
 
 USERS = 120
 
@@ -27,20 +27,24 @@ def settings_of(users):
     )
 
 
+def untrained(config, movies):
+    weights = DenoisingAutoencoder.architecture.build(movies, config, 3).get_weights()
+    return DenoisingAutoencoder(config, Preprocessing(0.5, 5.0), movies, weights)
+
+
 @pytest.fixture(scope="module")
 def figures(spark, tmp_path_factory):
     """The metrics by how many users are enough and how many workers there are, and the ids of all test users."""
     prepared = run_prepare(spark, tmp_path_factory.mktemp("data"), dataset="synthetic", scale=0.002, block_users=50)
     examples = Examples.of(settings_of(0), prepared.movies, Preprocessing(0.5, 5.0))
-    model = build_model(prepared.movies, settings_of(0).model, 3)
-    shared = share(spark.sparkContext, model, settings_of(0).model)
+    shared = spark.sparkContext.broadcast(untrained(settings_of(0).model, prepared.movies).scorer())
     found = {}
     for users, workers in ((0, 2), (USERS, 2), (USERS, 3)):
         parts = {role: partition(prepared.blocks, examples, role, workers, 50) for role in (TRAIN, VALIDATION, TEST)}
         found[users, workers] = evaluate(parts, shared, examples, settings_of(users))
     test = [block.take(examples.rows(block, TEST)) for block in map(block_from_row, prepared.blocks.collect())]
-    share_chosen = share_of(sum(block.rows for block in test), USERS)
-    chosen = [choose(block, share_chosen) for block in test]
+    fraction = fraction_of(sum(block.rows for block in test), USERS)
+    chosen = [choose(block, fraction) for block in test]
     return found, sum(block.rows for block in test), sum(block.rows for block in chosen), chosen
 
 
@@ -77,5 +81,5 @@ def test_fewer_are_some_of_more(figures):
 
 
 def test_a_mean_is_never_of_a_handful():
-    assert [share_of(1000, enough) for enough in (0, 1, 100, 250, 1000, 5000)] == [1.0, 0.1, 0.1, 0.25, 1.0, 1.0]
-    assert share_of(0, 10) == 1.0 and np.isfinite(share_of(0, 0))
+    assert [fraction_of(1000, enough) for enough in (0, 1, 100, 250, 1000, 5000)] == [1.0, 0.1, 0.1, 0.25, 1.0, 1.0]
+    assert fraction_of(0, 10) == 1.0 and np.isfinite(fraction_of(0, 0))

@@ -38,7 +38,7 @@ def roles_of(prepared):
     config = build_config({"data": data_as_tree(prepared.data), "seed": 2})
     examples = Examples.of(config, prepared.movies, prepared.preprocessing, test_entries=prepared.test_entries)
     ids = prepared.items["movie_id"].tolist()
-    found = {TRAIN: set(), VALIDATION: set(), TEST: set()}
+    found: dict[int, set] = {TRAIN: set(), VALIDATION: set(), TEST: set()}
     for block in blocks_of(prepared):
         for role, ratings in found.items():
             _, target = examples.arrays(block, role)

@@ -76,7 +76,7 @@ def path_without_java(folder: Path) -> str:
     """A PATH with what the scripts need and no java."""
     tools = folder / "tools"
     tools.mkdir()
-    for name in ("bash", "cmp", "dirname", "env", "readlink"):
+    for name in ("bash", "cmp", "dirname", "env", "readlink", "sed"):
         found = shutil.which(name)
         assert found, name
         (tools / name).symlink_to(found)
@@ -87,7 +87,7 @@ def copy_checkout(target: Path, own_cache: bool = False) -> Path:
     """What is needed of the checkout to run it, at another place, with the same .venv, or all of that but its cache."""
     target.mkdir(parents=True)
     for name in ("recsys", "monitor", "spark_jobs", "conf"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("spark-submit.sh", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
         shutil.copy2(ROOT / name, target / name)
     venv = target / ".venv"

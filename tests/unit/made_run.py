@@ -27,7 +27,7 @@ def started(name: str, at: float, mono: bool = True, host: str = HOST) -> dict[s
 
 
 def ended(name: str, start: float, end: float, mono: bool = True, status: str = "done") -> dict[str, Any]:
-    record = {"event": "end", "name": name, "start": iso(WALL + start), "end": iso(WALL + end)}
+    record: dict[str, Any] = {"event": "end", "name": name, "start": iso(WALL + start), "end": iso(WALL + end)}
     record |= {"wall_seconds": end - start, "status": status}
     return record | ({"mono": MONO + end, "host": HOST} if mono else {})
 
@@ -84,7 +84,7 @@ def write_run(
     resources.mkdir(parents=True)
     lines(resources / "phases.jsonl", phases)
     for number, one in enumerate(hosts):
-        records = [*([one.begin] if one.begin else []), *one.samples, *([one.end] if one.end else [])]
+        records = [record for record in (one.begin, *one.samples, one.end) if record]
         name = f"samples-{one.samples[0].host}.jsonl" if number else "samples.jsonl"
         (resources / name).write_bytes(b"".join(to_line(record) for record in records))
     for name in ("jobs", "stages"):

@@ -60,7 +60,7 @@ def make_run(
     _json(path / "run.json", ended | ({"error": failed} if failed else {}))
     if losses:
         train, test = losses
-        rest = {"rating_prediction": {"model": {"rmse": 0.9, "mae": 0.7}}}
+        rest: dict[str, Any] = {"rating_prediction": {"model": {"rmse": 0.9, "mae": 0.7}}}
         rest["ranking"] = {"model": {"ndcg@100": {"mean": 0.4, "standard_error": 0.1, "count": 9}, "coverage@20": 0.5}}
         _json(
             path / "metrics.json",

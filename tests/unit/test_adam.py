@@ -30,9 +30,9 @@ def whole(rows: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
 def check(value: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
     """Against the definition; moments are kept as sums."""
-    expected = [START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)]
+    expected = START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)
     for step, (rows, gradient) in enumerate(gradients(), 1):
-        expected = list(reference_step(*expected, whole(rows, gradient), step, RATE))
+        expected = reference_step(*expected, whole(rows, gradient), step, RATE)
     for found, one in zip((value, m * (1 - BETA1), v * (1 - BETA2)), expected, strict=True):
         np.testing.assert_allclose(found, one, rtol=2e-4, atol=2e-6)
     assert np.array_equal(value[6], START[6])  # never touched
@@ -62,12 +62,12 @@ def test_rows_that_are_touched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_rows_are_read_as_they_are_after_the_step_before() -> None:
     value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
-    expected = [START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)]
+    expected = START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)
     rows_adam = RowAdam(value, m, v)
     everywhere, nowhere = np.arange(7, dtype=np.int32), np.zeros(0, np.int32)
     for step in range(1, 5):
         rows, gradient = (everywhere, np.ones(SHAPE, np.float32)) if step == 1 else (nowhere, np.zeros((0, 3), "f"))
-        expected = list(reference_step(*expected, whole(rows, gradient), step, RATE))
+        expected = reference_step(*expected, whole(rows, gradient), step, RATE)
         rows_adam.touch(rows, step)
         rows_adam.apply(gradient, step_size(RATE, step), step)
     assert not np.allclose(value, expected[0], atol=1e-4)  # it is owed three steps

@@ -17,8 +17,8 @@ from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 
 # 4 users x 3 movies
-LIKES = sparse(np.float32([[1, 1, 0], [1, 0, 0], [0, 1, 1], [1, 1, 0]]))
-SHOWN = sparse(np.float32([[1, 0, 0], [0, 0, 1]]))
+LIKES = sparse(np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1], [1, 1, 0]], np.float32))
+SHOWN = sparse(np.array([[1, 0, 0], [0, 0, 1]], np.float32))
 
 
 def test_popularity_counts_users_whatever_is_shown() -> None:
@@ -27,8 +27,8 @@ def test_popularity_counts_users_whatever_is_shown() -> None:
 
 def test_biases_by_hand() -> None:
     # training: movie 0 rated 5 and 3, movie 1 rated 1; mean 3; b0 = 2/(25+2) = 2/27 of (2 + 0), b1 = -2/26
-    train = sparse(np.float32([[5, 0, 0], [3, 1, 0]]))
-    shown = sparse(np.float32([[0, 0, 4], [5, 0, 0]]))
+    train = sparse(np.array([[5, 0, 0], [3, 1, 0]], np.float32))
+    shown = sparse(np.array([[0, 0, 4], [5, 0, 0]], np.float32))
     b = np.array([2 / 27, -2 / 26, 0])
     users = np.array([(4 - 3 - 0) / 11, (5 - 3 - 2 / 27) / 11])
     np.testing.assert_allclose(biases(train)(shown), 3 + b[None, :] + users[:, None], rtol=1e-6)
@@ -36,8 +36,8 @@ def test_biases_by_hand() -> None:
 
 def test_the_linear_models_scores_by_hand() -> None:
     # G = [[3, 2], [2, 3]], l2 = 1: each movie from the other is 2 / (3 + 1)
-    train = sparse(np.float32([[1, 1], [1, 0], [0, 1], [1, 1]]))
-    np.testing.assert_allclose(linear(train, 1.0)(sparse(np.float32([[1, 0]]))), [[0, 0.5]], rtol=1e-6)
+    train = sparse(np.array([[1, 1], [1, 0], [0, 1], [1, 1]], np.float32))
+    np.testing.assert_allclose(linear(train, 1.0)(sparse(np.array([[1, 0]], np.float32))), [[0, 0.5]], rtol=1e-6)
 
 
 def test_cosines_with_shrinkage_by_hand() -> None:
@@ -50,16 +50,18 @@ def test_cosines_with_shrinkage_by_hand() -> None:
 
 def test_only_the_nearest_of_each_column_stay_and_of_equal_ones_the_first() -> None:
     similarity = np.array([[0.0, 0.5, 0.2], [0.5, 0.0, 0.2], [0.1, 0.4, 0.0]])
-    np.testing.assert_array_equal(nearest(similarity, 1), [[0, 0.5, 0.2], [0.5, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(nearest(similarity, 1), [[0.0, 0.5, 0.2], [0.5, 0.0, 0.0], [0.0] * 3])
     np.testing.assert_array_equal(nearest(similarity, 9), similarity)
 
 
 def test_neighbours_sum_what_the_user_likes() -> None:
     root = math.sqrt(3)
-    np.testing.assert_allclose(neighbours(LIKES, 2, 1.0)(SHOWN), [[0, 0.5, 0], [0, 1 / (root + 1), 0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        neighbours(LIKES, 2, 1.0)(SHOWN), [[0.0, 0.5, 0.0], [0.0, 1 / (root + 1), 0.0]], rtol=1e-6
+    )
     # of movie 1's neighbours the nearest stays, movie 0 at 2 / 3; movie 2 at 1 / sqrt(3) does not
     found = neighbours(LIKES, 1, 0.0)(SHOWN)
-    np.testing.assert_allclose(found, [[0, 2 / 3, 0], [0, 0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(found, [[0.0, 2 / 3, 0.0], [0.0] * 3], rtol=1e-6)
 
 
 def test_rating_neighbours_add_their_differences_to_the_biases() -> None:
@@ -92,7 +94,7 @@ def test_the_best_setting_is_the_first_of_equal_ones() -> None:
 
 
 def test_errors_of_ratings_are_of_those_that_are_predicted() -> None:
-    held = sparse(np.float32([[5, 0, 2], [0, 1, 0]]))
+    held = sparse(np.array([[5, 0, 2], [0, 1, 0]], np.float32))
     predictions = np.array([[7.0, 9.0, 3.0], [9.0, math.nan, 9.0]])
     found = rating_figures(predictions, held, (1.0, 5.0))  # 7 is clipped to 5; one of three is not predicted
     assert found == pytest.approx({"rmse": math.sqrt(1 / 2), "mae": 1 / 2, "coverage": 2 / 3})
@@ -100,8 +102,13 @@ def test_errors_of_ratings_are_of_those_that_are_predicted() -> None:
 
 
 def test_ranking_figures_by_hand() -> None:
-    shown, held = sparse(np.float32([[1, 0, 0, 0], [0, 1, 0, 0]])), sparse(np.float32([[0, 0, 1, 0], [0, 0, 0, 0]]))
-    scores = np.float32([[9, 3, 2, 1], [1, 2, 3, 4]])  # of user 0 the second in the list; user 1 has nothing held out
+    shown, held = (
+        sparse(np.array([[1, 0, 0, 0], [0, 1, 0, 0]], np.float32)),
+        sparse(np.array([[0, 0, 1, 0], [0, 0, 0, 0]], np.float32)),
+    )
+    scores = np.array(
+        [[9, 3, 2, 1], [1, 2, 3, 4]], np.float32
+    )  # of user 0 the second in the list; user 1 has nothing held out
     found = ranking_figures(scores, (shown, held), Config())
     assert found == pytest.approx({"ndcg@100": 1 / math.log2(3), "recall@20": 1, "recall@50": 1})
 
@@ -129,7 +136,9 @@ def test_ratios_are_of_the_same_seed() -> None:
 
 
 def test_the_table_says_what_is_missing() -> None:
-    results = {"EASE": {1: {"n": 0.4}, 2: {"n": 0.6}}, "ours": {1: {"n": 0.5, "seconds": 12.0}}, "none": {1: {}}}
+    results: dict[str, dict[int, dict[str, float]]] = {
+        "EASE": {1: {"n": 0.4}, 2: {"n": 0.6}}, "ours": {1: {"n": 0.5, "seconds": 12.0}}, "none": {1: {}},
+    }  # fmt: skip
     head, ease, ours, none = (line.split("  ") for line in table(results, ["n", "seconds"], "EASE", "n"))
     assert [cell.strip() for cell in head if cell] == ["model", "n", "seconds", "n / EASE"]
     assert [cell.strip() for cell in ease if cell.strip()] == ["EASE", "0.5000 ± 0.1000", "-", "1.000"]

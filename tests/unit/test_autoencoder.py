@@ -110,14 +110,15 @@ def test_inputs_are_scaled_after_they_are_normalised() -> None:
 
 def test_outputs_start_near_the_offsets() -> None:
     """Keras' own start is uniform within sqrt(6 / (units in + units out)); beside offsets within a fifth of that."""
-    for how, part in (("offset", 0.2), ("center", 1.0)):
+    parts: dict[Any, float] = {"offset": 0.2, "center": 1.0}
+    for how, part in parts.items():
         config = DaeConfig(hidden=(400,), loss="masked_mse", input_normalisation=how)
         kernel = dense_layers(build_autoencoder(7, config, 3))[-1].get_weights()[0]
         assert np.abs(kernel).max() == pytest.approx(part * np.sqrt(6 / 407), rel=0.01)
 
 
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
-def test_offsets_are_those_of_the_graph(how: str) -> None:
+def test_offsets_are_those_of_the_graph(how: Any) -> None:
     model = build_autoencoder(7, DaeConfig(hidden=(4,), loss="masked_mse", input_normalisation=how), seed=3)
     *hidden, (kernel, bias) = [layer.get_weights() for layer in dense_layers(model)]
     model.set_weights([*hidden[0], 0 * kernel, 0 * bias])  # nothing is left but what is added
@@ -128,7 +129,7 @@ def test_offsets_are_those_of_the_graph(how: str) -> None:
 
 
 @pytest.mark.parametrize("normalisation", ["none", "l2", "center", "offset"])
-def test_a_user_without_ratings_gets_finite_scores(normalisation: str) -> None:
+def test_a_user_without_ratings_gets_finite_scores(normalisation: Any) -> None:
     config = DaeConfig(hidden=(4,), loss="masked_mse", input_normalisation=normalisation)
     assert np.isfinite(outputs(config, np.zeros((2, 7), np.float32))).all()
 
@@ -154,6 +155,7 @@ def test_the_seed_sets_the_weights() -> None:
     assert not np.array_equal(one[0], other[0])
 
 
+@pytest.mark.slow
 def test_saved_models_load_in_a_fresh_process_with_plain_keras(tmp_path: Path) -> None:
     configs = {
         "paper": DaeConfig(hidden=(6, 2, 6)),

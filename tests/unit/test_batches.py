@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -66,7 +68,7 @@ def test_batches_hold_the_rows_in_the_order_given() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 25.0])
 @pytest.mark.parametrize("how", ["none", "l2", "center", "offset"])
-def test_normalisation_is_that_of_the_model(how: str, scale: float) -> None:
+def test_normalisation_is_that_of_the_model(how: Any, scale: float) -> None:
     import keras
 
     from recsys.models.autoencoder.keras_models import build_autoencoder
@@ -100,9 +102,8 @@ def test_dropout_drops_the_input_alone_and_scales_what_is_left() -> None:
 
 
 def test_what_is_dropped_stays_in_its_row_and_column() -> None:
-    entries = Entries(
-        *(np.array(one, np.int32) for one in ([0, 0, 1], [0, 2, 3], [0, 1, 1])), np.ones(3, np.float32), np.arange(2)
-    )
+    rows, starts, slots = (np.array(one, np.int32) for one in ([0, 0, 1], [0, 2, 3], [0, 1, 1]))
+    entries = Entries(rows, starts, slots, np.ones(3, np.float32), np.arange(2))
     kept = drop(entries, 0.5, np.random.default_rng(3))
     places = set(zip(kept.rows.tolist(), kept.slots.tolist(), strict=True))
     assert places < {(0, 0), (0, 1), (1, 1)}
@@ -113,7 +114,7 @@ matrices = st.tuples(st.integers(0, 9), st.integers(1, 8), st.integers(0, 99), s
 
 @settings(max_examples=60, deadline=None)
 @given(matrices, st.integers(1, 4), st.sampled_from(["none", "l2", "center"]))
-def test_nothing_is_lost_between_arrays_and_batches(shape: tuple, size: int, how: str) -> None:
+def test_nothing_is_lost_between_arrays_and_batches(shape: tuple, size: int, how: Any) -> None:
     rows, columns, seed, density = shape
     generator = np.random.default_rng(seed)
     whole = generator.random((rows, columns)) * (generator.random((rows, columns)) < density)

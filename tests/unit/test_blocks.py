@@ -36,7 +36,7 @@ def table_of(rows: list[Raw], sizes: int = 4) -> pa.Table:
     schema = pa.schema([(USER, kind), *RAW_SCHEMA.items()])
     pieces = []
     for start in range(0, max(len(rows), 1), sizes):
-        columns = list(zip(*rows[start : start + sizes], strict=True)) or [[]] * len(schema)
+        columns = list(zip(*rows[start : start + sizes], strict=True)) or [()] * len(schema)
         arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
         pieces.append(unpack(pack(pa.Table.from_arrays(arrays, schema=schema))))
     return pa.concat_tables(pieces)

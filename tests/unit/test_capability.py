@@ -29,6 +29,7 @@ def test_it_is_written_with_its_method_and_read_again(tmp_path: Path) -> None:
     assert read_capability(tmp_path / "absent") is None
 
 
+@pytest.mark.slow
 def test_measuring_one_process_and_two_at_once_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # its processes find monitor all the same
     found = measure_capability([2])

@@ -93,6 +93,7 @@ def test_entries_can_be_pickled_copied_and_hashed(dataset: Release) -> None:
     assert hash(pickle.loads(pickle.dumps(dataset))) == hash(dataset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ml-100k", "ml-1m", "ml-latest-small"])
 def test_ratings_read_by_their_layout(name: str) -> None:
     dataset, rows = CATALOGUE[name], read(CATALOGUE[name].ratings, folder_of(name))

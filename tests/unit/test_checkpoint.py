@@ -12,9 +12,9 @@ from recsys.tensorflow_env import quiet_keras
 
 quiet_keras()
 
-from recsys.training.checkpoint import Checkpoints, Position, Snapshot  # noqa: E402
+from recsys.training.checkpoint import Checkpoints  # noqa: E402
 from recsys.training.history import Epoch, Seconds  # noqa: E402
-from recsys.training.local_sgd.worker import Moments  # noqa: E402
+from recsys.training.state import Moments, Position, Snapshot  # noqa: E402
 
 
 def snapshot(epoch: int = 3) -> Snapshot:

@@ -90,6 +90,7 @@ def options_of(fake: FakeJava) -> str:
     return value_of(fake.submitted, "--driver-java-options")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "more", "environment", "makes"),
     [
@@ -115,6 +116,7 @@ def test_train_makes_it_where_it_can(
     assert (f'"-XX:ArchiveClassesAtExit={checkout}/.venv/cache/java/' in options_of(fake)) is makes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("failed", 1)])
 def test_a_run_that_succeeded_has_done_so_though_the_jvm_could_not_write_it_down(
     fake: FakeJava, checkout: Path, cwd: Path, status: str, code: int
@@ -132,6 +134,7 @@ exit 1
     assert not list((checkout / ".venv" / "cache" / "java").glob("*.making"))
 
 
+@pytest.mark.slow
 def test_no_run_of_a_comparison_has_to_do_with_it(
     fake: FakeJava, checkout: Path, cwd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,9 +92,13 @@ def test_the_papers_second_table(tmp_path: Path) -> None:
     paper = [(1, 1960, 0.000345, 0.000471), (8, 1960, 0.001241, 0.001254), (1, 1980, 0.000479, 0.000559)]
     runs = [
         make_run(
-            tmp_path / f"{w}-{year}", ONE, w, settings=f"[data]\nyear_from = 1950\nyear_to = {year}", losses=losses
+            tmp_path / f"{w}-{year}",
+            ONE,
+            w,
+            settings=f"[data]\nyear_from = 1950\nyear_to = {year}",
+            losses=(train, test),
         )
-        for w, year, *losses in paper
+        for w, year, train, test in paper
     ]
     found = compared(*runs)
     assert [column.label for column in found.columns] == ["1W 1950–1960", "8W 1950–1960", "1W 1950–1980"]

@@ -45,6 +45,7 @@ def test_everything_is_on_the_page_and_nothing_elsewhere(index: Path) -> None:
     assert "://" not in page.source
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_browser(), reason="no Chromium here: install Debian's chromium, or name one in CHROMIUM")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_in_a_real_browser(width: int, index: Path, tmp_path: Path) -> None:

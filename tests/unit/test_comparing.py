@@ -93,6 +93,7 @@ def rows(out: Path) -> list[tuple[str, str, str]]:
         return [(row["run"], row["status"], row["reason"]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_data_once_then_every_run_then_the_comparison(calls, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["--workers", "1", "4", "--repeat", "2", "--output", str(out)]) == 0
@@ -154,6 +155,7 @@ def test_other_settings_do_not_mix_with_finished_runs(calls, undrawn, tmp_path, 
     assert calls() == []
 
 
+@pytest.mark.slow
 def test_a_grid_goes_on_after_a_failure_and_keeps_it_until_asked(calls, tmp_path, capsys):
     out = tmp_path / "out"
     argv = ["--grid", "training.epochs=1,7,3", "--workers", "1", "--output", str(out)]

@@ -11,6 +11,7 @@ from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, starte
 from monitor.cost.phase_costs import COLUMNS, Costs, PhaseCost, phase_costs
 from monitor.cost.timeline import build_timeline
 from monitor.records import Samples
+from monitor.spark import SparkJob, SparkStage
 
 
 def costs(phases: list[dict[str, Any]], *hosts: Samples, told: Any = None, **spark: Any) -> Costs:
@@ -177,9 +178,12 @@ def test_without_phases_there_is_the_total() -> None:
     assert found.phases == () and found.total.cpu_seconds == 10.0 and found.total.status == "done"
 
 
-def stage(phase: str | None, submitted: float, completed: float | None, gc: float, spilled: int) -> dict[str, Any]:
-    times = {"submitted": WALL + submitted, "completed": None if completed is None else WALL + completed}
-    return {"phase": phase, "gc_seconds": gc, "disk_spill_bytes": spilled, "memory_spill_bytes": 9, **times}
+def stage(phase: str | None, submitted: float, completed: float | None, gc: float, spilled: int) -> SparkStage:
+    end = None if completed is None else WALL + completed
+    return SparkStage(
+        1, 0, "s", None, phase, "complete", WALL + submitted, end, 8, gc_seconds=gc, disk_spill_bytes=spilled,
+        memory_spill_bytes=9,
+    )  # fmt: skip
 
 
 def test_stages_go_to_their_phase_or_are_shared_by_time() -> None:
@@ -198,7 +202,8 @@ def test_stages_go_to_their_phase_or_are_shared_by_time() -> None:
 
 
 def test_jobs_are_counted_where_they_were_submitted() -> None:
-    jobs = [{"submitted": WALL + at} for at in (1, 2, 5, 9)] + [{"submitted": None}]
+    submitted = (WALL + 1, WALL + 2, WALL + 5, WALL + 9, 0.0)  # of the last one it is not known
+    jobs = [SparkJob(number, "j", None, None, at, None, "running", ()) for number, at in enumerate(submitted)]
     found = costs([*phase("a", 0, 4), *phase("b", 6, 8)], steady(), jobs=jobs)
     assert [row.jobs for row in found.phases] == [2, 0] and found.total.jobs == 5
 

@@ -77,6 +77,7 @@ MODELS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row_updates", [False, True])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: "-".join(str(value) for value in model.values()))
 def test_steps_are_those_of_keras(model: dict[str, Any], row_updates: bool) -> None:
@@ -142,9 +143,9 @@ def test_a_sample_of_all_columns_is_the_exact_softmax_and_smaller_ones_stand_for
         assert sums == pytest.approx([float(one) for one in exact], rel=1e-5)  # losses are never sampled
     some = consecutive_batches(arrays, 5, config, 3)
     assert [sum(batch.size for batch in some)] == [3]
-    for one, other, sampled in zip(after[0], after[COLUMNS], after[2], strict=True):
+    for one, other, of_two in zip(after[0], after[COLUMNS], after[2], strict=True):
         np.testing.assert_allclose(other, one, atol=1e-5)
-        assert not np.allclose(sampled, one, atol=1e-5)
+        assert not np.allclose(of_two, one, atol=1e-5)
     batch = next(iter(consecutive_batches(arrays, 4, config)))
     columns, weights = Engine(plans[2])._with_others(batch.targets.columns, np.random.default_rng(0))
     rated = len(batch.targets.columns)

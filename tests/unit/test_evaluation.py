@@ -25,14 +25,15 @@ def settings_of(**evaluation: Any) -> Config:
 # movies 0, 2 and 5 of the first user, and so on, are split into what is shown and what is held out
 HELD = np.where([[0, 0, 1, 0, 0, 1, 0], [0] * 7, [1, 0, 0, 1, 0, 0, 1], [0, 0, 0, 1, 0, 0, 0], [0] * 7], RATINGS, 0)
 SHOWN = RATINGS - HELD
-SCORES = np.float32(
+SCORES = np.array(
     [
         [0.9, 0.1, 0.8, 0.2, 0.3, 0.4, 0.0],  # unseen in order: 2, 5, 4, 3, 1, 6
         [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5],  # nothing held out
         [0.1, 0.9, 0.8, 0.3, 0.7, 0.6, 0.2],  # 4, 5, 3, 6, 0
         [0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1],  # 0, 1, 2, 3, 4
         [0.1] * 7,
-    ]
+    ],
+    np.float32,
 )
 GAIN = [1 / math.log2(rank + 1) for rank in range(1, 8)]
 

@@ -28,14 +28,19 @@ AS_THEY_ARE = Preprocessing(0.0, 1.0)
 
 # two users with the weights 1 and 3 (mean 2, variance 1) and no bias; three movies with the codes 1, 2 and -1
 ONE_WIDE = Factors(
-    np.float32([[1], [2], [-1]]), np.float32([0.5, 0, 0.1]), np.float32([[1], [3]]), np.zeros(2, np.float32), noise=1.0
+    np.array([[1], [2], [-1]], np.float32),
+    np.array([0.5, 0, 0.1], np.float32),
+    np.array([[1], [3]], np.float32),
+    np.zeros(2, np.float32),
+    noise=1.0,
 )
 
 
 def factors(users: int = 9, movies: int = 7, k: int = 3, seed: int = 1) -> Factors:
     rng = np.random.default_rng(seed)
     shapes = (movies, k), (movies,), (users, k), (users,)
-    return Factors(*[rng.normal(size=shape).astype(np.float32) for shape in shapes])
+    codes, offsets, kernel, bias = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    return Factors(codes, offsets, kernel, bias)
 
 
 def scores(one: Factors, arrays: np.ndarray) -> np.ndarray:
@@ -44,8 +49,8 @@ def scores(one: Factors, arrays: np.ndarray) -> np.ndarray:
 
 
 def test_scores_by_hand() -> None:
-    codes, offsets = np.float32([[1, 0], [2, 1], [0, -1]]), np.float32([0.5, 0, -0.5])
-    kernel, bias = np.float32([[1, 2], [0, 1], [3, 0], [1, 1]]), np.float32([0, 0.25, 1, -1])
+    codes, offsets = np.array([[1, 0], [2, 1], [0, -1]], np.float32), np.array([0.5, 0, -0.5], np.float32)
+    kernel, bias = np.array([[1, 2], [0, 1], [3, 0], [1, 1]], np.float32), np.array([0, 0.25, 1, -1], np.float32)
     found = Factors(codes, offsets, kernel, bias).scores(np.array([3, 1]))
     assert found.tolist() == [[0.5, 2.0, -2.5], [0.75, 1.25, -1.25]]
     assert found.dtype == np.float32
@@ -58,7 +63,7 @@ def test_a_user_without_ratings_is_the_mean_user() -> None:
 
 
 def test_fold_in_by_hand() -> None:
-    arrays = np.float32([[3.5, 0, 0], [3.5, 3.0, 0]])
+    arrays = np.array([[3.5, 0, 0], [3.5, 3.0, 0]], np.float32)
     # first: the mean user gives 2.5; w = 1 * 1 / (1 + 1) more than the mean. Second: (1 * 1 - 2 * 1) / (1 + 4 + 1)
     expected = [[2.5 + 0.5, 4 + 1.0, -1.9 - 0.5], [2.5 - 1 / 6, 4 - 2 / 6, -1.9 + 1 / 6]]
     np.testing.assert_allclose(scores(ONE_WIDE, arrays), expected, rtol=1e-6)

@@ -11,7 +11,8 @@ from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, starte
 
 from monitor.cost.run_files import read_run
 from monitor.records import CgroupUsage, Samples
-from monitor.report.findings import findings
+from monitor.report.findings import Finding, findings
+from spark_jobs.run.report_sections import EXTENSION
 
 
 def told(run: Path) -> list[str]:
@@ -201,5 +202,7 @@ def test_no_samples_at_all(tmp_path: Path) -> None:
     ],
 )
 def test_rejected_rows(statistics: dict[str, Any], said: str | None, tmp_path: Path) -> None:
-    sentences = warnings(write_run(tmp_path / "run", ALL, [steady()], statistics_json=statistics))
-    assert sentences == ([said] if said else [])
+    run = write_run(tmp_path / "run", ALL, [steady()], statistics_json=statistics)
+    assert warnings(run) == []  # what the rows were about the monitor does not know
+    assert EXTENSION.findings is not None
+    assert EXTENSION.findings(read_run(run)) == ([Finding(said, warning=True)] if said else [])

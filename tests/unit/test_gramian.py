@@ -14,7 +14,7 @@ def test_every_rating_counts_alike() -> None:
 
 def test_active_users_count_less() -> None:
     # users of 1, 2 and 4 likes: n^(-2 * 0.5) weighs their rows' products by 1, 1/2 and 1/4
-    likes = np.float32([[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
+    likes = np.array([[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], np.float32)
     found = gramian_of_rows(sparse(likes), 0.5)
     np.testing.assert_allclose(found[0], [1 + 1 / 2 + 1 / 4, 1 / 2 + 1 / 4, 1 / 4, 1 / 4, 0])
     np.testing.assert_allclose(found[1], [3 / 4, 3 / 4, 1 / 4, 1 / 4, 0])

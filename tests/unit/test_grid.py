@@ -9,10 +9,10 @@ import pytest
 from runs_to_compare import make_run
 
 from monitor.compare import GridRun, Prices, grid_run, write_grid
+from recsys.conf_folder import EXPERIMENTS
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import Planned, parse_grid, plan, varied_keys
 from spark_jobs.launcher.arguments import parse_arguments
-from spark_jobs.launcher.installation import EXPERIMENTS
 
 
 def planned(*argv: str) -> list[Planned]:

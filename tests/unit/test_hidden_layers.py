@@ -19,8 +19,8 @@ COLUMNS = 17
 def test_latent_codes_are_drawn_around_their_means_and_the_divergence_is_given() -> None:
     config = VaeConfig(hidden=(2,), latent=3, activation="linear", loss="multinomial")
     mean, log_variance = [1.0, -2.0, 0.0], [0.0, np.log(4), np.log(0.25)]
-    weights = [np.zeros((2, 3)), mean, np.zeros((2, 3)), log_variance, np.eye(3, 2), np.zeros(2)]
-    weights = [np.asarray(one, np.float32) for one in weights]
+    arrays: list[Any] = [np.zeros((2, 3)), mean, np.zeros((2, 3)), log_variance, np.eye(3, 2), np.zeros(2)]
+    weights = [np.asarray(one, np.float32) for one in arrays]
     z = np.zeros((20_000, 2), np.float32)
     codes, divergence, _ = VariationalLayers().forward(config, z, weights, np.random.default_rng(3))
     np.testing.assert_allclose(np.mean(codes, axis=0), mean[:2], atol=0.06)
@@ -55,7 +55,10 @@ def test_hidden_layers_backwards_are_the_slopes_of_forwards(
     generator = np.random.default_rng(8)
     weights = [generator.normal(size=shape) for shape in Layout(COLUMNS, config, architecture).shapes[2:-2]]
     z, direction, weight = generator.normal(size=(6, 4)), None, 0.7
-    prior = Prior(*generator.normal(size=(2, 6, 2)), np.arange(6.0)) if architecture.needs_prior else None
+    prior = None
+    if architecture.needs_prior:
+        mean, log_variance = generator.normal(size=(2, 6, 2))
+        prior = Prior(mean, log_variance, np.arange(6.0))
 
     def loss(z: np.ndarray, weights: list[np.ndarray]) -> tuple[float, Any]:
         nonlocal direction

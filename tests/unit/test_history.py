@@ -32,23 +32,25 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def test_every_epoch_is_on_disk_when_it_is_over(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.csv")
+    path = tmp_path / "history.csv"
+    history = History(path)
     header = ["epoch", "train_loss", "validation_loss", "seconds", "rows", "workers"]
     header += [f"{name}_seconds" for name in ("data", "compute", "reduce", "broadcast", "validation")]
-    assert rows(history.path) == [header]
+    assert rows(path) == [header]
     history.append(epoch(1, 0.5))
-    assert rows(history.path) == [header, ["1", "0.25", "0.5", "1.5", "4834", "8", *NOWHERE]]
+    assert rows(path) == [header, ["1", "0.25", "0.5", "1.5", "4834", "8", *NOWHERE]]
     history.append(epoch(2, 0.75))
-    assert rows(history.path)[1:] == [
+    assert rows(path)[1:] == [
         ["1", "0.25", "0.5", "1.5", "4834", "8", *NOWHERE],
         ["2", "0.125", "0.75", "3.0", "4834", "8", *NOWHERE],
     ]
-    assert read_history(history.path) == history.epochs == [epoch(1, 0.5), epoch(2, 0.75)]
+    assert read_history(path) == history.epochs == [epoch(1, 0.5), epoch(2, 0.75)]
 
 
 def test_a_new_history_starts_anew(tmp_path: Path) -> None:
     History(tmp_path / "history.csv").append(epoch(1, 0.5))
-    assert read_history(History(tmp_path / "history.csv").path) == []
+    History(tmp_path / "history.csv")
+    assert read_history(tmp_path / "history.csv") == []
 
 
 @pytest.mark.parametrize(
@@ -76,10 +78,11 @@ epochs = st.builds(Epoch, st.integers(1, 999), numbers, numbers, numbers, st.int
 @settings(max_examples=30, deadline=None)
 @given(some=st.lists(epochs, max_size=5))
 def test_no_digit_is_lost(some: list[Epoch], tmp_path_factory: pytest.TempPathFactory) -> None:
-    history = History(tmp_path_factory.mktemp("history") / "history.csv")
+    path = tmp_path_factory.mktemp("history") / "history.csv"
+    history = History(path)
     for one in some:
         history.append(one)
-    assert read_history(history.path) == some
+    assert read_history(path) == some
 
 
 def test_where_the_seconds_went_and_an_older_file_that_does_not_say(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FILE = Path(__file__).parents[2] / "recsys" / "howdah_daemon.py"
 NOISY = "import os, sys\nprint('to print')\nos.write(1, b'to descriptor 1')\nos.write(2, b'to descriptor 2')\n"
 
@@ -43,6 +45,7 @@ def test_one_thread_unless_the_executor_says_otherwise(tmp_path: Path) -> None:
     assert run_alone(tmp_path, code).stdout == "3 1\n"
 
 
+@pytest.mark.slow
 def test_training_s_modules_are_imported_without_tensorflow_computing(tmp_path: Path) -> None:
     """A TensorFlow that has begun to compute has threads, and they do not live through a fork."""
     from recsys.workers import TENSORFLOW

@@ -100,7 +100,6 @@ def imports_of(path: Path, root: Path = ROOT) -> Iterator[Import]:
     }
     for_types = {id(node) for outer in ast.walk(tree) if _is_type_checking(outer) for node in ast.walk(outer)}
     for node in ast.walk(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -111,6 +110,8 @@ def imports_of(path: Path, root: Path = ROOT) -> Iterator[Import]:
                 f"{source}.{alias.name}" if _is_module(f"{source}.{alias.name}", root) else source
                 for alias in node.names
             ]
+        else:
+            continue
         for name in names:
             yield Import(importer, name, node.lineno, id(node) not in later, id(node) in for_types)
 

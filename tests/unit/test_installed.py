@@ -47,6 +47,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "environment"
 
 
+@pytest.mark.slow
 def test_an_installed_howdah_submits_its_own_files_from_any_directory(installed: Path, tmp_path: Path) -> None:
     java = FakeJava(tmp_path / "fake")
     variables = {"JAVA_HOME": str(java.home), "RECORD": str(tmp_path / "fake" / "record")}
@@ -86,6 +87,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+@pytest.mark.slow
 def test_monitor_needs_no_extra(small: Path, tmp_path: Path) -> None:
     ended = run(small, "-c", EVERY_MODULE)
     assert (ended.stdout, ended.stderr) == ("[]\n", "")
@@ -95,6 +97,7 @@ def test_monitor_needs_no_extra(small: Path, tmp_path: Path) -> None:
     assert (tmp_path / "run" / "report" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_without_the_extra_there_is_help_and_a_remedy(small: Path) -> None:
     assert "  train       Train an autoencoder" in run(small, "-m", "spark_jobs", "--help").stdout
     refused = run(small, "-m", "spark_jobs", "train")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cost.timeline import common_seconds, holds, merged, seconds_of, share
+from monitor.cost.timeline import common_seconds, fraction_within, holds, merged, seconds_of
 from monitor.plots.run import spread
 
 intervals = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda p: (min(p), max(p))), max_size=6)
@@ -25,7 +25,7 @@ def test_what_intervals_have_in_common(some: list[tuple[int, int]], start: int, 
     assert seconds_of(times) == len(cells(some))
     expected = len(cells(some) & set(range(start, start + length)))
     assert common_seconds((start, start + length), times) == expected
-    assert share((start, start + length), times) == pytest.approx(expected / length)
+    assert fraction_within((start, start + length), times) == pytest.approx(expected / length)
     assert holds(times, start) == any(low < start <= high for low, high in times)
 
 

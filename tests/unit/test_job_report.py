@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import monitor
 from recsys.errors import UserError
+from spark_jobs import common
 from spark_jobs.common import Run, run_job
 
 
@@ -64,7 +64,7 @@ def test_a_report_that_cannot_be_drawn_fails_no_run(
     def broken(*_arguments: object) -> Path:
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr(monitor, "make_report", broken, raising=False)
+    monkeypatch.setattr(common, "make_report", broken)
     run = tmp_path / "run"
     assert run_job("prepare", load, ["--output", str(run)]) == 0
     assert "the report could not be made: RuntimeError: no fonts" in capsys.readouterr().out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.sampler.ledger import Count, Key, Ledger, Spent
 
-P, C, G, W = ("P", 0), ("C", 0), ("G", 0), ("W", 0)
+W, P, C, G = (1, 0), (2, 0), (3, 0), (4, 0)
 
 
 def walk(*looks: dict[Key, tuple[int, int]], parents: dict[Key, Key | None] | None = None) -> list[Spent]:

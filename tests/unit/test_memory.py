@@ -9,7 +9,8 @@ from fake_proc import PAGE
 from watched_tree import ROOT, Watched, watch_tree
 
 from monitor.sampler.memory import MemoryReader
-from monitor.sources.proc import Memory, ProcSource
+from monitor.sources.base import Memory
+from monitor.sources.proc import ProcSource
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ class Kernel:
 
 def test_a_costly_process_is_asked_rarely_and_reckoned_in_between(watched: Watched) -> None:
     kernel = Kernel(cost_seconds=0.035)  # as a JVM of 6 GB
-    reader = MemoryReader(kernel.read, budget_share=0.002, cpu_clock=lambda: kernel.seconds)
+    reader = MemoryReader(kernel.read, budget_fraction=0.002, cpu_clock=lambda: kernel.seconds)
     kernel.memory[ROOT] = Memory(990, 980, 1000)
     processes = ProcSource(watched.fake.root)
     found = []

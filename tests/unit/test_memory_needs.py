@@ -30,7 +30,7 @@ from spark_jobs.run.memory_check import check_memory, check_memory_early
 HEAP = 2_000_000_000
 
 
-def needs(columns: int = 40_000, cores: int = 2, **training: object) -> Needs:
+def needs(columns: int = 40_000, cores: int = 2, **training: Any) -> Needs:
     model = DaeConfig(hidden=(200,), loss="multinomial")
     config = Config(name="x", model=model, training=TrainingConfig(**training))
     return training_needs(config, columns, 100_000, 10_000_000, cores, HEAP)
@@ -77,6 +77,7 @@ def test_the_headroom_is_the_machines_or_its_control_groups(tmp_path: Path) -> N
     proc = FakeProc(tmp_path / "proc")
     proc.write("meminfo", "MemTotal:  1000 kB\nMemFree:  100 kB\nMemAvailable:  400 kB\n")
     found = memory_headroom(ProcSource(proc.root, tmp_path))
+    assert found is not None
     assert (found.left_bytes, found.limit_bytes, found.limited_by) == (400 * 1024, 1000 * 1024, "the machine's memory")
 
     def group(limit: str, anonymous: int) -> None:
@@ -90,15 +91,18 @@ def test_the_headroom_is_the_machines_or_its_control_groups(tmp_path: Path) -> N
     proc.write("self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw,relatime - cgroup2 cgroup2 rw\n")
     group("300000", 200_000)
     found = memory_headroom(ProcSource(proc.root, tmp_path))
+    assert found is not None
     assert (found.left_bytes, found.limit_bytes, found.group) == (
         100_000,
         300_000,
         "/box",
     ) and "control group" in found.limited_by
     group("100000", 200_000)  # over its limit already, as it may be for a moment
-    assert memory_headroom(ProcSource(proc.root, tmp_path)).left_bytes == 0
+    found = memory_headroom(ProcSource(proc.root, tmp_path))
+    assert found is not None and found.left_bytes == 0
     group("max", 200_000)
-    assert memory_headroom(ProcSource(proc.root, tmp_path)).limited_by == "the machine's memory"
+    found = memory_headroom(ProcSource(proc.root, tmp_path))
+    assert found is not None and found.limited_by == "the machine's memory"
 
 
 def test_a_training_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +167,14 @@ def test_hosts_of_a_cluster_are_looked_at_one_by_one(
         ExecutorHeadroom("alpha", 1, Headroom(99 * GB, 99 * GB, "x")),
         ExecutorHeadroom("beta", 2, Headroom(there, 64 * GB, MACHINE), heap),
     ]
-    asked = []
+    asked: list[int] = []
+
+    def ask(_: Any, executors: int) -> list[ExecutorHeadroom]:
+        asked.append(executors)
+        return there_is
+
     if said is None:
-        on_a_cluster(monkeypatch, here, lambda _, executors: asked.append(executors) or there_is, cores)
+        on_a_cluster(monkeypatch, here, ask, cores)
         assert asked == [5]
         return
     with pytest.raises(UserError, match=said):

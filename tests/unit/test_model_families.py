@@ -145,6 +145,7 @@ def test_a_sampled_softmax_needs_a_softmax() -> None:
     )
 
 
+@pytest.mark.slow
 def test_saved_models_of_every_family_load_in_plain_keras(tmp_path: Path) -> None:
     models: dict[str, ModelFamily] = {kind: untrained(kind) for kind in CONFIGS}
     models |= {"linear": LINEAR, "sum": with_linear(untrained("vae"), 2.0)}

@@ -15,8 +15,9 @@ from small_ratings import RATINGS, USERS, block_of
 from recsys.config import Config
 from recsys.config.load import build_config
 from recsys.data.blocks import Block, hash_users
-from recsys.data.examples import Examples, Preprocessing
+from recsys.data.examples import Examples
 from recsys.data.orientation import entries, movie_block, partition_movies
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 
 ORDER = np.array([3, 0, 1, 2, 4])  # USERS are 11, 12, 15, 3, 40: user 3 has column 0

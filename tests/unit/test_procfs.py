@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fake_proc import FakeProc
 
+from monitor.sources.base import Memory
 from monitor.sources.proc import (
-    Memory,
     ProcSource,
     parse_cores,
     parse_disks,
@@ -57,7 +57,7 @@ def test_memory_of_a_process() -> None:
 
 def test_a_process_that_is_not_there(tmp_path: Path) -> None:
     processes = ProcSource(FakeProc(tmp_path).root)
-    assert processes.stat(9) is processes.io(9) is processes.memory(9) is processes.switches(9) is None
+    assert [processes.stat(9), processes.io(9), processes.memory(9), processes.switches(9)] == [None] * 4
     assert processes.command(9) == []
 
 
@@ -66,7 +66,7 @@ def test_a_file_in_an_unknown_form_spoils_nothing(tmp_path: Path) -> None:
     for name in ("stat", "io", "schedstat"):
         fake.write(f"7/{name}", "strange\n")
     processes = ProcSource(fake.root)
-    assert processes.stat(7) is processes.io(7) is processes.switches(7) is None
+    assert [processes.stat(7), processes.io(7), processes.switches(7)] == [None] * 3
 
 
 def test_this_very_process() -> None:

@@ -96,7 +96,7 @@ def test_a_session_that_cannot_be_asked_stops_nothing(tmp_path: Path) -> None:
 
     context = FakeContext()
     profile = begun(context, tmp_path)
-    context.setLocalProperty = broken  # type: ignore[method-assign]
+    context.setLocalProperty = broken  # type: ignore[method-assign, assignment]
     profile.hear(start("data_loading"))
     profile.end()
     profile.gather()

@@ -58,7 +58,7 @@ class Fixed(Scorer):
         self.preprocessing, self.columns = preprocessing, len(OUTPUTS)
 
     def score(self, ratings: csr_matrix) -> np.ndarray:
-        return np.tile(np.float32(OUTPUTS), (ratings.shape[0], 1))
+        return np.tile(np.array(OUTPUTS, np.float32), (ratings.shape[0], 1))
 
 
 OUTPUTS = [0.9, 0.05, 0.5, 1.4, 0.7, -0.2, 0.7]

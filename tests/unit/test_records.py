@@ -30,7 +30,7 @@ END = End("host", 1.7e9 + 2, 14.5, 2, 1, 0.02, "root ended")
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:
-    (tmp_path / "samples.jsonl").write_bytes(b"".join(map(to_line, (BEGIN, FIRST, SECOND, END))))
+    (tmp_path / "samples.jsonl").write_bytes(b"".join([to_line(BEGIN), to_line(FIRST), to_line(SECOND), to_line(END)]))
     assert read_samples(tmp_path) == Samples(BEGIN, (FIRST, SECOND), END)
 
 

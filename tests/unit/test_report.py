@@ -244,6 +244,7 @@ def test_drawing_is_not_imported_by_what_samples() -> None:
     assert not {"monitor.report.make", "monitor.plots", "matplotlib", "html"} & set(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not find_browser(), reason="no Chromium here: install Debian's chromium, or name one in CHROMIUM")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_in_a_real_browser(width: int, full: Path, tmp_path: Path) -> None:

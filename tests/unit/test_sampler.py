@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 from fake_proc import FakeProc
 
 from monitor.errors import MonitorError
-from monitor.records import Samples, read_samples
+from monitor.records import RoleUsage, Samples, read_samples
 from monitor.sampler import loop
 from monitor.sampler.loop import Clock, LineFile, Schedule, checked_interval, sample_tree
 from monitor.sources.proc import ProcSource
+from monitor.spark.executor import sample_executors
 
 ROOT = 100
 
@@ -144,6 +146,53 @@ def test_a_root_that_is_not_there(fake: FakeProc, tmp_path: Path) -> None:
     assert found.end is not None and found.end.why == "root ended"
 
 
+def executors(folder: Path, clock: Clock) -> Samples:
+    """Samples what `folder`/roots names; a copy is kept, as the folder goes with the last executor."""
+    kept = folder.with_name("kept")
+    write = LineFile.write
+
+    def keep(file: LineFile, line: bytes) -> None:
+        write(file, line)
+        with kept.open("ab") as copy:
+            copy.write(line)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(LineFile, "write", keep)
+        sample_executors(folder, 0.5, loop.open_source(), clock)
+    return read_samples(kept)
+
+
+def test_executors_come_and_go_in_one_tree(fake: FakeProc, tmp_path: Path) -> None:
+    roots = tmp_path / "app" / "roots"
+    roots.mkdir(parents=True)
+    (roots / str(ROOT)).touch()
+
+    def begin() -> None:
+        fake.set(200, cpu=900)
+        (roots / "200").touch()
+
+    clock = HandClock(
+        {1: begin, 3: lambda: fake.end(ROOT), 5: lambda: fake.set(200, cpu=950), 6: lambda: fake.end(200)}
+    )
+    found = executors(tmp_path / "app", clock)
+    assert [one.roles.get("driver", RoleUsage()).processes for one in found.samples[:8]] == [1, 2, 2, 1, 1, 1, 0, 0]
+    # what an executor used before it was first seen is not counted
+    assert sum(one.tree().cpu_seconds for one in found.samples) == 50 / os.sysconf("SC_CLK_TCK")
+    assert found.begin is not None and found.begin.root_pid == ROOT
+    # five seconds after the last one's end, in case that another takes its place
+    assert found.samples[-1].mono == 1003.0 + 5.0
+    assert found.end is not None and (found.end.why, found.end.samples) == ("root ended", len(found.samples))
+    assert not (tmp_path / "app").exists()
+
+
+def test_executors_are_kept_when_the_driver_asks_for_the_end(fake: FakeProc, tmp_path: Path) -> None:
+    (tmp_path / "app" / "roots").mkdir(parents=True)
+    (tmp_path / "app" / "roots" / str(ROOT)).touch()
+    found = executors(tmp_path / "app", HandClock({2: asked}))
+    assert found.end is not None and (found.end.why, len(found.samples)) == ("asked", 3)
+    assert read_samples(tmp_path / "app").end == found.end
+
+
 def test_a_signal_takes_a_last_sample(fake: FakeProc, tmp_path: Path) -> None:
     clock = HandClock({})
 
@@ -199,6 +248,16 @@ def test_intervals_out_of_range_are_refused_in_one_line(seconds: float) -> None:
 @pytest.mark.parametrize("seconds", [0.05, 0.5, 60.0])
 def test_intervals_in_range(seconds: float) -> None:
     assert checked_interval(seconds) == seconds
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_system_without_sigtimedwait_hears_signals(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "sigtimedwait")
+    with Clock() as clock:
+        assert clock.wait(0.01) is None
+        signal.pthread_kill(threading.get_ident(), number)
+        assert clock.wait(30) == number
+        assert clock.wait(0.0) is None
 
 
 def test_schedule_by_hand() -> None:

@@ -23,6 +23,7 @@ from recsys.config.load import (
 )
 from recsys.config.reference import settings_page
 from recsys.errors import ConfigError
+from recsys.models.autoencoder.config import DaeConfig
 from recsys.registries import FAMILIES, LOSSES
 
 if sys.version_info >= (3, 11):
@@ -41,10 +42,12 @@ def toml(folder: Path, name: str, text: str) -> Path:
 
 def test_no_settings_are_the_papers_model_on_generated_data() -> None:
     config = load_config()
+    model = config.model
+    assert isinstance(model, DaeConfig)
     assert config.data.dataset == "synthetic"
-    assert config.model.hidden == (150, 25, 150)
-    assert (config.model.activation, config.model.resolved_output_activation) == ("relu", "softmax")
-    assert (config.model.loss, config.training.learning_rate) == ("mse", 0.001)
+    assert model.hidden == (150, 25, 150)
+    assert (model.activation, model.resolved_output_activation) == ("relu", "softmax")
+    assert (model.loss, config.training.learning_rate) == ("mse", 0.001)
     assert (config.training.batch_size, config.training.epochs, config.data.test_fraction) == (64, 50, 0.2)
 
 
@@ -52,10 +55,11 @@ def test_a_later_file_overrides_key_by_key(tmp_path: Path) -> None:
     first = toml(tmp_path, "first", "seed = 3\n[model]\nhidden = [7]\ndropout = 0.5\n[training]\nepochs = 2\n")
     second = toml(tmp_path, "second", "[model]\nhidden = [9, 8]\n")
     config = load_config([first, second])
+    assert isinstance(config.model, DaeConfig)
     assert (config.model.hidden, config.model.dropout) == ((9, 8), 0.5)
     assert (config.seed, config.training.epochs) == (3, 2)
     assert config.name == "second"
-    assert load_config([second, first]).model.hidden == (7,)
+    assert load_config([second, first]).model == DaeConfig(hidden=(7,), dropout=0.5)
 
 
 def test_assignments_override_files_and_each_other(tmp_path: Path) -> None:
@@ -100,8 +104,8 @@ def test_every_experiment_that_ships_is_valid(name: str) -> None:
 
 def test_names_are_looked_up_and_paths_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml(tmp_path, "slim", "[model]\nhidden = [7]\n")
-    assert load_config(["slim"], experiments=tmp_path).model.hidden == (7,)
-    assert load_config(["slim.toml"], experiments=tmp_path).model.hidden == (7,)
+    for name in ("slim", "slim.toml"):
+        assert load_config([name], experiments=tmp_path).model == DaeConfig(hidden=(7,))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match=r"^\./slim\.toml: no such settings file$"):
@@ -152,10 +156,10 @@ def test_spark_properties_by_either_spelling(spelling: str) -> None:
 def test_settings_are_frozen_down_to_their_leaves() -> None:
     config = load_config()
     with pytest.raises(ValidationError, match="frozen"):
-        config.seed = 2  # type: ignore[misc]
+        config.seed = 2
     with pytest.raises(ValidationError, match="frozen"):
-        config.model.hidden = (1,)  # type: ignore[misc]
-    assert isinstance(config.model.hidden, tuple)
+        config.model.hidden = (1,)  # type: ignore[attr-defined]
+    assert isinstance(config.model, DaeConfig) and isinstance(config.model.hidden, tuple)
 
 
 def test_every_key_is_documented() -> None:

@@ -98,7 +98,7 @@ def test_what_was_there_already_is_skipped_and_what_had_not_ended_is_so() -> Non
 
 
 def test_events_that_are_unknown_or_lack_something_change_nothing() -> None:
-    strange = [
+    strange: list[dict[str, Any]] = [
         {"Event": "SparkListenerJobStart"},
         {"Event": "SparkListenerJobEnd", "Job ID": 99, "Completion Time": 1, "Job Result": {"Result": "JobSucceeded"}},
         {"Event": "SparkListenerStageCompleted", "Stage Info": None},
@@ -160,7 +160,7 @@ def test_a_stage_belongs_to_the_first_job_that_names_it() -> None:
 
 def test_without_phases_there_are_none() -> None:
     joined = join_to_phases(work_of(EVENTS), [])
-    assert {one.phase for one in (*joined.jobs, *joined.stages)} == {None}
+    assert {one.phase for one in joined.jobs} == {one.phase for one in joined.stages} == {None}
 
 
 def test_the_files_hold_all_of_it(tmp_path: Path) -> None:

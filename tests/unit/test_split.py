@@ -14,7 +14,7 @@ from recsys.config.load import build_config
 from recsys.data.blocks import Block, hash_movies, hash_users
 from recsys.data.examples import Examples
 from recsys.data.partition import concatenate
-from recsys.data.preprocessing import Preprocessing
+from recsys.data.preprocessing import Preprocessing, keep_entries
 from recsys.data.split import (
     TEST,
     TRAIN,
@@ -22,7 +22,6 @@ from recsys.data.split import (
     find_sorted,
     hash_pairs,
     hold_out,
-    keep_entries,
     split_ratings,
     split_users,
 )
@@ -66,7 +65,7 @@ def test_a_larger_test_part_holds_the_smaller_one() -> None:
 
 
 def test_what_is_held_out_of_a_user_does_not_depend_on_the_users_part() -> None:
-    dense = np.tile(np.float32([1, 2, 3, 4, 5]), (8000, 1))
+    dense = np.tile(np.array([1, 2, 3, 4, 5], np.float32), (8000, 1))
     hashes = many(len(dense))
     _, held = hold_out(sparse(dense), hashes, 1, 0.2)
     test = split_users(hashes, 1, 0.2, 0.1) == TEST
@@ -149,7 +148,7 @@ def test_how_many_are_held_out_is_rounded(ratings: int, fraction: float, held: i
 
 
 def test_one_rating_is_kept_and_of_two_one_is_held_out() -> None:
-    dense = np.float32([[0, 3, 0], [1, 0, 2], [0, 0, 0]])
+    dense = np.array([[0, 3, 0], [1, 0, 2], [0, 0, 0]], np.float32)
     for seed in range(20):
         shown, held = hold_out(sparse(dense), many(3), seed, 0.9)
         assert np.diff(shown.indptr).tolist() == [1, 1, 0]
@@ -217,7 +216,7 @@ def test_likes_are_ones_and_nothing_else_is_there() -> None:
 
 
 def test_outputs_become_ratings_on_the_scale() -> None:
-    back = Preprocessing(0.5, 5.0).to_ratings(np.float32([-1, 0, 0.05, 0.5, 1, 7]))
+    back = Preprocessing(0.5, 5.0).to_ratings(np.array([-1, 0, 0.05, 0.5, 1, 7], np.float32))
     assert back.tolist() == [0.5, 0.5, 0.5, 2.5, 5, 5]
     assert back.dtype == np.float32
 

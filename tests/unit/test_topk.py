@@ -40,15 +40,15 @@ def by_sorting(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
 
 
 def test_by_hand() -> None:
-    scores = np.float32([[0.1, 0.9, 0.5, 0.9, 0.2], [1, 2, 3, 4, 5]])
-    seen = csr_matrix(np.float32([[0, 3, 0, 0, 0], [0, 0, 1, 1, 1]]))
+    scores = np.array([[0.1, 0.9, 0.5, 0.9, 0.2], [1, 2, 3, 4, 5]], np.float32)
+    seen = csr_matrix(np.array([[0, 3, 0, 0, 0], [0, 0, 1, 1, 1]], np.float32))
     best, values = best_of_blocks(blocks_of(scores, 2), seen, 3)
     assert best.tolist() == [[3, 2, 4], [1, 0, -1]]  # the second user has seen all but two
-    np.testing.assert_array_equal(values, np.float32([[0.9, 0.5, 0.2], [2, 1, -np.inf]]))
+    np.testing.assert_array_equal(values, np.array([[0.9, 0.5, 0.2], [2, 1, -np.inf]], np.float32))
 
 
 def test_what_is_no_number_is_never_recommended() -> None:
-    scores = np.float32([[np.nan, 1, np.nan]])
+    scores = np.array([[np.nan, 1, np.nan]], np.float32)
     best, _ = best_of_blocks(blocks_of(scores, 3), csr_matrix((1, 3)), 2)
     assert best.tolist() == [[1, -1]]
     scores = np.arange(10, dtype=np.float32)[None]

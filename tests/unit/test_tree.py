@@ -213,6 +213,22 @@ def test_what_a_watcher_reaped_unseen_is_not_the_monitors_own(watched: Watched) 
     assert watched.seconds() == {"sidecar": 2, "other": 40}
 
 
+@pytest.mark.parametrize(
+    ("command", "role"),
+    [
+        (["python3", "-m", "monitor", "sidecar", "folder", "--root", "1"], "sidecar"),
+        (["/x/python3", "/x/bin/howdah-monitor", "watch", "--output", "x"], "sidecar"),
+        (["/x/python3", "/x/bin/howdah-monitor", "report", "x"], "driver"),
+        (["python3", "-m", "monitor", "report", "x"], "driver"),
+        (["python3", "-m", "monitor"], "driver"),
+    ],
+)
+def test_what_is_the_monitors_own(command: list[str], role: str, watched: Watched) -> None:
+    watched.fake.set(101, parent=ROOT, command=command)
+    watched.look()
+    assert watched.role(101) == role
+
+
 def test_no_memory_twice_between_vfork_and_exec(watched: Watched) -> None:
     watched.fake.set(ROOT, rss=5000 * PAGE, pss=4000 * PAGE)
     watched.look()

@@ -38,6 +38,7 @@ def burner(tmp_path: Path, name: str, *arguments: object) -> tuple[Samples, dict
     return read_samples(tmp_path / "run" / "resources"), json.loads(truth.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "arguments"), [("short", (1.5, 40)), ("long", (1.5,)), ("orphan", (1.5,))])
 def test_cpu_seconds_of_burners(name: str, arguments: tuple[float, ...], tmp_path: Path) -> None:
     found, truth = burner(tmp_path, name, *arguments)
@@ -45,6 +46,7 @@ def test_cpu_seconds_of_burners(name: str, arguments: tuple[float, ...], tmp_pat
     assert sum(one.tree().cpu_seconds for one in found.samples) == pytest.approx(truth["cpu_seconds"], rel=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"), [("shared", (200, 4, 0.8)), ("private", (60, 4, 0.8)), ("copied", (120, 1.4))]
 )

@@ -86,7 +86,8 @@ def movies_of_ratings(chunks: DataFrame, scale: Scale, movie_type: DataType) -> 
         return pa.table({MOVIE: pc.unique(scale.keep(table)[MOVIE])})
 
     movies = map_chunks(chunks, distinct, f"{MOVIE} {movie_type.simpleString()}").distinct()
-    ids = movies.toPandas()[MOVIE].sort_values(kind="stable")
+    frame: pd.DataFrame = movies.toPandas()
+    ids = frame[MOVIE].sort_values(kind="stable")
     return Movies(
         ids=_ids(ids),
         titles=np.array([f"movie {movie}" for movie in ids], object),

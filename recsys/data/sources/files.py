@@ -206,7 +206,7 @@ def _files(spark: SparkSession, path: str) -> list[str]:
 
 def _head(spark: SparkSession, file: str) -> bytes:
     """The first bytes of a file on any file system that Spark can read, uncompressed where its name ends so."""
-    jvm, configuration = spark._jvm, spark._jsc.hadoopConfiguration()  # type: ignore[union-attr]
+    jvm, configuration = spark._jvm, spark._jsc.hadoopConfiguration()
     try:
         path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(file))  # type: ignore[union-attr]
         stream = path.getFileSystem(configuration).open(path)

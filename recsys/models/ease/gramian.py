@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
@@ -29,7 +29,7 @@ def gramian(part: Part, examples: Examples, user_power: float = 0.0) -> tuple[np
     Every partition holds one dense matrix of movies x movies values, and so does the driver.
     """
 
-    def run(blocks: Iterator[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
+    def run(blocks: Iterable[Block]) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         total, counts, squares = np.zeros((examples.width, examples.width)), np.zeros(examples.width), 0.0
         for block in blocks:
             arrays = examples.preprocessing.scale(examples.arrays(block, TRAIN)[0])

@@ -21,7 +21,7 @@ from recsys.training.local_sgd.worker import Delta
 from recsys.training.state import Moments
 
 Element = Any  # Moments | Delta
-Worker = Callable[[int, Iterator[Any]], Iterator[Element]]
+Worker = Callable[[int, Iterable[Any]], Iterator[Element]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Rounds:
         # a broadcast each: tasks would not take that much, and a worker reads its own alone
         sent = {one.worker: context.broadcast(one) for one in moments}
 
-        def own(worker: int, _: Iterator[Any]) -> Iterator[Moments]:
+        def own(worker: int, _: Iterable[Any]) -> Iterator[Moments]:
             if worker in sent:
                 yield sent[worker].value
 
@@ -121,13 +121,13 @@ def tree_reduce(state: RDD[Element], workers: int, trained: int) -> Delta:
     groups = max(1, math.isqrt(workers))
     size = -(-workers // groups)
 
-    def weigh(elements: Iterator[Element]) -> Iterator[tuple[int, Delta]]:
+    def weigh(elements: Iterable[Element]) -> Iterator[tuple[int, Delta]]:
         for one in elements:
             if isinstance(one, Delta):
                 share = np.float32(one.rows / trained) * one.value
                 yield one.worker // size, Delta(one.worker, one.rows, share, one.data_seconds, one.compute_seconds)
 
-    def add(pairs: Iterator[tuple[int, Delta]]) -> Iterator[Delta]:
+    def add(pairs: Iterable[tuple[int, Delta]]) -> Iterator[Delta]:
         parts = sorted((one for _, one in pairs), key=lambda one: one.worker)
         if parts:
             yield add_up(parts)

@@ -124,7 +124,7 @@ class LocalSgdTrainer(Trainer):
         weights = context.broadcast(self._flat)
         sent = time.monotonic() - clock
 
-        def worker(number: int, elements: Iterator[Any]) -> Iterator[Any]:
+        def worker(number: int, elements: Iterable[Any]) -> Iterator[Any]:
             return train_round(task, weights.value, number, elements)
 
         trained = sum(len(range(rows)[task.slice(rows)]) for rows in map(part.rows_of, range(part.workers)))

@@ -21,7 +21,7 @@ from recsys.models.autoencoder.kernels.dense import write_gradients
 from recsys.models.autoencoder.kernels.hidden_layers import annealed_weight
 
 LAYER_EPSILON = 0.1  # added to variances in the layers' normalisation, as the authors do
-MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # section 2.2: of the standard normal, of the place before, of the wide normal
+MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # section 2.2: of the standard normal, of the earlier vector, of the wide normal
 WIDE_LOG_VARIANCE = 10.0
 _LOG_2PI = np.float32(np.log(2 * np.pi))
 
@@ -65,7 +65,7 @@ def recvae_layers(
     generator: np.random.Generator | None,
     prior: Prior | None,
 ) -> tuple[np.ndarray, float, Back]:
-    """(place, divergence, back): latent vectors (rows x latent) from z, the encoder's sums before its activation.
+    """(vector, divergence, back): latent vectors (rows x latent) from z, the encoder's sums before its activation.
 
     With a generator they are drawn, else they are their means. The divergence is the rows' mean of
     log q(z | x) - log p(z) for the vectors drawn, each times the row's ratings; 0 without a prior.
@@ -78,10 +78,10 @@ def recvae_layers(
     log_variance = h @ to_log_variance + log_variance_bias
     drawn = generator.standard_normal(mean.shape, np.float32)
     noise = np.exp(0.5 * log_variance) * drawn
-    place = mean + noise
-    total, pull = 0.0, np.zeros_like(place)
+    vector = mean + noise
+    total, pull = 0.0, np.zeros_like(vector)
     if prior is not None:
-        log_p, slope = _log_prior(place, prior)
+        log_p, slope = _log_prior(vector, prior)
         log_q = -0.5 * (log_variance + np.square(drawn) + _LOG_2PI)
         total = float(((log_q - log_p).sum(axis=1) * prior.ratings).mean())
         pull = -slope
@@ -94,7 +94,7 @@ def recvae_layers(
         write_gradients(into[-2:], h, for_log_variance)
         return encoded(for_mean @ to_mean.T + for_log_variance @ to_log_variance.T, into[:-4])
 
-    return place, total, back
+    return vector, total, back
 
 
 def posteriors(config: RecVaeConfig, z: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
@@ -151,18 +151,18 @@ def _normalised(
     return unit * scale + shift, back
 
 
-def _log_prior(place: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+def _log_prior(vector: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
     """(log density, its slope) of the mixture at every latent unit by itself: (rows x latent) each."""
-    zero, wide = np.zeros_like(place[:1]), np.full_like(place[:1], WIDE_LOG_VARIANCE)
+    zero, wide = np.zeros_like(vector[:1]), np.full_like(vector[:1], WIDE_LOG_VARIANCE)
     centres, log_variances = (zero, prior.mean, zero), (zero, prior.log_variance, wide)
     logs, slopes = [], []
     for part, centre, log_variance in zip(MIXTURE, centres, log_variances, strict=True):
-        away, precision = place - centre, np.exp(-log_variance)
+        away, precision = vector - centre, np.exp(-log_variance)
         slopes.append(-away * precision)
         logs.append(np.log(part) - 0.5 * (_LOG_2PI + log_variance - away * slopes[-1]))
     log_density = logsumexp(logs, axis=0)
     slope = sum(np.exp(one - log_density) * way for one, way in zip(logs, slopes, strict=True))
-    return log_density, np.asarray(slope, place.dtype)
+    return log_density, np.asarray(slope, vector.dtype)
 
 
 def _no_way_back(gradient: np.ndarray, weight: float, into: Weights) -> np.ndarray:
