@@ -245,7 +245,8 @@ def test_tensorflow_and_keras_are_imported_late_but_for_four_modules() -> None:
 
 def test_no_import_of_a_family_a_loss_or_a_metric_imports_tensorflow() -> None:
     """Nor pyspark: workers and whoever loads a model import families alone."""
-    code = "from recsys.registries import *; [one.get(name) for one in (FAMILIES, LOSSES, METRICS) for name in one.names()]"
+    code = "from recsys.registries import FAMILIES, LOSSES, METRICS; "
+    code += "[registry.get(name) for registry in (FAMILIES, LOSSES, METRICS) for name in registry.names()]"
     assert loaded_by(code) & {*HEAVY, "pandas", "pyarrow"} == set()
 
 

@@ -133,7 +133,7 @@ def test_settings_name_what_an_installed_package_brings(monkeypatch: pytest.Monk
     config = build_config({"model": {"loss": "mine"}})
     assert config.model.loss_name == "mine"
     assert loss_named("mine") == Mine()
-    with pytest.raises(ConfigError, match="model.loss = 'mine' is not written for Keras"):
+    with pytest.raises(ConfigError, match=r"model\.loss = 'mine' is not written for Keras"):
         build_config({"model": {"loss": "mine"}, "training": {"strategy": "elephas"}})
 
 

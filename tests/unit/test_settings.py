@@ -187,7 +187,7 @@ BELOW = {"model": {"kind": "vae", "hidden": [9], "latent": 3, "kl_weight": 0.5, 
     ("above", "model"),
     [
         ({"kind": "dae"}, {"kind": "dae", "hidden": [9], "dropout": 0.1}),
-        ({"kind": "recvae", "latent": 7}, {"kind": "recvae", "hidden": [9], "latent": 7, "kl_weight": 0.5, "dropout": 0.1}),
+        ({"kind": "recvae", "latent": 7}, {**BELOW["model"], "kind": "recvae", "latent": 7}),
         ({"kind": "linear", "l2": 2.0}, {"kind": "linear", "l2": 2.0, "dropout": 0.1}),
         ({"kind": "sum"}, {"kind": "sum"}),
         ({"kind": "vae", "latent": 4}, {**BELOW["model"], "latent": 4}),
@@ -209,7 +209,7 @@ def test_a_layer_without_a_kind_is_of_the_default_kind() -> None:
 
 
 def test_an_unknown_kind_in_a_later_layer_is_named() -> None:
-    with pytest.raises(ConfigError, match="model.kind = 'vea': no such kind of model: did you mean 'vae'"):
+    with pytest.raises(ConfigError, match=r"model\.kind = 'vea': no such kind of model: did you mean 'vae'"):
         build_config(overlay(BELOW, {"model": {"kind": "vea"}}))
 
 
