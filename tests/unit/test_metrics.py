@@ -20,7 +20,7 @@ NAN, INF = math.nan, math.inf
 
 
 def best(scores: list[list[float]], seen: list[list[float]], n: int) -> list[list[int]]:
-    return top_n(np.float32(scores), sparse(np.array(seen)), n).tolist()
+    return top_n(np.array(scores, np.float32), sparse(np.array(seen)), n).tolist()
 
 
 def test_the_best_come_first_and_seen_ones_are_left_out() -> None:

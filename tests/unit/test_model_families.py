@@ -132,7 +132,7 @@ def test_kinds_that_do_not_fit_are_refused(model: dict[str, Any], training: dict
 
 def test_a_sum_without_more_words_is_an_autoencoder_of_likes_and_a_linear_model() -> None:
     for table in ({"kind": "sum"}, {"kind": "sum", "second": {"l2": 20.0}}):
-        model = build_config({"model": table}).model
+        model: Any = build_config({"model": table}).model
         assert isinstance(model, SumConfig) and isinstance(model.second, EaseConfig)
         assert (model.first.kind, model.first.loss_name, model.second.kind) == ("dae", "multinomial", "linear")
     assert model.second.l2 == 20.0
