@@ -42,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _start(*_job(words))
     except UserError as error:
         return fail(error)
+    except BrokenPipeError:  # the reader of the output has ended, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:  # a checkout that belongs to another user, a full disk
         return fail(UserError(f"{error.filename or error}: {error.strerror}: correct that and call again"))
     except KeyboardInterrupt:

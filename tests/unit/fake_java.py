@@ -87,7 +87,7 @@ def copy_checkout(target: Path, own_cache: bool = False) -> Path:
     """What is needed of the checkout to run it, at another place, with the same .venv, or all of that but its cache."""
     target.mkdir(parents=True)
     for name in ("recsys", "monitor", "spark_jobs", "conf"):
-        shutil.copytree(ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
     for name in ("spark-submit.sh", "pyproject.toml", "requirements.lock", "requirements-dev.lock"):
         shutil.copy2(ROOT / name, target / name)
     venv = target / ".venv"

@@ -105,7 +105,7 @@ ROWS = [
 
 
 def test_a_grid_is_drawn_against_each_key_with_lines_by_the_others() -> None:
-    time, memory, cost = grid_figure(ROWS, ["data.year_to", "workers"], "data.year_to").axes
+    time, memory, cost = grid_figure(ROWS, ["data.year_to", "workers"], "data.year_to").axes  # type: ignore[union-attr]
     lines = {one.get_label(): one for one in time.containers}
     assert set(lines) == {"workers=1", "workers=2"}
     assert list(lines["workers=1"][0].get_xdata()) == [1960, 1980]
@@ -114,7 +114,7 @@ def test_a_grid_is_drawn_against_each_key_with_lines_by_the_others() -> None:
     assert list(memory.containers[0][0].get_ydata()) == [1.0, 3.0]
     assert [axes.get_title() for axes in (time, memory, cost)] == ["wall time (s)", "peak memory (GB, PSS)", "cost"]
     (failed,) = [one for one in time.lines if one.get_label() == "failed"]
-    assert list(failed.get_xdata()) == [1980]
+    assert list(failed.get_xdata()) == [1980]  # type: ignore[arg-type]
 
 
 def test_words_stand_in_their_order_and_a_key_of_one_value_is_not_drawn(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_words_stand_in_their_order_and_a_key_of_one_value_is_not_drawn(tmp_path
         GridRun(f"m{memory}", {"spark.executor.memory": memory}, 1, 1, "succeeded", "", {"wall_seconds": seconds})
         for memory, seconds in (("2g", 3.0), ("1g", 4.0))
     ]
-    time = grid_figure(rows, ["spark.executor.memory", "workers"], "spark.executor.memory").axes[0]
+    time = grid_figure(rows, ["spark.executor.memory", "workers"], "spark.executor.memory").axes[0]  # type: ignore[union-attr]
     assert [text.get_text() for text in time.get_xticklabels()] == ["2g", "1g"]
     assert list(time.containers[0][0].get_ydata()) == [3.0, 4.0]
     pictures = plot_grid(rows, ["spark.executor.memory", "workers"], tmp_path)

@@ -15,7 +15,7 @@ from monitor.spark import SparkJob, SparkStage
 
 
 def costs(phases: list[dict[str, Any]], *hosts: Samples, told: Any = None, **spark: Any) -> Costs:
-    return phase_costs(build_timeline(phases, list(hosts), told), **spark)
+    return phase_costs(build_timeline(phases, list(hosts), told), **spark)  # type: ignore[arg-type]
 
 
 def by_name(found: Costs) -> dict[str, PhaseCost]:

@@ -36,7 +36,14 @@ OURS = ("recsys", "monitor", "spark_jobs")
 
 # the layers of recsys from the bottom; what stands in one layer does not know its neighbours but for NEIGHBOURS
 LAYERS = [
-    ("recsys.errors", "recsys.columns", "recsys.secrets", "recsys.checksums", "recsys.activations"),
+    (
+        "recsys.conf_folder",
+        "recsys.errors",
+        "recsys.columns",
+        "recsys.secrets",
+        "recsys.checksums",
+        "recsys.activations",
+    ),
     ("recsys.registry",),
     ("recsys.registries",),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.tensorflow_env"),

@@ -59,7 +59,9 @@ def test_an_installed_howdah_submits_its_own_files_from_any_directory(installed:
     packages = next(installed.glob("lib/python3.*/site-packages/spark_jobs"))
     assert java.submitted[-4] == str(packages / "train.py")
     assert '"name": "ml-1m"' in java.submitted[-2]
-    assert value_of(java.submitted, "--properties-file") == str(packages / "conf" / "spark" / "local.conf")
+    assert value_of(java.submitted, "--properties-file") == str(
+        packages.parent / "recsys" / "conf" / "spark" / "local.conf"
+    )
     assert Path(value_of(java.submitted, "--py-files")).parent == installed / "cache" / "packages"
     assert java.environment["PYSPARK_PYTHON"] == str(python)
     assert [path.name for path in cwd.iterdir()] == ["out"]

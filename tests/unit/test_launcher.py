@@ -39,7 +39,8 @@ def test_help_of_a_job_lists_its_options_and_every_setting(java, cwd, job):
     lines = told.stdout.splitlines()
     for key, *_, text in keys_of():
         assert text
-        assert sum(line.startswith(f"  {key}  (") for line in lines) == 1, key
+        same = sum(other == key for other, *_ in keys_of())  # families may each have a key of that name
+        assert sum(line.startswith(f"  {key}  (") for line in lines) == same, key
 
 
 def test_comparing_launches_each_run_with_its_workers(java, cwd):

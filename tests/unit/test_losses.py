@@ -95,7 +95,7 @@ def test_gradients(name: str) -> None:
 
 
 def test_by_hand() -> None:
-    target, output = np.float32([[1.0, 0.0, 0.4]]), np.float32([[0.5, 2.0, 0.4]])
+    target, output = np.array([[1.0, 0.0, 0.4]], np.float32), np.array([[0.5, 2.0, 0.4]], np.float32)
     found = {name: float(loss_named(name).keras_sums(target, output)[0]) for name in NAMES}
     assert found["mse"] == pytest.approx((0.25 + 4 + 0) / 3)
     assert found["masked_mse"] == pytest.approx(0.25)

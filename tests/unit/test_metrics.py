@@ -20,7 +20,7 @@ NAN, INF = math.nan, math.inf
 
 
 def best(scores: list[list[float]], seen: list[list[float]], n: int) -> list[list[int]]:
-    return top_n(np.float32(scores), sparse(np.array(seen)), n).tolist()
+    return top_n(np.array(scores, np.float32), sparse(np.array(seen)), n).tolist()
 
 
 def test_the_best_come_first_and_seen_ones_are_left_out() -> None:
@@ -52,9 +52,9 @@ def test_what_has_no_score_comes_last_but_before_what_was_seen(bad: float) -> No
 
 
 def test_the_callers_scores_stay_as_they_are() -> None:
-    scores = np.float32([[NAN, 0.9, 0.5]])
+    scores = np.array([[NAN, 0.9, 0.5]], np.float32)
     top_n(scores, sparse(np.array([[0, 1, 0]])), 2)
-    np.testing.assert_array_equal(scores, np.float32([[NAN, 0.9, 0.5]]))
+    np.testing.assert_array_equal(scores, np.array([[NAN, 0.9, 0.5]], np.float32))
 
 
 def test_hits_are_relevant_movies_and_an_empty_place_is_none() -> None:

@@ -79,7 +79,7 @@ def test_a_linear_models_scores_are_sums_of_its_weights() -> None:
 
 def test_divergence_by_hand() -> None:
     # 1/2 (e^v + m^2 - 1 - v): (0, 0) -> 0; (2, 0) -> 2; (0, ln 4) -> (3 - ln 4) / 2
-    mean, log_variance = np.float32([[0, 2], [0, 0]]), np.float32([[0, 0], [0, math.log(4)]])
+    mean, log_variance = np.array([[0, 2], [0, 0]], np.float32), np.array([[0, 0], [0, math.log(4)]], np.float32)
     np.testing.assert_allclose(divergence(mean, log_variance), [2, (3 - math.log(4)) / 2], rtol=1e-6)
 
 
@@ -132,8 +132,9 @@ def test_kinds_that_do_not_fit_are_refused(model: dict[str, Any], training: dict
 
 def test_a_sum_without_more_words_is_an_autoencoder_of_likes_and_a_linear_model() -> None:
     for table in ({"kind": "sum"}, {"kind": "sum", "second": {"l2": 20.0}}):
-        model = build_config({"model": table}).model
-        assert (model.first.kind, model.first.loss, model.second.kind) == ("dae", "multinomial", "linear")
+        model: Any = build_config({"model": table}).model
+        assert isinstance(model, SumConfig) and isinstance(model.second, EaseConfig)
+        assert (model.first.kind, model.first.loss_name, model.second.kind) == ("dae", "multinomial", "linear")
     assert model.second.l2 == 20.0
 
 

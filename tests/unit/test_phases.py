@@ -82,7 +82,7 @@ def test_a_phase_within_a_phase(tmp_path: Path) -> None:
 
 def test_who_listens_hears_every_record(tmp_path: Path) -> None:
     heard: list[dict[str, Any]] = []
-    with monitor.record(tmp_path, heard.append, interval=None), monitor.phase("data_loading"):
+    with monitor.record(tmp_path, heard.append, interval=None), monitor.phase("data_loading"):  # type: ignore[arg-type]
         assert [one["event"] for one in heard] == ["start"]
     assert heard == lines(tmp_path / "resources")
 

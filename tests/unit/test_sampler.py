@@ -16,6 +16,7 @@ from monitor.errors import MonitorError
 from monitor.records import RoleUsage, Samples, read_samples
 from monitor.sampler import loop
 from monitor.sampler.loop import Clock, LineFile, Schedule, checked_interval, sample_tree
+from monitor.sources import open_source
 from monitor.sources.proc import ProcSource
 from monitor.spark.executor import sample_executors
 
@@ -158,7 +159,7 @@ def executors(folder: Path, clock: Clock) -> Samples:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(LineFile, "write", keep)
-        sample_executors(folder, 0.5, loop.open_source(), clock)
+        sample_executors(folder, 0.5, open_source(), clock)
     return read_samples(kept)
 
 

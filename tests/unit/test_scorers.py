@@ -23,7 +23,7 @@ keras = quiet_keras()
 
 COLUMNS = 9
 AS_THEY_ARE = Preprocessing(0.0, 1.0)
-LIKES = {"loss": "multinomial", "input_normalisation": "l2"}
+LIKES: dict[str, Any] = {"loss": "multinomial", "input_normalisation": "l2"}
 CONFIGS: dict[str, DaeConfig | VaeConfig | RecVaeConfig] = {
     "paper": DaeConfig(),
     "center": DaeConfig(loss="masked_mse", input_normalisation="center", input_dropout=0.5, dropout=0.5),

@@ -216,7 +216,8 @@ def test_an_unknown_kind_in_a_later_layer_is_named() -> None:
 def test_a_model_of_two_is_written_and_read_back(tmp_path: Path) -> None:
     table = {"kind": "sum", "first": {"kind": "vae", "latent": 3}, "second": {"l2": 20.0}, "second_weight": 2.0}
     config = build_config({"model": table})
-    assert (config.model.first.latent, config.model.second.l2, config.model.loss_name) == (3, 20.0, "multinomial")
+    model: Any = config.model
+    assert (model.first.latent, model.second.l2, model.loss_name) == (3, 20.0, "multinomial")
     write_config(config, tmp_path / "config.toml")
     assert load_config([tmp_path / "config.toml"]) == config
 

@@ -72,7 +72,7 @@ def test_one_process_is_the_same_in_both_sources() -> None:
     wait_for(lambda: (stat := psutil.stat(child.pid)) is not None and stat.ended)
     assert zombie is not None and zombie.parent_pid == pid
     child.wait()
-    assert psutil.stat(child.pid) is psutil.io(child.pid) is psutil.switches(child.pid) is None
+    assert [psutil.stat(child.pid), psutil.io(child.pid), psutil.switches(child.pid)] == [None] * 3
     assert psutil.command(child.pid) == []
 
 
