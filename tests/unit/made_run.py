@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.extensions import write_extensions
-from monitor.records import Begin, CgroupUsage, End, MachineUsage, RoleUsage, Sample, Samples, to_line
+from monitor.records import Begin, CgroupUsage, End, MachineUsage, PhaseRecord, RoleUsage, Sample, Samples, to_line
 
 WALL, MONO = 1_000_000.0, 500.0  # the driver's clocks when the run begins
 MB = 10**6
@@ -20,19 +20,23 @@ def iso(epoch_seconds: float) -> str:
     return datetime.fromtimestamp(epoch_seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def started(name: str, at: float, mono: bool = True, host: str = HOST) -> dict[str, Any]:
+def started(name: str, at: float, mono: bool = True, host: str = HOST) -> PhaseRecord:
     """The start of a phase, `at` seconds into the run."""
-    record = {"event": "start", "name": name, "start": iso(WALL + at), "pid": 1}
-    return record | ({"mono": MONO + at, "host": host} if mono else {})
+    record: PhaseRecord = {"event": "start", "name": name, "start": iso(WALL + at), "pid": 1}
+    if mono:
+        record["mono"], record["host"] = MONO + at, host
+    return record
 
 
-def ended(name: str, start: float, end: float, mono: bool = True, status: str = "done") -> dict[str, Any]:
-    record: dict[str, Any] = {"event": "end", "name": name, "start": iso(WALL + start), "end": iso(WALL + end)}
-    record |= {"wall_seconds": end - start, "status": status}
-    return record | ({"mono": MONO + end, "host": HOST} if mono else {})
+def ended(name: str, start: float, end: float, mono: bool = True, status: str = "done") -> PhaseRecord:
+    record: PhaseRecord = {"event": "end", "name": name, "start": iso(WALL + start), "end": iso(WALL + end)}
+    record["wall_seconds"], record["status"] = end - start, status
+    if mono:
+        record["mono"], record["host"] = MONO + end, HOST
+    return record
 
 
-def phase(name: str, start: float, end: float, mono: bool = True) -> list[dict[str, Any]]:
+def phase(name: str, start: float, end: float, mono: bool = True) -> list[PhaseRecord]:
     return [started(name, start, mono), ended(name, start, end, mono)]
 
 

@@ -104,8 +104,14 @@ ROWS = [
 ]
 
 
+def grid_panels(rows: list[GridRun], keys: list[str], key: str) -> list[Any]:
+    figure = grid_figure(rows, keys, key)
+    assert figure is not None
+    return list(figure.axes)
+
+
 def test_a_grid_is_drawn_against_each_key_with_lines_by_the_others() -> None:
-    time, memory, cost = grid_figure(ROWS, ["data.year_to", "workers"], "data.year_to").axes  # type: ignore[union-attr]
+    time, memory, cost = grid_panels(ROWS, ["data.year_to", "workers"], "data.year_to")
     lines = {one.get_label(): one for one in time.containers}
     assert set(lines) == {"workers=1", "workers=2"}
     assert list(lines["workers=1"][0].get_xdata()) == [1960, 1980]
@@ -122,7 +128,7 @@ def test_words_stand_in_their_order_and_a_key_of_one_value_is_not_drawn(tmp_path
         GridRun(f"m{memory}", {"spark.executor.memory": memory}, 1, 1, "succeeded", "", {"wall_seconds": seconds})
         for memory, seconds in (("2g", 3.0), ("1g", 4.0))
     ]
-    time = grid_figure(rows, ["spark.executor.memory", "workers"], "spark.executor.memory").axes[0]  # type: ignore[union-attr]
+    time = grid_panels(rows, ["spark.executor.memory", "workers"], "spark.executor.memory")[0]
     assert [text.get_text() for text in time.get_xticklabels()] == ["2g", "1g"]
     assert list(time.containers[0][0].get_ydata()) == [3.0, 4.0]
     pictures = plot_grid(rows, ["spark.executor.memory", "workers"], tmp_path)

@@ -10,12 +10,12 @@ from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, starte
 
 from monitor.cost.phase_costs import COLUMNS, Costs, PhaseCost, phase_costs
 from monitor.cost.timeline import build_timeline
-from monitor.records import Samples
+from monitor.records import PhaseRecord, Samples
 from monitor.spark import SparkJob, SparkStage
 
 
-def costs(phases: list[dict[str, Any]], *hosts: Samples, told: Any = None, **spark: Any) -> Costs:
-    return phase_costs(build_timeline(phases, list(hosts), told), **spark)  # type: ignore[arg-type]
+def costs(phases: list[PhaseRecord], *hosts: Samples, told: Any = None, **spark: Any) -> Costs:
+    return phase_costs(build_timeline(phases, list(hosts), told), **spark)
 
 
 def by_name(found: Costs) -> dict[str, PhaseCost]:

@@ -90,6 +90,11 @@ class FakeSpark:
         return list(self._answer(self.asked[-1]))
 
 
+def fake_spark(*arguments: Any, **more: Any) -> Any:
+    """It stands for a Spark session, of which it has a few methods."""
+    return FakeSpark(*arguments, **more)
+
+
 class Machines:
     """What sidecars would have, a few lines more at each question."""
 
@@ -109,8 +114,8 @@ class Machines:
 
 def test_samples_of_every_machine_land_in_a_file_of_their_own(tmp_path: Path) -> None:
     machines = Machines(one=lines("one", 2), two=lines("two", 6, missed=1))  # in more parts than there are rounds
-    spark = FakeSpark(machines, {"0": "192.0.2.1", "1": "192.0.2.2"})
-    watch = watch_executors(spark, tmp_path, 0.25)  # type: ignore[arg-type]
+    spark = fake_spark(machines, {"0": "192.0.2.1", "1": "192.0.2.2"})
+    watch = watch_executors(spark, tmp_path, 0.25)
     assert spark.groups == {"monitor"}
     assert spark.tasks == [12] * 7 + [6] * 5  # two for each of six cores; for the clocks, one
     machines.content["one"] += lines("one", 1)[1:]
@@ -139,7 +144,7 @@ def test_bytes_that_come_twice_or_out_of_turn_are_left_out(tmp_path: Path) -> No
         for offset, data in ((len(first), second), (0, first), (0, first)):
             yield Report("one", "boot", "0", 1.0, 1.0, stream="s", offset=offset, data=data)
 
-    watch = watch_executors(FakeSpark(answer, {"0": "h"}), tmp_path)  # type: ignore[arg-type]
+    watch = watch_executors(fake_spark(answer, {"0": "h"}), tmp_path)
     watch.stop()
     assert (tmp_path / "samples-one.jsonl").read_bytes() == first + second
 
@@ -149,8 +154,8 @@ def test_a_machine_that_was_not_met_or_has_no_sidecar_is_named(tmp_path: Path) -
         yield Report("node-a", "boot", "0", 1.0, 1.0, problem="the sidecar did not start: no psutil")
         yield Report("node-b", "boot", "1", 1.0, 1.0, stream="s", offset=0, data=b"".join(lines("node-b", 1)))
 
-    spark = FakeSpark(answer, {"0": "10.0.0.1", "1": "10.0.0.2", "2": "10.0.0.2", "3": "10.0.0.4"})
-    watch_executors(spark, tmp_path).stop()  # type: ignore[arg-type]
+    spark = fake_spark(answer, {"0": "10.0.0.1", "1": "10.0.0.2", "2": "10.0.0.2", "3": "10.0.0.4"})
+    watch_executors(spark, tmp_path).stop()
     told = read_hosts(tmp_path)
     assert told["without_data"] == ["10.0.0.4", "node-a"]
     assert told["problems"] == ["node-a: the sidecar did not start: no psutil"]
@@ -158,8 +163,8 @@ def test_a_machine_that_was_not_met_or_has_no_sidecar_is_named(tmp_path: Path) -
 
 
 def test_executors_that_the_drivers_sidecar_sees_need_nothing(tmp_path: Path) -> None:
-    spark = FakeSpark(lambda _: [Report("here", "boot", "0", 1.0, 1.0, with_driver=True)], {"0": "127.0.0.1"})
-    watch_executors(spark, tmp_path).stop()  # type: ignore[arg-type]
+    spark = fake_spark(lambda _: [Report("here", "boot", "0", 1.0, 1.0, with_driver=True)], {"0": "127.0.0.1"})
+    watch_executors(spark, tmp_path).stop()
     assert read_hosts(tmp_path) == {"hosts": [], "without_data": [], "problems": []}
     assert [path.name for path in tmp_path.iterdir()] == ["hosts.json"]
 
@@ -168,8 +173,8 @@ def test_a_job_that_fails_is_noted_and_is_the_last(tmp_path: Path) -> None:
     def fail(_: Request) -> Iterable[Report]:
         raise RuntimeError("Job aborted\n  at scheduler\nModuleNotFoundError: No module named 'monitor'\n")
 
-    spark = FakeSpark(fail, {"0": "10.0.0.1"})
-    watch = watch_executors(spark, tmp_path)  # type: ignore[arg-type]
+    spark = fake_spark(fail, {"0": "10.0.0.1"})
+    watch = watch_executors(spark, tmp_path)
     watch.collect()
     watch.stop()
     assert len(spark.asked) == 1
@@ -183,8 +188,8 @@ def test_a_job_that_fails_is_noted_and_is_the_last(tmp_path: Path) -> None:
     ("master", "asked"), [("local[2]", False), ("local", False), ("local-cluster[2,1,1024]", True)]
 )
 def test_locally_nothing_is_asked(master: str, asked: bool, tmp_path: Path) -> None:
-    spark = FakeSpark(lambda _: [], {}, master)
-    ExecutorWatch(spark, tmp_path, 0.5).collect()  # type: ignore[arg-type]
+    spark = fake_spark(lambda _: [], {}, master)
+    ExecutorWatch(spark, tmp_path, 0.5).collect()
     assert bool(spark.asked) is asked
 
 
@@ -194,7 +199,7 @@ def test_machines_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
             data = b"".join(lines("a b/c", 1))
             yield Report("a b/c", boot, boot, 1.0, 1.0, stream=boot, offset=0, data=data)
 
-    watch_executors(FakeSpark(answer, {"a": "1", "b": "2"}), tmp_path).stop()  # type: ignore[arg-type]
+    watch_executors(fake_spark(answer, {"a": "1", "b": "2"}), tmp_path).stop()
     assert sorted(path.name for path in tmp_path.glob("samples*")) == ["samples-a-b-c-2.jsonl", "samples-a-b-c.jsonl"]
 
 

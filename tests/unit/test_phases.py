@@ -15,6 +15,7 @@ import pytest
 
 import monitor
 from monitor import Recorder, read_phases, unfinished_phase
+from monitor.records import PhaseRecord
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,8 +82,8 @@ def test_a_phase_within_a_phase(tmp_path: Path) -> None:
 
 
 def test_who_listens_hears_every_record(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    with monitor.record(tmp_path, heard.append, interval=None), monitor.phase("data_loading"):  # type: ignore[arg-type]
+    heard: list[PhaseRecord] = []
+    with monitor.record(tmp_path, heard.append, interval=None), monitor.phase("data_loading"):
         assert [one["event"] for one in heard] == ["start"]
     assert heard == lines(tmp_path / "resources")
 

@@ -16,7 +16,6 @@ from monitor.errors import MonitorError
 from monitor.records import RoleUsage, Samples, read_samples
 from monitor.sampler import loop
 from monitor.sampler.loop import Clock, LineFile, Schedule, checked_interval, sample_tree
-from monitor.sources import open_source
 from monitor.sources.proc import ProcSource
 from monitor.spark.executor import sample_executors
 
@@ -147,7 +146,7 @@ def test_a_root_that_is_not_there(fake: FakeProc, tmp_path: Path) -> None:
     assert found.end is not None and found.end.why == "root ended"
 
 
-def executors(folder: Path, clock: Clock) -> Samples:
+def executors(fake: FakeProc, folder: Path, clock: Clock) -> Samples:
     """Samples what `folder`/roots names; a copy is kept, as the folder goes with the last executor."""
     kept = folder.with_name("kept")
     write = LineFile.write
@@ -159,7 +158,7 @@ def executors(folder: Path, clock: Clock) -> Samples:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(LineFile, "write", keep)
-        sample_executors(folder, 0.5, open_source(), clock)
+        sample_executors(folder, 0.5, ProcSource(fake.root), clock)
     return read_samples(kept)
 
 
@@ -175,7 +174,7 @@ def test_executors_come_and_go_in_one_tree(fake: FakeProc, tmp_path: Path) -> No
     clock = HandClock(
         {1: begin, 3: lambda: fake.end(ROOT), 5: lambda: fake.set(200, cpu=950), 6: lambda: fake.end(200)}
     )
-    found = executors(tmp_path / "app", clock)
+    found = executors(fake, tmp_path / "app", clock)
     assert [one.roles.get("driver", RoleUsage()).processes for one in found.samples[:8]] == [1, 2, 2, 1, 1, 1, 0, 0]
     # what an executor used before it was first seen is not counted
     assert sum(one.tree().cpu_seconds for one in found.samples) == 50 / os.sysconf("SC_CLK_TCK")
@@ -189,7 +188,7 @@ def test_executors_come_and_go_in_one_tree(fake: FakeProc, tmp_path: Path) -> No
 def test_executors_are_kept_when_the_driver_asks_for_the_end(fake: FakeProc, tmp_path: Path) -> None:
     (tmp_path / "app" / "roots").mkdir(parents=True)
     (tmp_path / "app" / "roots" / str(ROOT)).touch()
-    found = executors(tmp_path / "app", HandClock({2: asked}))
+    found = executors(fake, tmp_path / "app", HandClock({2: asked}))
     assert found.end is not None and (found.end.why, len(found.samples)) == ("asked", 3)
     assert read_samples(tmp_path / "app").end == found.end
 

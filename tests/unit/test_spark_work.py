@@ -14,6 +14,7 @@ import pytest
 from spark_events import job_end, job_start, metrics, stage_completed, stage_info, stage_submitted, task_end
 
 from monitor.errors import MonitorError
+from monitor.records import PhaseRecord
 from monitor.spark.collect import (
     SparkJob,
     SparkStage,
@@ -113,8 +114,8 @@ def at(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
 
 
-def bracket(name: str, start: float, end: float | None) -> list[dict[str, Any]]:
-    begun = {"event": "start", "name": name, "start": at(start), "pid": 1}
+def bracket(name: str, start: float, end: float | None) -> list[PhaseRecord]:
+    begun: PhaseRecord = {"event": "start", "name": name, "start": at(start), "pid": 1}
     return [begun] + ([{**begun, "event": "end", "end": at(end), "status": "done"}] if end else [])
 
 
