@@ -120,7 +120,7 @@ def test_a_grid_is_drawn_against_each_key_with_lines_by_the_others() -> None:
     assert list(memory.containers[0][0].get_ydata()) == [1.0, 3.0]
     assert [axes.get_title() for axes in (time, memory, cost)] == ["wall time (s)", "peak memory (GB, PSS)", "cost"]
     (failed,) = [one for one in time.lines if one.get_label() == "failed"]
-    assert list(failed.get_xdata()) == [1980]  # type: ignore[arg-type]
+    assert list(failed.get_xdata()) == [1980]
 
 
 def test_words_stand_in_their_order_and_a_key_of_one_value_is_not_drawn(tmp_path: Path) -> None:

@@ -149,14 +149,14 @@ def job(number: int, submitted: float, group: str | None = None, stages: tuple[i
     ],
 )
 def test_a_job_belongs_to_its_groups_phase_or_to_the_one_it_was_submitted_in(submitted, group, phase) -> None:
-    joined = join_to_phases(SparkWork((job(0, submitted, group),)), PHASES)  # type: ignore[arg-type]
+    joined = join_to_phases(SparkWork((job(0, submitted, group),)), PHASES)
     assert joined.jobs[0].phase == phase
 
 
 def test_a_stage_belongs_to_the_first_job_that_names_it() -> None:
     stages = tuple(SparkStage(n, 0, "", None, None, "complete", 1.0, 2.0, 1) for n in (4, 5, 6))
     work = SparkWork((job(0, 105, stages=(4,)), job(1, 127, stages=(4, 5))), stages)
-    assert [one.phase for one in join_to_phases(work, PHASES).stages] == ["load", "inner", None]  # type: ignore[arg-type]
+    assert [one.phase for one in join_to_phases(work, PHASES).stages] == ["load", "inner", None]
 
 
 def test_without_phases_there_are_none() -> None:
