@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/recommend_one.py RUN [--users 500]
 
-Prints seconds to load, resident memory after it, and the p50 and p99 of recommending ten movies to a user of 30 ratings.
+Prints seconds to load, resident memory after it, and the p50 and p99 of recommending ten movies to a user with 30
+ratings.
 """
 
 from __future__ import annotations
