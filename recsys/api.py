@@ -30,7 +30,7 @@ from recsys.recommend.saved import save_fold_in, save_items
 from recsys.registries import FAMILIES, LOSSES, METRICS
 from recsys.training.base import TrainingData
 from recsys.training.history import Epoch
-from recsys.training.loop import CHECKPOINTS, Progress, train
+from recsys.training.loop import Progress, train
 from recsys.workers import preloading, ship_source, warm_up
 
 __all__ = ["Model", "Progress", "evaluate", "fit"]
@@ -144,8 +144,6 @@ def fit(
         say=on_message or (lambda text: None),
     )
     model = Model(best, config, dataset.items, ended, history, _arranged=arranged)
-    if folder and isinstance(best, ModelFamily):
-        best.save(folder / "model")
     _fit_fold_in(model, arranged)
     if folder and model.fold_in is not None:
         save_fold_in(folder / "model", best, model.fold_in)
@@ -231,13 +229,6 @@ def examples_of(dataset: Dataset, config: Config) -> Examples:
     return Examples.of(config, dataset.movies, dataset.preprocessing, test_entries=dataset.test_entries)
 
 
-def forget_checkpoints(output: str | Path) -> None:
-    """Deletes the checkpoints of a training that has ended well."""
-    import shutil
-
-    shutil.rmtree(Path(output) / CHECKPOINTS, ignore_errors=True)
-
-
 def _fit_fold_in(model: Model, arranged: Arranged) -> None:
     """Of a model of movies' arrays: what scores users."""
     if arranged.users is None:
@@ -251,9 +242,9 @@ def _fit_fold_in(model: Model, arranged: Arranged) -> None:
 
 def _ship_own(context: SparkContext, family: type[ModelFamily], config: Config) -> None:
     """Ships what is the user's own: the modules of the family, the loss and the metrics."""
-    own: list[type] = [family, LOSSES.get(config.model.loss_name)]
+    own: list[type] = [LOSSES.get(config.model.loss_name)]
     own += [METRICS.get(text.rpartition("@")[0]) for text in config.evaluation.metrics]
-    for module in dict.fromkeys(entry.__module__ for entry in own):
+    for module in dict.fromkeys([*family.modules(config.model), *(entry.__module__ for entry in own)]):
         ship_source(context, module)
 
 
@@ -261,7 +252,7 @@ def _ship_own(context: SparkContext, family: type[ModelFamily], config: Config) 
 def _scorer_on_workers(family: ModelFamily, context: SparkContext) -> Iterator[Broadcast[Scorer]]:
     shared: Broadcast[Scorer] = context.broadcast(family.scorer())
     try:
-        if family.supports.needs_tensorflow:
+        if family.supports_with(family.config).needs_tensorflow:
             with preloading(context):
                 yield shared
         else:

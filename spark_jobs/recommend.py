@@ -54,6 +54,7 @@ def _recommend_to_all(run: Run, options: Any) -> None:
 
 def _rank_all(run: Run, options: Any) -> None:
     from recsys.recommend.batch import Ranker, check_output, fingerprint, movie_index, recommend_to_all
+    from recsys.registries import FAMILIES
     from recsys.workers import ship_source
 
     folder = run_of(options.model)
@@ -66,7 +67,8 @@ def _rank_all(run: Run, options: Any) -> None:
     index = movie_index(recommender.items, dataset.items["movie_id"].to_numpy())
     if index is not None and (unknown := int((index < 0).sum())):
         run.say(f"  {unknown:,} movies of the data are unknown to the model: their ratings are ignored")
-    ship_source(spark.sparkContext, type(recommender.scorer).__module__)  # where the family is the user's own
+    for module in FAMILIES.get(config.model.kind).modules(config.model):
+        ship_source(spark.sparkContext, module)
     ranker = Ranker(recommender.scorer, recommender.items, index, options.top)
     users = int(dataset.statistics["users"])
     plan = {"model": _fingerprint(folder), "top": options.top, "ratings": fingerprint(dataset.blocks)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from recsys.api import evaluate, examples_of, fit, forget_checkpoints
+from recsys.api import evaluate, examples_of, fit
 from recsys.config.load import write_config
 from recsys.data.dataset import Dataset
 from recsys.data.sources.files import find_sources
 from recsys.data.store import free_settings, with_prepared_data
 from recsys.recommend.sample import find_user, recommendation, render, sample_user
 from recsys.recommend.saved import load_recommender
+from recsys.training.loop import forget_checkpoints
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.memory_check import check_memory, check_memory_early
 from spark_jobs.run.messages import describe_data, describe_metrics, describe_source

@@ -103,7 +103,8 @@ class Config(Table):
     def _unsupported(self) -> Iterator[Complaint]:
         """What the family or the loss says that it does not do."""
         try:
-            supports, loss = FAMILIES.get(self.model.kind).supports, loss_named(self.model.loss_name)
+            supports = FAMILIES.get(self.model.kind).supports_with(self.model)
+            loss = loss_named(self.model.loss_name)
         except ConfigError as error:
             yield ("model.kind", "model.loss"), str(error)
             return

@@ -133,6 +133,16 @@ class ModelFamily(ABC):
         """The model that `save` wrote. Raises ValueError or OSError where a file was changed or cut off."""
 
     @classmethod
+    def supports_with(cls, config: ModelConfig) -> Support:
+        """What the family can do with these settings."""
+        return cls.supports
+
+    @classmethod
+    def modules(cls, config: ModelConfig) -> list[str]:
+        """The modules that workers import for this model. Those of the user's own are sent to them."""
+        return [cls.__module__]
+
+    @classmethod
     def memory(cls, config: ModelConfig, columns: int) -> MemoryNeeds:
         """What a model of so many columns takes, for the check before training."""
         return MemoryNeeds(0)

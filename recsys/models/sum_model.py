@@ -133,6 +133,26 @@ class SumModel(ModelFamily):
         return cls(config, first, second)
 
     @classmethod
+    def supports_with(cls, config: ModelConfig) -> Support:
+        """What both models can do; the first is the one that is trained by a strategy."""
+        assert isinstance(config, SumConfig)
+        first, second = (FAMILIES.get(part.kind).supports_with(part) for part in (config.first, config.second))
+        allowed = [names for names in (first.losses, second.losses) if names is not None]
+        losses = tuple(name for name in allowed[0] if all(name in names for names in allowed)) if allowed else None
+        return replace(
+            first,
+            losses=losses,
+            orientations=("user",),
+            needs_tensorflow=first.needs_tensorflow or second.needs_tensorflow,
+        )
+
+    @classmethod
+    def modules(cls, config: ModelConfig) -> list[str]:
+        assert isinstance(config, SumConfig)
+        parts = [FAMILIES.get(part.kind).modules(part) for part in (config.first, config.second)]
+        return [cls.__module__, *parts[0], *parts[1]]
+
+    @classmethod
     def memory(cls, config: ModelConfig, columns: int) -> MemoryNeeds:
         assert isinstance(config, SumConfig)
         first, second = (FAMILIES.get(part.kind).memory(part, columns) for part in (config.first, config.second))

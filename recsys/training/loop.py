@@ -118,7 +118,10 @@ def train(
         done = len(history.epochs) - before
         left = (time.monotonic() - began) / done * (trainer.epochs - number)
         on_epoch(Progress(epoch, trainer.epochs, history.best, rows / seconds, left, data.config.data.orientation))
-    model = trainer.finish(trainer.as_model(kept))
+    best = trainer.as_model(kept)
+    model = trainer.finish(best)
+    if model is not best:  # the step after the epochs made another one
+        on_best(model)
     trainer.close()
     if curves:
         curves.close()

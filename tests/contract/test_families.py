@@ -259,3 +259,18 @@ def test_what_it_does_not_support_is_refused(kind: str) -> None:
 def test_an_unknown_kind_names_those_that_there_are() -> None:
     with pytest.raises(ConfigError, match=r"model\.kind = 'autoencoder': no such kind of model"):
         settings("autoencoder")
+
+
+def test_a_sum_supports_no_more_than_its_models() -> None:
+    sum_of = ["model.kind=sum", "model.first.kind=recvae", "model.first.hidden=[8]", "model.first.latent=4"]
+    with pytest.raises(ConfigError, match=r"not trained by training\.strategy = 'elephas'"):
+        load_config(assignments=[*sum_of, "training.strategy=elephas"])
+    with pytest.raises(ConfigError, match=r"does not train with model\.loss = 'mse'"):
+        load_config(assignments=[*sum_of, "model.first.loss=mse", "model.second.loss=mse"])
+
+
+def test_what_workers_need_of_the_users_is_named_by_the_family() -> None:
+    own = FAMILIES.get(EXAMPLE)
+    first = ["model.first.kind=keras", "model.first.function=small_keras:build", "model.first.loss=multinomial"]
+    config = load_config(assignments=["model.kind=sum", *first, f"model.second.kind={EXAMPLE}"])
+    assert {own.__module__, "small_keras"} <= set(FAMILIES.get("sum").modules(config.model))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.config.model import ModelConfig
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.models.base import ModelFamily, Scorer, Support
@@ -63,12 +64,9 @@ class KerasModel(ModelFamily):
 
     @classmethod
     def trainer(cls, data: TrainingData) -> Trainer:
-        from recsys.data.split import TRAIN
-        from recsys.workers import ship_source
 
         config, settings = data.config.model, data.config.training
         assert isinstance(config, KerasConfig)
-        ship_source(data.parts[TRAIN].blocks.context, _module(config))
         model = from_function(config, data.columns, data.config.seed)
         description = model.to_json()
 
@@ -85,6 +83,11 @@ class KerasModel(ModelFamily):
         shapes = tuple(tuple(array.shape) for array in model.get_weights())
         plan = KerasPlan(description, compilation(model), _module(config), loss_named(config.loss), shapes)
         return LocalSgdTrainer(data, plan, flatten(model.get_weights()), of_weights, preload=PRELOAD)
+
+    @classmethod
+    def modules(cls, config: ModelConfig) -> list[str]:
+        assert isinstance(config, KerasConfig)
+        return [cls.__module__, _module(config)]
 
     def scorer(self) -> KerasScorer:
         return KerasScorer(self.description, _module(self.config), self.weights, self.columns, self.preprocessing)
