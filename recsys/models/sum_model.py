@@ -137,7 +137,8 @@ class SumModel(ModelFamily):
         """What both models can do; the first is the one that is trained by a strategy."""
         assert isinstance(config, SumConfig)
         first, second = (FAMILIES.get(part.kind).supports_with(part) for part in (config.first, config.second))
-        allowed = [names for names in (first.losses, second.losses) if names is not None]
+        alike = config.first.loss_name == config.second.loss_name  # else that is refused already
+        allowed = [names for names in (first.losses, second.losses) if names is not None and alike]
         losses = tuple(name for name in allowed[0] if all(name in names for names in allowed)) if allowed else None
         return replace(
             first,
