@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from typing import Literal
 
@@ -13,7 +14,31 @@ DATASETS = ("synthetic", "ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20
 
 ColumnRef = str | int
 
-_HIGHEST_RATING = 5.0  # of every data set of the catalogue, and of own files that say nothing else
+# settings that are of own files alone: the catalogue knows them of its data sets
+OWN_KEYS = (
+    "separator",
+    "header",
+    "encoding",
+    "decimal",
+    "layout",
+    "missing",
+    "rating_min",
+    "rating_max",
+    "columns",
+    "id_type",
+)
+# settings that mean the same for any data, so that new data of a later file keep them
+OF_ANY_DATA = (
+    "split",
+    "split_time",
+    "test_fraction",
+    "validation_fraction",
+    "orientation",
+    "block_users",
+    "max_rejected",
+    "data_dir",
+)
+ABSENT = "none"  # in place of a column: there is none
 
 
 class ColumnsConfig(Table):
@@ -23,9 +48,13 @@ class ColumnsConfig(Table):
     movie: ColumnRef | None = key(
         None, "movie id in the ratings, and by name also in the movies; default movieId, or 2 without a header"
     )
-    rating: ColumnRef | None = key(None, "rating; default rating, or 3 without a header")
+    rating: ColumnRef | None = key(
+        None, "rating; default rating, or 3 without a header; 'none': every row is a like without a rating"
+    )
     timestamp: ColumnRef | None = key(
-        None, "time of the rating, seconds or a date and time, may be absent; default timestamp, or 4 without a header"
+        None,
+        "time of the rating, seconds or a date and time, may be absent; default timestamp, or 4 without a header; "
+        "'none' leaves it out",
     )
     title: ColumnRef | None = key(None, "title in the movies; default title, or 2 without a header")
     movie_in_movies: ColumnRef | None = key(
@@ -48,24 +77,55 @@ class DataConfig(Table):
     movies: str | None = key(None, "own movies: a path or glob; without it there are no titles and no year filter")
     separator: str | None = key(None, "own files: the separator; by default read from the first line", min_length=1)
     header: bool | None = key(None, "own files: whether they start with a header; by default read from the first line")
-    encoding: Literal["UTF-8", "ISO-8859-1"] | None = key(None, "own files: their encoding; by default UTF-8")
+    encoding: str | None = key(
+        None, "own files: their encoding by any name that Python knows, such as cp1252; by default UTF-8", min_length=1
+    )
+    decimal: Literal[".", ","] | None = key(
+        None, "own files: what stands before the decimals; by default read from the first rows"
+    )
+    layout: Literal["long", "wide", "netflix"] | None = key(
+        None,
+        "own files: a rating a row, a user a row (a matrix), or the Netflix prize's blocks of a movie; by default told "
+        "from the first rows",
+    )
+    missing: tuple[float, ...] = key((), "own files: ratings that say 'not rated', such as [99] or [-1]")
     columns: ColumnsConfig = key(ColumnsConfig(), "own files: which column holds what")
     id_type: Literal["auto", "integer", "string"] = key("auto", "what user and movie ids are; auto looks at the data")
     data_dir: str | None = key(
         None, "where a catalogue data set lies unpacked or is put; by default the run directory's data folder"
     )
+    feedback: Literal["auto", "ratings", "likes", "counts"] = key(
+        "auto",
+        "what a row says: a rating on a scale, a like, or how often (plays); auto: ratings where there is a column of "
+        "them, else likes",
+    )
+    duplicates: Literal["latest", "sum", "mean", "reject"] = key(
+        "latest", "rows of the same user and movie: the latest counts, their sum, their mean, or they are rejected"
+    )
+    weights: Literal["none", "log", "power"] = key(
+        "none", "what counts weigh in models and losses that use weights: all alike, 1 + log(count), or a power of it"
+    )
+    weight_power: float = key(0.5, "the exponent of data.weights = 'power'", gt=0, le=1)
     year_from: int | None = key(None, "first release year, inclusive", "year")
     year_to: int | None = key(None, "last release year, inclusive", "year")
     positive_from: float | None = key(
         None, "keep only ratings of at least this much and take them all for 1: likes instead of ratings", "stars"
     )
-    rating_min: float | None = key(None, "own files: lowest rating of the scale; by default 0.5", "stars", gt=0)
-    rating_max: float | None = key(None, "own files: highest rating of the scale; by default 5", "stars", gt=0)
+    rating_min: float | None = key(
+        None, "own files: lowest rating of the scale; by default told from the data", "stars"
+    )
+    rating_max: float | None = key(
+        None, "own files: highest rating of the scale; by default told from the data", "stars"
+    )
     max_rejected: float = key(0.01, "more rejected rows than this end the run", "fraction of rows", ge=0, le=1)
     scale: float = key(0.01, "synthetic: size, 1 is ml-25m's shape", "of ml-25m", gt=0)
     seed: int = key(1, "synthetic: seed of the generated data", ge=0)
-    split: Literal["user", "rating"] = key(
-        "user", "what test and validation are made of: whole users, or a fraction of every user's ratings"
+    split: Literal["user", "rating", "time"] = key(
+        "user",
+        "what test and validation are made of: whole users, a fraction of every user's ratings, or the latest ratings",
+    )
+    split_time: Literal["all", "user"] = key(
+        "all", "the latest ratings of data.split = 'time': after one moment for all, or the last of each user"
     )
     test_ratings: str | None = key(
         None,
@@ -93,8 +153,7 @@ class DataConfig(Table):
         if self.movies and not self.ratings:
             text = "data.movies goes with data.ratings; a catalogue data set brings its own movies"
             yield (*source, "data.movies"), text
-        own = {"separator", "header", "encoding", "rating_min", "rating_max", "columns", "id_type"}
-        if self.dataset and not self.ratings and (given := sorted(own & self.model_fields_set)):
+        if self.dataset and not self.ratings and (given := sorted(set(OWN_KEYS) & self.model_fields_set)):
             keys = ", ".join(f"data.{key}" for key in given)
             text = f"{keys}: only for own files (data.ratings); the catalogue knows {self.dataset}'s layout"
             yield source, text
@@ -110,11 +169,11 @@ class DataConfig(Table):
         if self.test_ratings is not None and self.dataset == "synthetic" and not self.ratings:
             text = "data.test_ratings goes with a data set of files; generated data has none: set data.test_fraction"
             yield (*source, "data.test_ratings"), text
-        low, high = self.rating_min or 0.5, self.highest_rating
-        if low >= high:
+        low, high = self.rating_min, self.highest_rating
+        if low is not None and high is not None and low >= high:
             keys_of_scale = ("data.rating_min", "data.rating_max")
             yield keys_of_scale, f"data.rating_min = {low:g} must be less than data.rating_max = {high:g}"
-        if self.positive_from is not None and self.positive_from > high:
+        if self.positive_from is not None and high is not None and self.positive_from > high:
             text = f"data.positive_from = {self.positive_from:g} is above the highest rating, {high:g}: nothing is left"
             yield ("data.positive_from", "data.rating_max"), text
         if self.orientation == "movie" and self.split != "rating":
@@ -126,7 +185,21 @@ class DataConfig(Table):
             )
             yield ("data.orientation", "data.positive_from"), text
 
+    @field_validator("encoding")
+    @classmethod
+    def _python_knows_it(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                codecs.lookup(value)
+            except LookupError:
+                raise ValueError(
+                    "no such encoding: name one that Python knows, such as utf-8, latin-1, cp1252 or utf-16"
+                ) from None
+        return value
+
     @property
-    def highest_rating(self) -> float:
-        """The upper end of the rating scale."""
-        return self.rating_max or _HIGHEST_RATING
+    def highest_rating(self) -> float | None:
+        """The upper end of the rating scale, where it is known before the data are read."""
+        if self.rating_max is not None or self.ratings:
+            return self.rating_max
+        return 5.0  # of every data set of the catalogue so far

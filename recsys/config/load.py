@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from recsys.conf_folder import EXPERIMENTS
-from recsys.config.data import DataConfig
+from recsys.config.data import OF_ANY_DATA, OWN_KEYS, DataConfig
 from recsys.config.model import ModelConfig
 from recsys.config.run import Config, config_class
 from recsys.config.table import Complaint, Table
@@ -30,8 +30,6 @@ else:
 
 Tree = dict[str, Any]
 _AnyTable = TypeVar("_AnyTable", bound=Table)
-
-_FILE_KEYS = ("separator", "header", "encoding", "columns", "id_type", "rating_min", "rating_max")
 
 
 def load_config(
@@ -170,16 +168,22 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     """`above` laid over `below`, key by key; new data or a new kind of model replace what goes with the old."""
     below_data, above_data = below.get("data"), above.get("data")
     if isinstance(below_data, Mapping) and isinstance(above_data, Mapping):
-        gone: tuple[str, ...] = ()
-        if "dataset" in above_data:
-            gone = ("ratings", "movies", *_FILE_KEYS)
-        elif "ratings" in above_data:
-            gone = ("dataset",)
-        below = {**below, "data": {key: value for key, value in below_data.items() if key not in gone}}
+        below = {**below, "data": _still_of(below_data, above_data)}
     below_model, above_model = below.get("model"), above.get("model")
     if isinstance(below_model, Mapping) and isinstance(above_model, Mapping) and below_model:
         below = {**below, "model": _of_kind(below_model, above_model)}
     return _merge(below, above)
+
+
+def _still_of(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
+    """The data table below without what does not go with the data that the table above names."""
+    if "dataset" in above:
+        gone = ("ratings", "movies", *OWN_KEYS)
+        return {key: value for key, value in below.items() if key not in gone}
+    if "ratings" in above and "ratings" not in below:
+        # what an experiment says of its own data is not true of other data
+        return {key: value for key, value in below.items() if key in OF_ANY_DATA}
+    return dict(below)
 
 
 def _of_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
@@ -251,7 +255,7 @@ def as_tree(config: Config) -> Tree:
 def data_as_tree(data: DataConfig) -> Tree:
     """The data table as `as_tree` gives it."""
     tree = data.model_dump(mode="json", exclude_none=True)
-    foreign = _FILE_KEYS if data.dataset else ()
+    foreign = OWN_KEYS if data.dataset else ()
     return {key: value for key, value in tree.items() if key not in foreign}
 
 

@@ -93,8 +93,7 @@ class Config(Table):
         if positive is not None and relevant is not None:
             text = "evaluation.relevant_from has no meaning with data.positive_from: drop one of them"
             yield ("evaluation.relevant_from", "data.positive_from"), text
-        elif relevant is not None and relevant > self.data.highest_rating:
-            high = self.data.highest_rating
+        elif relevant is not None and (high := self.data.highest_rating) is not None and relevant > high:
             text = f"evaluation.relevant_from = {relevant:g} is above the highest rating, {high:g}: no movie is a hit"
             yield ("evaluation.relevant_from", "data.rating_max"), text
         yield from self._unsupported()
