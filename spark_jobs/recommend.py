@@ -112,7 +112,11 @@ def _user(run: Run, options: Any) -> tuple[Any, dict[Any, float]]:
         return user_in_prepared(options.prepared, options.user)
     folder = run_of(options.model)
     config = config_of(folder, "give --prepared DIR or --ratings")
-    return user_in_data(run.session(), config.data, folder / "data", options.user)
+    recommender = load_recommender(options.model)
+    known = recommender.preprocessing
+    integer_movies = recommender.items.dtype.kind in "iu"
+    scale = known.rating_min, known.rating_max
+    return user_in_data(run.session(), config.data, folder / "data", options.user, integer_movies, scale)
 
 
 def _fingerprint(folder: Path) -> str:

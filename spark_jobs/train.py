@@ -14,7 +14,7 @@ from recsys.recommend.saved import load_recommender
 from recsys.training.loop import forget_checkpoints
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.memory_check import check_memory, check_memory_early
-from spark_jobs.run.messages import describe_data, describe_metrics, describe_source
+from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, describe_told
 from spark_jobs.run.report_sections import plot_losses
 
 
@@ -69,6 +69,8 @@ def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Dataset:
             return Dataset.load(spark, directory, default_dir=default_dir, **free_settings(config.data))
     run.say(describe_source(config.data))
     sources = find_sources(spark, config.data, config.data.data_dir or "", default_dir)
+    if sources.every_note:
+        run.say(describe_told(sources.every_note))
     check_memory_early(config, spark.sparkContext, sources.size)
     profile = run.arguments.profile
     return Dataset.from_config(spark, config.data, default_dir, sources=sources, phase=run.phase, profile=profile)

@@ -158,7 +158,7 @@ def parse_assignment(text: str) -> Tree:
     try:
         leaf = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
-        leaf = value.strip()
+        leaf = value.strip() or value
     for part in reversed(parts):
         leaf = {part: leaf}
     return leaf

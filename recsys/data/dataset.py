@@ -17,8 +17,10 @@ from recsys.config import DataConfig
 from recsys.config.load import build_data, data_as_tree
 from recsys.data.ingest.pipeline import Phase, prepare
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.sources.files import Source, Sources, find_sources, find_test_source
+from recsys.data.sources.files import find_sources, find_test_source
 from recsys.data.sources.frames import FRAME, source_of_frame
+from recsys.data.sources.meaning import own_sources
+from recsys.data.sources.source import Source, Sources
 from recsys.data.split_file import find_test_entries
 from recsys.data.store import FREE_SETTINGS, Stored, load_prepared, save_prepared
 from recsys.errors import ConfigError
@@ -31,7 +33,19 @@ Progress = Callable[[str], None]
 """Called with the name of each phase when it starts."""
 
 _TEST_FILE = "test_file"
-_OF_FILES = ("dataset", "separator", "header", "encoding", "columns", "data_dir", "scale", "seed", "test_ratings")
+_OF_FILES = (
+    "dataset",
+    "separator",
+    "header",
+    "encoding",
+    "decimal",
+    "layout",
+    "columns",
+    "data_dir",
+    "scale",
+    "seed",
+    "test_ratings",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,7 +148,7 @@ class Dataset:
         *,
         user: str = "userId",
         movie: str = "movieId",
-        rating: str = "rating",
+        rating: str | None = "rating",
         timestamp: str | None = None,
         title: str = "title",
         movie_in_movies: str | None = None,
@@ -151,7 +165,7 @@ class Dataset:
             movies: a row a movie; without it there are no titles and no year filter.
             user: the column of user ids, integers or text.
             movie: the column of movie ids, integers or text.
-            rating: the column of ratings, from data.rating_min to data.rating_max (0.5 to 5 stars).
+            rating: the column of ratings, or of counts; None: every row is a like.
             timestamp: the column of times (seconds, or dates and times). Of two ratings of a movie by a user the later
                 counts, without this column the last row.
             title: the column of titles in `movies`; the release year is read from the end of the title.
@@ -170,7 +184,9 @@ class Dataset:
         names = {"ratings": FRAME, **({} if movies is None else {"movies": FRAME})}
         data = build_data({**names, **data_settings})
         spark = ratings.sparkSession if isinstance(ratings, DataFrame) else _session(None)
-        columns = {USER: (user, "user"), MOVIE: (movie, "movie"), RATING: (rating, "rating")}
+        columns = {USER: (user, "user"), MOVIE: (movie, "movie")}
+        if rating is not None:
+            columns[RATING] = (rating, "rating")
         if timestamp is not None:
             columns[TIMESTAMP] = (timestamp, "timestamp")
         source = source_of_frame(spark, "ratings", ratings, columns)
@@ -179,7 +195,7 @@ class Dataset:
             own = movie_in_movies or movie
             columns = {MOVIE: (own, "movie_in_movies"), TITLE: (title, "title")}
             movie_source = source_of_frame(spark, "movies", movies, columns)
-        sources = Sources(source, movie_source, data.rating_min or 0.5, data.rating_max or 5.0, None)
+        sources = own_sources(source, movie_source, data)
         return cls.from_config(spark, data, sources=sources, phase=_phases(progress))
 
     @classmethod
@@ -209,7 +225,7 @@ class Dataset:
         sources = sources or find_sources(spark, data, data.data_dir or "", default_dir)
         test = find_test_source(spark, data, data.data_dir or "", default_dir)
         made = prepare(spark, sources, data, phase or _phases(None), profile)
-        scale = Preprocessing(sources.rating_min, sources.rating_max, data.positive_from)
+        scale = Preprocessing(made.sources.scale.low, made.sources.scale.high, data.positive_from)
         return cls(made.blocks, made.items, made.statistics, scale, data, made.rejected)._with_test(test)
 
     @classmethod

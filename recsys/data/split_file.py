@@ -23,13 +23,15 @@ from recsys.data.ingest.parse import (
     POSITION,
     REASON,
     REPEATED_HEADER,
+    Reading,
     check_scale,
     parse_ratings,
     read_rows,
 )
 from recsys.data.ingest.rejects import RejectedRows
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.sources.files import Source
+from recsys.data.scale import Scale
+from recsys.data.sources.source import Source
 from recsys.data.split import find_sorted, hash_pairs
 from recsys.errors import DataError
 
@@ -61,9 +63,11 @@ def find_test_entries(
     integer_movies = pd.api.types.is_integer_dtype(items[MOVIE_ID])
     user_type = blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
 
+    reading = Reading.of(source, user_type != "string", integer_movies, ids_told=False)
+    scale = Scale(preprocessing.rating_min, preprocessing.rating_max, None, data.missing)
+
     def parsed(keep_line: bool) -> DataFrame:
-        rows = parse_ratings(read_rows(spark, source, keep_line), user_type != "string", integer_movies)
-        return check_scale(rows, preprocessing.rating_min, preprocessing.rating_max, None)
+        return check_scale(parse_ratings(read_rows(spark, source, keep_line), reading), scale)
 
     # pandas makes integers floats where one is null, as in rejected rows
     ids = [F.coalesce(key, F.lit(0).cast(parsed(False).schema[key].dataType)).alias(key) for key in (USER, MOVIE)]

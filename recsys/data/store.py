@@ -26,7 +26,7 @@ from recsys.data.preprocessing import Preprocessing
 from recsys.errors import ConfigError, DataError, UserError
 from recsys.files import Files
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _ITEMS = "items.parquet"
 _CHECKED = ParquetFragmentScanOptions(page_checksum_verification=True)
 # the settings that a prepared data set leaves open: how users and ratings are split, and whose arrays are trained

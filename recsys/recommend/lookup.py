@@ -10,8 +10,13 @@ from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.config import DataConfig
-from recsys.data.ingest.parse import FILE, POSITION, REASON, check_scale, parse_ratings, read_rows
-from recsys.data.sources.files import Sources, find_sources
+from recsys.data.ingest.join import MEAN, REJECT, SUM
+from recsys.data.ingest.load import LINE_BREAKS
+from recsys.data.ingest.parse import FILE, POSITION, QUOTES, REASON, Reading, check_scale, parse_ratings, read_rows
+from recsys.data.scale import Scale
+from recsys.data.sources.files import find_sources
+from recsys.data.sources.ids import are_integers
+from recsys.data.sources.source import Sources
 from recsys.data.store import look_up_prepared
 from recsys.errors import DataError, UserError
 
@@ -26,11 +31,27 @@ def user_in_prepared(directory: str | Path, user_id: str) -> Rated:
     return user
 
 
-def user_in_data(spark: SparkSession, data: DataConfig, default_dir: str | Path, user_id: str) -> Rated:
+def user_in_data(
+    spark: SparkSession,
+    data: DataConfig,
+    default_dir: str | Path,
+    user_id: str,
+    integer_movies: bool,
+    scale: tuple[float, float],
+) -> Rated:
     """The user in the files that the settings name, the data folder of the run included; only the user's rows
-    reach the driver. UserError where the files or the user are not there."""
+    reach the driver. UserError where the files or the user are not there.
+
+    Args:
+        spark: a session.
+        data: the settings that the model was trained with.
+        default_dir: the data folder of the run.
+        user_id: the user as text.
+        integer_movies: whether the model's movies are integers.
+        scale: the lowest and the highest rating that the model knows.
+    """
     sources = sources_of(spark, data, default_dir, "give --prepared DIR or --ratings")
-    rated = _rows_of(spark, sources, data, user_id)
+    rated = _rows_of(spark, sources, data, user_id, integer_movies, scale)
     if not rated[1]:
         raise UserError(f"user {user_id!r} has no ratings in {sources.ratings.path}: name another, or give --ratings")
     return rated
@@ -46,16 +67,40 @@ def sources_of(
         raise UserError(f"the data that the model was trained on cannot be read here ({error}): {remedy}") from None
 
 
-def _rows_of(spark: SparkSession, sources: Sources, data: DataConfig, user_id: str) -> Rated:
-    integer_users, integer_movies = (sources.integer_ids(name, data.id_type) for name in (USER, MOVIE))
-    parsed = parse_ratings(read_rows(spark, sources.ratings), integer_users, integer_movies)
-    rows = check_scale(
-        parsed.where(F.col(USER).cast("string") == user_id), sources.rating_min, sources.rating_max, sources.rating_step
+def _rows_of(
+    spark: SparkSession,
+    sources: Sources,
+    data: DataConfig,
+    user_id: str,
+    integer_movies: bool,
+    scale: tuple[float, float],
+) -> Rated:
+    integer_users = sources.integer_ids(USER, data.id_type) and are_integers([user_id])
+    source, reading = (
+        sources.ratings,
+        Reading.of(sources.ratings, integer_users, integer_movies, data.id_type == "auto"),
     )
-    rows = rows.where(F.col(REASON).isNull())
-    # of a movie that was rated twice the latest rating counts, then the last row, as in the data phases
+    parsed = parse_ratings(read_rows(spark, source), reading)
+    if parsed.where(F.col(REASON) == QUOTES).first() is not None:
+        parsed = parse_ratings(read_rows(spark, source.by_records(LINE_BREAKS)), reading)
+    wide = Scale(min(scale[0], sources.scale.low), max(scale[1], sources.scale.high), None, sources.scale.missing)
+    rows = check_scale(parsed.where(F.col(USER).cast("string") == user_id), wide).where(F.col(REASON).isNull())
     rows = rows.orderBy(F.col(TIMESTAMP).asc_nulls_first(), F.col(FILE), F.col(POSITION))
     own = rows.select(USER, MOVIE, RATING).collect()
-    latest = {row[MOVIE]: row[RATING] for row in own}
-    lowest = data.positive_from or 0.0
-    return (own[0][USER] if own else None), {movie: rating for movie, rating in latest.items() if rating >= lowest}
+    rated = one_a_movie([(row[MOVIE], row[RATING]) for row in own], data.duplicates)
+    lowest = data.positive_from
+    kept = {movie: rating for movie, rating in rated.items() if lowest is None or rating >= lowest}
+    return (own[0][USER] if own else None), kept
+
+
+def one_a_movie(ratings: list[tuple[Any, float]], duplicates: str) -> dict[Any, float]:
+    """One rating a movie, of (movie, rating) in the order of time, as the data phases make it by `data.duplicates`."""
+    every: dict[Any, list[float]] = {}
+    for movie, rating in ratings:
+        every.setdefault(movie, []).append(rating)
+    if duplicates == REJECT:
+        return {movie: values[0] for movie, values in every.items() if len(values) == 1}
+    if duplicates in (SUM, MEAN):
+        sums = {movie: sum(values) for movie, values in every.items()}
+        return sums if duplicates == SUM else {movie: sums[movie] / len(values) for movie, values in every.items()}
+    return {movie: values[-1] for movie, values in every.items()}

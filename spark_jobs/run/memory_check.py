@@ -10,7 +10,7 @@ from monitor.headroom import Headroom, memory_headroom
 from monitor.spark import ExecutorHeadroom, executor_headroom
 from recsys.api import Arranged
 from recsys.config import Config
-from recsys.data.sources.files import Size
+from recsys.data.sources.source import Size
 from recsys.data.split import TRAIN
 from recsys.errors import UserError
 from recsys.training.local_sgd.rounds import cores_of

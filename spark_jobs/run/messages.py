@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from recsys.errors import ConfigError, UserError
@@ -25,10 +26,15 @@ def describe_source(data: Any) -> str:
     return f"reading {data.dataset}" + (f" in {data.data_dir}" if data.data_dir else "")
 
 
+def describe_told(notes: Sequence[str]) -> str:
+    """What was told from the first rows, a line each; for the screen before all rows are read."""
+    return "\n".join(f"  {note}" for note in notes)
+
+
 def describe_data(statistics: dict[str, Any]) -> str:
-    """The selection, and what was rejected, in a few lines."""
+    """The rows and what they became, the selection, and what was rejected, in a few lines."""
     lines = [
-        f"{statistics['ratings']:,} ratings of {statistics['movies']:,} movies by {statistics['users']:,} users, "
+        f"{_rows(statistics)} of {statistics['movies']:,} movies by {statistics['users']:,} users, "
         f"density {statistics['density']:.3%}"
     ]
     expected = statistics.get("rows_expected")
@@ -36,13 +42,36 @@ def describe_data(statistics: dict[str, Any]) -> str:
         lines.append(
             f"  {statistics['rows_read']:,} of the data set's {expected:,} rows were read: is the file complete?"
         )
+    lines += [f"  {line}" for line in not_used(statistics)]
     lines += _rejected("", statistics["rejected"]) + _rejected("movies ", statistics["movies_file"]["rejected"])
     if statistics["movies_file"]["undecodable_titles"]:
         count = statistics["movies_file"]["undecodable_titles"]
-        lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'ISO-8859-1'")
+        lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'cp1252'")
     if "test_file" in statistics:
         lines.append(describe_test_file(statistics["test_file"]))
     return "\n".join(lines)
+
+
+def _rows(statistics: dict[str, Any]) -> str:
+    """The rows and what they became, such as "720 rows: 297 likes (ratings of 4 and more) of 720 ratings"."""
+    kept, rows = statistics["ratings"], statistics["rows_read"]
+    feedback, positive = statistics["feedback"], statistics["positive_from"]
+    if positive is None:
+        return f"{rows:,} rows: {kept:,} {feedback}"
+    every = kept + statistics["not_selected"]["below_positive"]
+    return f"{rows:,} rows: {kept:,} likes ({feedback} of {positive:g} and more) of {every:,} {feedback}"
+
+
+def not_used(statistics: dict[str, Any]) -> list[str]:
+    """Why rows that are no mistakes are not used, a line each reason."""
+    lines = []
+    if statistics["not_rated"]:
+        lines.append(f"{statistics['not_rated']:,} rows say 'not rated'")
+    if statistics["merged"]:
+        lines.append(f"{statistics['merged']:,} rows repeat a user and a movie: each pair is one of the above")
+    if outside := statistics["not_selected"]["outside_years"]:
+        lines.append(f"{outside:,} ratings are of movies outside the years")
+    return lines
 
 
 def describe_test_file(counts: dict[str, Any]) -> str:
@@ -57,7 +86,8 @@ def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:
     lines = []
     for reason, entry in rejected.items():
         first = entry["examples"][0] if entry["examples"] else None
-        where = f", first at {first['file']} row {first['row']}" if first else ""
+        field = f" ({first['field']})" if first and first.get("field") else ""
+        where = f", first at {first['file']} row {first['row']}{field}" if first else ""
         lines.append(f"  {rows}rejected as {reason}: {entry['count']:,}{where}")
     return lines
 

@@ -53,6 +53,6 @@ def counts_of(prepared):
 
 
 def adds_up(statistics):
-    """Every row that was read is a rating, rejected, or not of the selection."""
-    left_out = sum(statistics["not_selected"].values())
+    """Every row that was read is a rating, rejected, not rated, one of several of a pair, or not of the selection."""
+    left_out = sum(statistics["not_selected"].values()) + statistics["not_rated"] + statistics["merged"]
     return statistics["rows_read"] == statistics["ratings"] + statistics["rows_rejected"] + left_out

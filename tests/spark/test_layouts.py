@@ -1,6 +1,7 @@
 """One parser for every layout: the same two ratings read from all of them, and files that it refuses."""
 
 import gzip
+import lzma
 import os
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.config import DataConfig
-from recsys.data.ingest.parse import parse_movies, parse_ratings, read_rows
+from recsys.data.ingest.parse import Reading, parse_movies, parse_ratings, read_rows
 from recsys.data.sources.files import find_sources
 from recsys.errors import DataError
 
@@ -23,9 +24,15 @@ def ratings_of(spark, path, **data):
     """(user, movie, rating, timestamp) of the good rows, and the reasons of the others but headers."""
     settings = DataConfig(ratings=str(path), **data)
     sources = find_sources(spark, settings, "", "")
-    types = [sources.integer_ids(name, settings.id_type) for name in ("user", "movie")]
-    rows = parse_ratings(read_rows(spark, sources.ratings), *types).orderBy("file", "position").collect()
-    good = [(row.user, row.movie, row.rating, row.timestamp) for row in rows if row.reason is None]
+    users, movies = (sources.integer_ids(name, settings.id_type) for name in ("user", "movie"))
+    reading = Reading.of(sources.ratings, users, movies, ids_told=True)
+    rows = parse_ratings(read_rows(spark, sources.ratings), reading).orderBy("file", "position").collect()
+    second = reading.times.stored
+    good = [
+        (row.user, row.movie, row.rating, row.timestamp and row.timestamp // second)
+        for row in rows
+        if row.reason is None
+    ]
     return good, [row.reason for row in rows if row.reason not in (None, "header")]
 
 
@@ -55,14 +62,23 @@ LAYOUTS: dict[str, tuple[bytes, dict[str, Any]]] = {
         {"header": True, "columns": {"user": 2, "movie": 3, "rating": 1, "timestamp": 4}},
     ),
     "dates": (b"1,10,4,1970-01-01 00:01:40\n2,20,3.5,1970-01-01T00:03:20\n", {}),
+    "UTF-16": ("userId,movieId,rating,timestamp\n1,10,4,100\n2,20,3.5,200\n".encode("utf-16"), {}),
+    "aligned by blanks": (b"1   10  4    100\n2   20  3.5  200\n", {}),
+    "blanks, as told": (b"1 10 4 100\n2 20 3.5 200\n", {"separator": " "}),
+    "decimal commas": (b"1;10;4,0;100\n2;20;3,5;200\n", {}),
+    "a line break in quotes": (b'u,n,i,r,t\n1,"a\nb",10,4,100\n2,"c ""d""",20,3.5,200\n',
+        {"columns": {"user": 1, "movie": 3, "rating": 4, "timestamp": 5}}),
+    "xz": (lzma.compress(b"1,10,4,100\n2,20,3.5,200\n"), {}),
+    "blocks": (b"10:\n1,4,1970-01-01 00:01:40\n20:\n2,3.5,1970-01-01 00:03:20\n", {}),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_layout(spark, tmp_path, name):
     content, data = LAYOUTS[name]
-    (tmp_path / "ratings.txt").write_bytes(content)
-    assert ratings_of(spark, tmp_path / "ratings.txt", **data) == (RATINGS, [])
+    file = tmp_path / ("ratings.txt.xz" if name == "xz" else "ratings.txt")
+    file.write_bytes(content)
+    assert ratings_of(spark, file, **data) == (RATINGS, [])
 
 
 def test_packed_files_with_and_without_a_header(spark, tmp_path):
@@ -72,7 +88,7 @@ def test_packed_files_with_and_without_a_header(spark, tmp_path):
 
 
 def test_more_files_than_are_looked_at(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr("recsys.data.sources.files._FILES_CHECKED", 2)
+    monkeypatch.setattr("recsys.data.sources.files.FILES_CHECKED", 2)
     for number in range(4):
         (tmp_path / f"{number}.csv").write_text(f"userId,movieId,rating\n{number},1,3\n")
     sources = find_sources(spark, DataConfig(ratings=str(tmp_path)), "", "")
@@ -149,8 +165,8 @@ def _write(folder, files):
         ("", {}, {}, "holds no file"),
         ("a.csv", {"a.csv": b""}, {}, "a.csv: is empty"),
         ("a.csv", {"a.csv": b"\n\n"}, {}, "a.csv: is empty"),
-        ("a.csv", {"a.csv": "userId,movieId,rating\n1,1,1\n".encode("utf-16")}, {}, "not a text file in UTF-8"),
-        ("a.csv", {"a.csv": b"1,2\n1,3\n"}, {}, "where at least 3 are needed"),
+        ("a.csv", {"a.csv": "userId,movieId,rating\n1,1,1\n".encode("utf-16")}, {"encoding": "utf-8"}, "not a text"),
+        ("a.csv", {"a.csv": b"1\n2\n"}, {}, "where at least 2 are needed"),
         ("a.csv", {"a.csv": b"who,item,stars\n1,1,3\n"}, {}, "no column 'userId' in row 1"),
         ("a.csv", {"a.csv": b"1,1,3\n"}, {"columns": {"user": "who"}}, "is a name, but the file has no header"),
         ("a.csv", {"a.csv": b"1,1,3\n"}, {"header": False, "columns": {"rating": 9}}, "but row 1 has 3 fields"),

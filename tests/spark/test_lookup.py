@@ -41,13 +41,13 @@ def settings(files, **more):
 )
 def test_a_user_of_the_files_is_as_in_the_data_phases(spark, files, more, expected):
     data = settings(files, **more)
-    assert user_in_data(spark, DataConfig(**data), files, "7") == (7, expected)
+    assert user_in_data(spark, DataConfig(**data), files, "7", True, (0.5, 5.0)) == (7, expected)
     assert arrays_of(run_prepare(spark, **data))[7] == expected
 
 
 def test_years_are_left_to_the_models_movies(spark, files):
     data = settings(files, year_from=2000)
-    assert set(user_in_data(spark, DataConfig(**data), files, "7")[1]) == {1, 2, 3, 5}
+    assert set(user_in_data(spark, DataConfig(**data), files, "7", True, (0.5, 5.0))[1]) == {1, 2, 3, 5}
 
 
 def test_a_user_of_prepared_data_is_found_without_spark(spark, files, tmp_path):
@@ -62,7 +62,10 @@ def test_a_user_of_prepared_data_is_found_without_spark(spark, files, tmp_path):
 def test_users_may_have_names(spark, tmp_path):
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating\nann,m1,4\nbob,m2,3\nann,m2,5\n")
     data: dict[str, Any] = {"ratings": f"{tmp_path}/ratings.csv"}
-    assert user_in_data(spark, DataConfig(**data), tmp_path, "ann") == ("ann", {"m1": 4.0, "m2": 5.0})
+    assert user_in_data(spark, DataConfig(**data), tmp_path, "ann", False, (0.5, 5.0)) == (
+        "ann",
+        {"m1": 4.0, "m2": 5.0},
+    )
     run_prepare(spark, **data).save(tmp_path)
     assert user_in_prepared(tmp_path, "ann") == ("ann", {"m1": 4.0, "m2": 5.0})
 
@@ -74,7 +77,7 @@ def test_users_may_have_names(spark, tmp_path):
 )
 def test_data_that_is_not_there_is_neither_made_nor_fetched(spark, tmp_path, data):
     with pytest.raises(UserError, match=r"cannot be read here .*: give --prepared DIR or --ratings"):
-        user_in_data(spark, DataConfig(**data), tmp_path / "data", "1")
+        user_in_data(spark, DataConfig(**data), tmp_path / "data", "1", True, (0.5, 5.0))
     with pytest.raises(DataError):
         find_sources(spark, DataConfig(**data), "", str(tmp_path / "data"), make=False)
     assert list(tmp_path.iterdir()) == []
@@ -82,4 +85,4 @@ def test_data_that_is_not_there_is_neither_made_nor_fetched(spark, tmp_path, dat
 
 def test_a_user_that_is_not_there_is_told_with_the_remedy(spark, files):
     with pytest.raises(UserError, match=r"user '9' has no ratings in .*ratings.csv: name another, or give --ratings"):
-        user_in_data(spark, DataConfig(**settings(files)), files, "9")
+        user_in_data(spark, DataConfig(**settings(files)), files, "9", True, (0.5, 5.0))

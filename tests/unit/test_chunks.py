@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.data.ingest.arrow_chunks import READ, TABLE, Scale, pack, unpack
+from recsys.data.ingest.arrow_chunks import READ, TABLE, count_not_rated, on_scale, pack, unpack
 from recsys.data.ingest.fast_csv import OTHER, FastForm, parse_texts
-from recsys.data.ingest.parse import FILE, POSITION
+from recsys.data.ingest.parse import FILE, POSITION, Reading
 from recsys.data.ingest.parse import HEADER as HEADERS
+from recsys.data.scale import Scale
 from recsys.data.sources.layout import TextLayout
+from recsys.data.sources.times import Times
 
 HEADER = "userId,movieId,rating,timestamp"
 ORDER = {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}
@@ -22,9 +25,14 @@ NUMBERED = 7
 
 
 def form_of(
-    separator: str = ",", header: str | None = HEADER, positions: dict[str, int] = ORDER, fields: int = 4
+    separator: str = ",",
+    header: str | None = HEADER,
+    positions: dict[str, int] = ORDER,
+    fields: int = 4,
+    integers: bool = True,
 ) -> FastForm:
-    form = FastForm.of(TextLayout(separator, False, "UTF-8", header, positions, fields), integer_ids=True)
+    layout = TextLayout(separator, False, "UTF-8", header, positions, fields)
+    form = FastForm.of(layout, Reading(integers, integers))
     assert form is not None
     return form
 
@@ -88,10 +96,35 @@ def test_other_forms_are_for_the_full_parser(line: str) -> None:
 
 
 def test_layouts_for_the_full_parser_alone() -> None:
-    layout = TextLayout(",", True, "ISO-8859-1", None, ORDER, 4)
-    assert FastForm.of(layout, True) is None
-    assert FastForm.of(None, True) is None
-    assert FastForm.of(TextLayout(",", True, "UTF-8", None, ORDER, 4), False) is None
+    reading = Reading(True, True)
+    layout = TextLayout(",", True, "UTF-8", None, ORDER, 4)
+    assert FastForm.of(layout, reading) is not None
+    assert FastForm.of(replace(layout, encoding="ISO-8859-1"), reading) is None
+    assert FastForm.of(replace(layout, decimal=","), reading) is None
+    assert FastForm.of(layout.by_records("a reason"), reading) is None
+    assert FastForm.of(layout, replace(reading, times=Times("dates", 1, 10**6))) is None
+    assert FastForm.of(None, reading) is None
+
+
+def test_text_ids_are_parsed_fast_as_they_are() -> None:
+    lines = ["01,tt-7,4.5,1", "1,10,3,2", "\xe4,1,3,2", "a b,1,3,2", "7,é,1,1"]
+    rows, other, _ = parse(lines, form_of(integers=False))
+    assert rows == [(0, "01", "tt-7", 4.5, 1), (1, "1", "10", 3.0, 2)]
+    assert [text for _, text in other] == lines[2:]
+
+
+def test_rows_without_ratings_are_ratings_of_one() -> None:
+    form = form_of(positions={USER: 0, MOVIE: 1}, fields=2, header=None)
+    assert parse(["1,10", "2,20"], form)[0] == [(0, 1, 10, 1.0, None), (1, 2, 20, 1.0, None)]
+
+
+@pytest.mark.parametrize("line", ["01,1,1,1", "1,001,1,1", "1,00,2,2"])
+@pytest.mark.parametrize("first", [True, False])
+def test_leading_zeros_are_for_the_full_parser(line: str, first: bool) -> None:
+    lines = [line, "10,0,0.5,0"] if first else ["10,0,0.5,0", line]
+    rows, other, _ = parse(lines, form_of())
+    assert [row[1:] for row in rows] == [(10, 0, 0.5, 0)]
+    assert [text for _, text in other] == [line]
 
 
 def test_a_header_of_digits_is_a_header() -> None:
@@ -116,7 +149,7 @@ def test_every_line_comes_out_once_and_right(lines: list[str], size: int) -> Non
         fields = lines[place].split(",")
         assert [user, movie, time] == [int(fields[0]), int(fields[1]), int(fields[3])]
         assert rating == pytest.approx(float(fields[2]), rel=1e-6)
-    canonical = re.compile(r"\d{1,18},\d{1,18},\d{1,9}(\.\d{1,9})?,-?\d{1,18}")
+    canonical = re.compile(r"(?:0|[1-9]\d{0,17}),(?:0|[1-9]\d{0,17}),\d{1,9}(\.\d{1,9})?,-?\d{1,18}")
     assert {place for place, one in enumerate(lines) if canonical.fullmatch(one)} <= {row[0] for row in rows}
 
 
@@ -142,5 +175,12 @@ def test_packing_loses_nothing(rows: list[tuple[int, int, int | None]]) -> None:
 @pytest.mark.parametrize(("low", "step", "kept"), [(0.7, None, [0.7, 1.5, 3.0]), (0.5, 0.5, [0.5, 1.5, 3.0])])
 def test_the_scale(low: float, step: float | None, kept: list[float]) -> None:
     ratings = pa.array([0.5, 0.7, 0.6, 1.5, 3.0, 3.1, float("nan"), float("inf")], pa.float32())
-    found = Scale(low, 3.0, step).keep(pa.table({RATING: ratings}))[RATING].to_pylist()
+    found = on_scale(pa.table({RATING: ratings}), Scale(low, 3.0, step))[RATING].to_pylist()
     assert found == pytest.approx(kept)
+
+
+def test_codes_for_not_rated_are_no_ratings() -> None:
+    table = pa.table({RATING: pa.array([-1.0, 0.0, 3.5, 99.0], pa.float32())})
+    scale = Scale(-1.0, 5.0, None, missing=(-1.0, 99.0))
+    assert on_scale(table, scale)[RATING].to_pylist() == [0.0, 3.5]
+    assert count_not_rated(table, scale) == 2

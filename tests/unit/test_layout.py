@@ -11,14 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from recsys.data.sources.columns import MOVIES_ORDER, RATINGS_ORDER
 from recsys.data.sources.layout import (
     HEAD_BYTES,
-    MOVIES_ORDER,
-    RATINGS_ORDER,
     SEPARATORS,
     Hints,
     TextLayout,
-    are_integers,
     detect_layout,
     sample_fields,
     split_line,
@@ -144,18 +142,21 @@ def test_a_file_that_goes_on_may_be_cut_within_its_last_line() -> None:
     [
         ("", {}, "r.csv: is empty: expected rows of user, movie, rating, timestamp"),
         ("\n\n", {}, "r.csv: is empty"),
-        (b"a\x00b\n", {}, "r.csv: not a text file in UTF-8 (it holds NUL bytes): convert it, or give Parquet"),
         (
-            "1 10 4.5\n",
+            b"a\x00\x00b,1,2\n" * 9,
             {},
-            "r.csv: row 1 has 1 fields where at least 3 are needed (user, movie, rating): "
-            "'1 10 4.5'; set data.separator",
+            "r.csv: not a text file in UTF-8 (it holds NUL bytes): set data.encoding, convert",
         ),
-        ("1,10,4.5\n", {"separator": ";"}, "r.csv: row 1 has 1 fields"),
         (
-            "uid,mid,rating\n1,2,3\n",
+            "1-10-4.5\n",
             {},
-            "r.csv: no column 'userId' in row 1 (uid, mid, rating): "
+            "r.csv: row 1 has 1 field where at least 2 are needed (user, movie): '1-10-4.5'; set data.separator",
+        ),
+        ("1,10,4.5\n", {"separator": ";"}, "r.csv: row 1 has 1 field where"),
+        (
+            "kunde,film nr,rating\n1,2,3\n",
+            {},
+            "r.csv: no column 'userId' in row 1 (kunde, film nr, rating): "
             "name it in data.columns.user, or set data.header = false",
         ),
         ("userId,movieId,rating\n1,2,3\n", {"columns": {RATING: "stars"}}, "r.csv: no column 'stars' in row 1"),
@@ -181,23 +182,6 @@ def test_what_cannot_be_told_names_file_and_remedy(head: bytes | str, hints: dic
 def test_duplicate_names_do_not_matter_where_a_position_is_given() -> None:
     layout = ratings("userId,movieId,rating,rating\n1,2,3,4\n", columns={RATING: 4})
     assert (layout.header, layout.positions[RATING]) == ("userId,movieId,rating,rating", 3)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        (["1", "2", "-3"], True),
-        ([], True),
-        (["a", "b"], False),
-        (["1"] * 9 + ["x"], True),
-        (["1"] * 8 + ["x"] * 2, False),
-        (["1.0", "2.0"], False),
-        (["9223372036854775807"], True),
-        (["9223372036854775808"], False),
-    ],
-)
-def test_ids_are_integers_but_for_a_few_bad_rows(values: list[str], expected: bool) -> None:
-    assert are_integers(values) is expected
 
 
 words = st.text(

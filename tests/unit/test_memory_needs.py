@@ -18,7 +18,7 @@ from monitor.headroom import MACHINE, Headroom, memory_headroom
 from monitor.sources.proc import ProcSource
 from monitor.spark.headroom import ExecutorAnswer, ExecutorHeadroom, by_memory, heap_growth
 from recsys.config import Config, DataConfig, TrainingConfig
-from recsys.data.sources.files import Size
+from recsys.data.sources.source import Size
 from recsys.data.split import TRAIN
 from recsys.errors import UserError
 from recsys.models.autoencoder.config import DaeConfig

@@ -73,7 +73,19 @@ def test_own_ratings_replace_an_earlier_data_set(tmp_path: Path) -> None:
     own = toml(tmp_path, "own", "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nseparator = ';'\n")
     data = load_config([catalogue, own]).data
     assert (data.dataset, data.ratings, data.movies, data.separator) == (None, "r.csv", "m.csv", ";")
-    assert (data.year_from, data.test_fraction) == (1950, 0.3)
+    assert (data.year_from, data.test_fraction) == (None, 0.3)
+
+
+def test_what_an_experiment_says_of_its_data_does_not_reach_own_files(tmp_path: Path) -> None:
+    data = load_config(["quickstart"], ["data.ratings=r.csv"]).data
+    assert data.positive_from is None
+    own = toml(tmp_path, "own", "[data]\nratings = 'r.csv'\nseparator = ';'\npositive_from = 7\n")
+    data = load_config(["quickstart", own], ["data.ratings=s.csv"]).data
+    assert (data.ratings, data.separator, data.positive_from) == ("s.csv", ";", 7)
+
+
+def test_a_blank_is_a_value() -> None:
+    assert load_config([], ["data.ratings=r.csv", "data.separator= "]).data.separator == " "
 
 
 def test_a_data_set_replaces_earlier_own_ratings_and_all_that_describes_them(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_position_counts_from_one() -> None:
 def test_every_mistake_is_told_at_once() -> None:
     tree = {
         "sed": 1,
-        "data": {"ratings": "r.csv", "movies": "m.csv", "year_from": 2000, "year_to": 1990, "heder": True},
+        "data": {"dataset": "ml-1m", "year_from": 2000, "year_to": 1990, "heder": True},
         "model": {"hidden": "wide", "loss": "multinomial", "output_activation": "relu"},
         "training": {"epochs": "3", "batch_size": 0},
         "evaluation": {"relevant_from": 7.0},
@@ -138,7 +138,7 @@ def test_several_combinations_of_one_table_are_all_told() -> None:
         ({"data": {"movies": "m.csv"}}, "data.movies goes with data.ratings"),
         ({"data": {"dataset": "ml-1m", "separator": ","}}, "data.separator: only for own files"),
         (
-            {"data": {"ratings": "r", "rating_max": 0.4}},
+            {"data": {"ratings": "r", "rating_min": 0.5, "rating_max": 0.4}},
             "data.rating_min = 0.5 must be less than data.rating_max = 0.4",
         ),
         ({"data": {"dataset": "ml-100k", "test_ratings": "u1.test"}}, "data.test_ratings names single ratings"),

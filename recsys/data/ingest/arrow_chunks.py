@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +16,29 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.data.ingest.parse import DOES_NOT_PARSE, FILE, HEADER, MISSING_FIELD, POSITION, REASON
+from recsys.data.ingest.parse import (
+    DOES_NOT_PARSE,
+    FILE,
+    HEADER,
+    MISSING_FIELD,
+    MOVIE_IS_TEXT,
+    POSITION,
+    QUOTES,
+    REASON,
+    USER_IS_TEXT,
+)
+from recsys.data.scale import Scale
 
 TABLE = "table"  # the bytes of a chunk; null where it has no good row
 READ = "read"  # how many rows were read, headers included
-COUNTS = (READ, HEADER, MISSING_FIELD, DOES_NOT_PARSE)  # the counts of rows beside each chunk
+# the counts of rows beside each chunk
+COUNTS = (READ, HEADER, MISSING_FIELD, DOES_NOT_PARSE, USER_IS_TEXT, MOVIE_IS_TEXT, QUOTES)
 COUNTS_SCHEMA = ", ".join(f"{name} int" for name in COUNTS)
 OFF = "off"  # how many ratings off the scale
+NOT_RATED = "not_rated"  # how many rows say so
 CHUNK_ROWS = 1 << 17
 _INT32 = 1 << 31
+_VALUES = 1000
 _FIRST = b"first"  # the position of a chunk's first rating
 _WRITE = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -113,33 +126,45 @@ def _chunk_of_rows(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(chunk_columns(good.unify_dictionaries() if good.num_rows else None, counts))
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The scale of the ratings: from `low` to `high`, in steps of `step` where that is not None."""
-
-    low: float
-    high: float
-    step: float | None
-
-    def keep(self, table: pa.Table) -> pa.Table:
-        """The chunk without the ratings off the scale (or NaN); as `parse.check_scale`."""
-        rating, low = table[RATING].to_numpy(), np.float32(self.low)
-        good = (rating >= low) & (rating <= np.float32(self.high))
-        if self.step:
-            with np.errstate(invalid="ignore"):  # infinity is off the scale anyway
-                good &= (rating - low) % np.float32(self.step) == 0
-        return table if good.all() else table.filter(pa.array(good))
+def on_scale(table: pa.Table, scale: Scale) -> pa.Table:
+    """The chunk without the ratings off the scale (or NaN) and those that say "not rated"; as `parse.check_scale`."""
+    good = _is_on(table[RATING].to_numpy(), scale)
+    return table if good.all() else table.filter(pa.array(good))
 
 
-def count_off(chunks: DataFrame, scale: Scale) -> int:
-    """How many ratings are off the scale."""
+def count_not_rated(table: pa.Table, scale: Scale) -> int:
+    """How many ratings of a chunk say "not rated"."""
+    return int(np.isin(table[RATING].to_numpy(), _codes(scale)).sum()) if scale.missing else 0
+
+
+def values_off(chunks: DataFrame, scale: Scale) -> dict[float, int]:
+    """How often each value off the scale occurs; those that say "not rated" are none. At most 1,000 values a chunk."""
 
     def count(batches: Batches) -> Batches:
-        off = sum(table.num_rows - scale.keep(table).num_rows for table in tables_of(batches))
-        yield pa.RecordBatch.from_pydict({OFF: pa.array([off], pa.int64())})
+        for table in tables_of(batches):
+            ratings = table[RATING].to_numpy()
+            off = ratings[~_is_on(ratings, scale) & ~np.isin(ratings, _codes(scale)) & ~np.isnan(ratings)]
+            values, counts = np.unique(off, return_counts=True)
+            chosen = {RATING: pa.array(values[:_VALUES], pa.float32()), OFF: pa.array(counts[:_VALUES], pa.int64())}
+            yield pa.RecordBatch.from_pydict(chosen)
 
-    row = chunks.select(TABLE).mapInArrow(count, f"{OFF} bigint").agg(F.sum(OFF)).first()
-    return int(row[0] or 0) if row else 0
+    rows = chunks.select(TABLE).mapInArrow(count, f"{RATING} float, {OFF} bigint").groupBy(RATING).agg(F.sum(OFF))
+    return {float(value): int(number) for value, number in rows.collect()}
+
+
+def _is_on(ratings: np.ndarray, scale: Scale) -> np.ndarray:
+    low = np.float32(scale.low)
+    good = (ratings >= low) & (ratings <= np.float32(scale.high))
+    if scale.step:
+        with np.errstate(invalid="ignore"):  # infinity is off the scale anyway
+            good &= (ratings - low) % np.float32(scale.step) == 0
+    if scale.missing:
+        good &= ~np.isin(ratings, _codes(scale))
+    return good
+
+
+def _codes(scale: Scale) -> np.ndarray:
+    return np.array(scale.missing, np.float32)
 
 
 def map_chunks(chunks: DataFrame, function: Callable[[pa.Table], pa.Table], schema: str) -> DataFrame:

@@ -30,6 +30,7 @@ from recsys.data.ingest.parse import (
     POSITION,
     REASON,
     YEAR_PATTERN,
+    Reading,
     number_files,
     parse_fields,
 )
@@ -39,13 +40,14 @@ from recsys.files import readable_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from recsys.data.sources.files import Source  # so that executors import little
+    from recsys.data.sources.source import Source  # so that executors import little
 
 OTHER = "other"  # the lines that are left to the full parser
 _VALUE = "value"
 _NUMBER_BYTES = b"0123456789.-\n"
-_FORMS = {USER: r"\d{1,18}", MOVIE: r"\d{1,18}", RATING: r"\d{1,9}(?:\.\d{1,9})?", TIMESTAMP: r"-?\d{1,18}"}
-_TYPES = {USER: pa.int64(), MOVIE: pa.int64(), RATING: pa.float32(), TIMESTAMP: pa.int64()}
+_FORMS = {RATING: r"-?\d{1,9}(?:\.\d{1,9})?", TIMESTAMP: r"-?\d{1,18}"}
+_TYPES = {RATING: pa.float32(), TIMESTAMP: pa.int64()}
+_INTEGER = r"(?:0|[1-9]\d{0,17})"  # written back it is the same text
 _MOVIES_BYTES = 1 << 26  # of all files of movies together, at most: ml-32m's are 4 MB
 _YEAR = re.compile(YEAR_PATTERN, re.ASCII)  # what Java means by \s and \d
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f\x85\u2028\u2029{UNDECODABLE}]")  # some parsers end a line at some of these
@@ -56,26 +58,36 @@ class FastForm:
     """Which lines of ratings the fast parser takes in a layout, and how it parses them."""
 
     layout: TextLayout
+    integer_users: bool = True
+    integer_movies: bool = True
 
     @staticmethod
-    def of(layout: TextLayout | None, integer_ids: bool) -> FastForm | None:
+    def of(layout: TextLayout | None, reading: Reading) -> FastForm | None:
         """The form for that layout; None where hardly any line can have it."""
-        if layout is None or not integer_ids or layout.encoding != "UTF-8":
+        if layout is None or layout.records or layout.encoding != "UTF-8" or layout.decimal != ".":
             return None
-        return FastForm(layout)
+        if reading.times.stored != reading.times.per_second:
+            return None
+        return FastForm(layout, reading.integer_users, reading.integer_movies)
 
     @cached_property
     def pattern(self) -> str:
         """The regular expression of a line that the fast parser takes: only canonical numbers, no quotes."""
         other = rf"[^{re.escape(self.layout.separator[0])}\"]*"
-        forms = [_FORMS.get(name, other) for name in self._columns]
+        # a text id of ASCII alone, without the separator's first character
+        text = "".join(chr(n) for n in range(0x21, 0x7F) if chr(n) not in f'"{self.layout.separator[0]}')
+        ids = {True: _INTEGER, False: f"[{re.escape(text)}]+"}
+        known = {**_FORMS, USER: ids[self.integer_users], MOVIE: ids[self.integer_movies]}
+        forms = [known.get(name, other) for name in self._columns]
         return "^(?:" + re.escape(self.layout.separator).join(forms) + ")$"
 
     def may_be_numbers(self, text: bytes) -> bool:
         """Whether the text holds only bytes of canonical numbers; false where a header could hold only these too."""
         allowed = _NUMBER_BYTES + self.layout.separator.encode()
         header = (self.layout.header or "no header").encode()
-        return bool(header.translate(None, allowed)) and not text.translate(None, allowed)
+        if not header.translate(None, allowed) or text.translate(None, allowed):
+            return False
+        return not _has_leading_zeros(text, self.layout.separator.encode())
 
     def classify(self, lines: pa.Array) -> tuple[pa.Array, pa.Array, int]:
         """(mask of the lines to parse fast, mask of the other lines, number of headers); blank lines are in neither."""
@@ -99,12 +111,24 @@ class FastForm:
                 pacsv.ReadOptions(use_threads=False, block_size=max(len(text), 1), column_names=self._columns),
                 pacsv.ParseOptions(delimiter=separator.decode(), quote_char=False),
                 pacsv.ConvertOptions(
-                    column_types=_TYPES, include_columns=list(self.layout.positions), null_values=[""]
+                    column_types=self._types,
+                    include_columns=list(self.layout.positions),
+                    null_values=[""],
+                    strings_can_be_null=True,
                 ),
             )
         except pa.ArrowInvalid:
             return None
-        return table if table.num_rows == lines and not any(c.null_count for c in table.columns) else None
+        if table.num_rows != lines or any(c.null_count for c in table.columns):
+            return None
+        if RATING not in self.layout.positions:
+            table = table.append_column(RATING, pa.array(np.ones(lines, np.float32)))
+        return table
+
+    @cached_property
+    def _types(self) -> dict[str, pa.DataType]:
+        ids = {True: pa.int64(), False: pa.string()}
+        return {**_TYPES, USER: ids[self.integer_users], MOVIE: ids[self.integer_movies]}
 
     @cached_property
     def _columns(self) -> list[str]:
@@ -134,7 +158,7 @@ def read_chunks(spark: SparkSession, source: Source, form: FastForm) -> DataFram
 
     if tasks is not None:
         return spark.range(0, len(tasks), 1, len(tasks)).mapInArrow(parse_ranges, schema)
-    lines = spark.read.text(source.path)
+    lines = spark.read.text(source.spark_paths)
     if many:
         lines = number_files(lines.withColumn(FILE, F.input_file_name()), source)
     return lines.mapInArrow(parse_batches, schema)
@@ -222,6 +246,15 @@ def other_rows(chunks: DataFrame, source: Source) -> DataFrame:
     return parse_fields(lines, source)
 
 
+def _has_leading_zeros(text: bytes, separator: bytes) -> bool:
+    """Whether a field of numbers begins with a zero that digits follow. Counted in C: a search by lines costs more."""
+    for before in (b"\n", separator):
+        zeros = text.count(before + b"0")
+        if zeros and zeros > sum(text.count(before + b"0" + after) for after in (b".", b"\n", separator)):
+            return True
+    return text[:1] == b"0" and text[1:2].isdigit()
+
+
 def _joined(lines: pa.Array) -> bytes:
     """The lines as one text, with LF after each."""
     whole = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
@@ -250,7 +283,7 @@ def read_movies(source: Source, integer_ids: bool) -> pd.DataFrame | None:
     """
     layout = source.layout
     tasks = tasks_of([readable_path(name) for name in source.names]) if source.names else None
-    if layout is None or layout.encoding != "UTF-8" or not integer_ids or tasks is None:
+    if layout is None or layout.records or layout.encoding != "UTF-8" or not integer_ids or tasks is None:
         return None
     ranges = [part for task in tasks for part in task]
     if sum(part.end - part.start for part in ranges) > _MOVIES_BYTES:
@@ -291,7 +324,7 @@ def _movie_pattern(layout: TextLayout) -> str:
     """The regular expression of a line of movies: an id of digits, and quotes only around the whole title."""
     separator = re.escape(layout.separator)
     field = rf'(?:(?!{separator})[^"])*'
-    forms = {MOVIE: r"(?P<id>[0-9]{1,18})", TITLE: f"(?P<bare>{field})(?P<quoted>)?"}
+    forms = {MOVIE: rf"(?P<id>{_INTEGER})", TITLE: f"(?P<bare>{field})(?P<quoted>)?"}
     if layout.quoted:
         forms[TITLE] = rf'(?:(?P<bare>{field})|"(?P<quoted>(?:[^"]|"")*)")'
     names = {position: name for name, position in layout.positions.items()}

@@ -17,15 +17,17 @@ from pyspark.sql.types import DataType, StringType
 
 from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
 from recsys.data.blocks import ROWS, Block, block_schema, hash_users, stored
-from recsys.data.ingest.arrow_chunks import OFF, TABLE, Batches, Scale, pack, tables_of
+from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, TABLE, Batches, count_not_rated, on_scale, pack, tables_of
 from recsys.data.ingest.parse import FILE, POSITION
+from recsys.data.scale import Scale
 
 if TYPE_CHECKING:
     from recsys.data.ingest.movies import Movies  # so that executors import little
 
 JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
 GATHERED, UNIQUE, BELOW_POSITIVE = "gathered", "unique", "below_positive"
-_LEFT_OUT = (OFF, JOINED, UNKNOWN, OUTSIDE_YEARS)
+LATEST, SUM, MEAN, REJECT = "latest", "sum", "mean", "reject"  # what repeated ratings of a movie by a user become
+_LEFT_OUT = (OFF, NOT_RATED, JOINED, UNKNOWN, OUTSIDE_YEARS)
 _SPILLABLE = StorageLevel.MEMORY_AND_DISK
 _TARGET = "target"  # of a piece: the key of its partition
 _ARRAY_IDS = 1 << 22  # the largest range of ids for which an array gives the codes: 16 MB
@@ -36,7 +38,7 @@ class Gathered:
     """The users of each partition as a persisted block, and counts of the ratings that were left out."""
 
     blocks: DataFrame
-    counts: dict[str, int]  # OFF, JOINED, UNKNOWN, OUTSIDE_YEARS, GATHERED, UNIQUE, BELOW_POSITIVE
+    counts: dict[str, int]  # OFF, NOT_RATED, JOINED, UNKNOWN, OUTSIDE_YEARS, GATHERED, UNIQUE, BELOW_POSITIVE
     persisted: DataFrame
 
     def release(self) -> None:
@@ -51,11 +53,13 @@ def gather_users(
     user_type: DataType,
     partitions: int,
     positive_from: float | None,
+    duplicates: str = LATEST,
 ) -> Gathered:
     """Chunks of ratings as one block for each partition of users, with movie codes for indices.
 
     Left out are, in this order: ratings off the scale, ratings of movies that are unknown or not selected, all but the
     latest rating of a user-movie pair, and ratings below `positive_from`. So a like that was taken back is no like.
+    `duplicates` may instead ask for the sum or the mean of such a pair's ratings, or leave all of them out.
     """
     spark = chunks.sparkSession
     known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
@@ -78,7 +82,7 @@ def gather_users(
             tables += tables_of([batch])
             counts.update({name: pc.sum(batch[name]).as_py() for name in _LEFT_OUT})
         if tables or counts:
-            yield gather_ratings(pa.concat_tables(tables) if tables else None, lowest, users, counts)
+            yield gather_ratings(pa.concat_tables(tables) if tables else None, lowest, users, counts, duplicates)
 
     counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
     pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
@@ -134,12 +138,14 @@ def _select(
 
     The hash of a user gives the target.
     """
-    good = scale.keep(table)
+    good = on_scale(table, scale)
+    not_rated = count_not_rated(table, scale)
     codes = codes_of(good[MOVIE])
     known = codes >= 0
     wanted = known & selected[codes] if len(selected) else known
     counts = {
-        OFF: table.num_rows - good.num_rows,
+        OFF: table.num_rows - good.num_rows - not_rated,
+        NOT_RATED: not_rated,
         JOINED: len(codes),
         UNKNOWN: int((~known).sum()),
         OUTSIDE_YEARS: int((known & ~wanted).sum()),
@@ -176,14 +182,18 @@ def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
 
 
 def gather_ratings(
-    table: pa.Table | None, lowest: np.float32 | None, user_type: pa.DataType, counts: Mapping[str, int]
+    table: pa.Table | None,
+    lowest: np.float32 | None,
+    user_type: pa.DataType,
+    counts: Mapping[str, int],
+    duplicates: str = LATEST,
 ) -> pa.RecordBatch:
     """All ratings of the users of one partition as one block with movie codes, with counts: those given, the number of
     ratings and of user-movie pairs, and the number of pairs below `lowest`."""
     if table is None:
         columns = {USER: user_type, CODE: pa.int32(), RATING: pa.float32(), POSITION: pa.int64()}
         table = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
-    users, rows, codes, ratings = unique_ratings(table)
+    users, rows, codes, ratings = unique_ratings(table, duplicates)
     pairs = len(codes)
     if lowest is not None:
         liked = ratings >= lowest
@@ -198,9 +208,10 @@ def gather_ratings(
     return pa.RecordBatch.from_pydict({**counted, **dict(zip(block.schema.names, block.columns, strict=True))})
 
 
-def unique_ratings(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def unique_ratings(table: pa.Table, duplicates: str = LATEST) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The users of one partition in ascending order, and their ratings sorted by user and movie code: the user's rank
-    (int64), the code (int32) and the rating (float32). Of a pair that occurs twice the latest rating counts.
+    (int64), the code (int32) and the rating (float32). Of a pair that occurs twice the latest rating counts, the sum,
+    the mean, or (REJECT) no rating.
 
     The latest rating has the highest timestamp (a missing one counts as the lowest), then it is the last in the input.
     """
@@ -218,8 +229,19 @@ def unique_ratings(table: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray,
         if TIMESTAMP in table.column_names:
             by.append(table[TIMESTAMP].fill_null(np.iinfo(np.int64).min).to_numpy())
         order = np.lexsort((*by, keys))
+    ratings = table[RATING].to_numpy()
+    if duplicates != LATEST and not last.all():
+        lengths = np.diff(np.flatnonzero(last), prepend=-1)
+        ends = order[last]
+        if duplicates == REJECT:
+            order, ratings = ends[lengths == 1], ratings[ends[lengths == 1]]
+        else:
+            starts = np.append(0, np.cumsum(lengths)[:-1])
+            sums = np.add.reduceat(ratings[order].astype(np.float64), starts)
+            order, ratings = ends, (sums / lengths if duplicates == MEAN else sums).astype(np.float32)
+        return users.to_numpy(zero_copy_only=False), ranks[order], codes[order].astype(np.int32), ratings
     order = order[last]
-    ratings = table[RATING].to_numpy()[order]
+    ratings = ratings[order]
     return users.to_numpy(zero_copy_only=False), ranks[order], codes[order].astype(np.int32), ratings
 
 

@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType
 
 from recsys.columns import CODE, MOVIE, TITLE, YEAR
-from recsys.data.ingest.arrow_chunks import Scale, map_chunks
+from recsys.data.ingest.arrow_chunks import map_chunks, on_scale
 from recsys.data.ingest.parse import DUPLICATE, FILE, HEADER, POSITION, REASON, REPEATED_HEADER
+from recsys.data.scale import Scale
 from recsys.data.sources.layout import UNDECODABLE
 
 NO_YEAR = -1
@@ -83,7 +84,7 @@ def movies_of_ratings(chunks: DataFrame, scale: Scale, movie_type: DataType) -> 
     """The movies of chunks of ratings, where there is no file of movies: titles are made of ids, there are no years."""
 
     def distinct(table: pa.Table) -> pa.Table:
-        return pa.table({MOVIE: pc.unique(scale.keep(table)[MOVIE])})
+        return pa.table({MOVIE: pc.unique(on_scale(table, scale)[MOVIE])})
 
     movies = map_chunks(chunks, distinct, f"{MOVIE} {movie_type.simpleString()}").distinct()
     frame: pd.DataFrame = movies.toPandas()

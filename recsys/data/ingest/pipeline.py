@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,32 @@ from pyspark.sql import DataFrame, SparkSession
 from recsys.columns import INDEX, MOVIE, MOVIE_ID, POPULARITY, TITLE, USER, YEAR
 from recsys.config import DataConfig
 from recsys.data.blocks import build_blocks
-from recsys.data.ingest.arrow_chunks import OFF, READ, Scale, count_off
+from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, READ, values_off
 from recsys.data.ingest.fast_csv import read_movies
-from recsys.data.ingest.join import BELOW_POSITIVE, GATHERED, JOINED, OUTSIDE_YEARS, UNIQUE, UNKNOWN, gather_users
-from recsys.data.ingest.load import load_ratings
+from recsys.data.ingest.join import (
+    BELOW_POSITIVE,
+    GATHERED,
+    JOINED,
+    LATEST,
+    OUTSIDE_YEARS,
+    REJECT,
+    UNIQUE,
+    UNKNOWN,
+    gather_users,
+)
+from recsys.data.ingest.load import LINE_BREAKS, Loaded, load_ratings
 from recsys.data.ingest.movies import NO_YEAR, Movies, collect_rows, movie_table, movies_of_ratings, movies_of_rows
 from recsys.data.ingest.parse import (
     DUPLICATE,
     HEADER,
+    MOVIE_IS_TEXT,
     OFF_SCALE,
+    QUOTES,
+    REASON,
     REPEATED_HEADER,
     ROW_REASONS,
     UNKNOWN_MOVIE,
+    Reading,
     check_scale,
     id_type,
     parse_movies,
@@ -35,7 +49,9 @@ from recsys.data.ingest.parse import (
 )
 from recsys.data.ingest.rejects import RejectedRows
 from recsys.data.ingest.statistics import Statistics, count_ratings
-from recsys.data.sources.files import Source, Sources
+from recsys.data.scale import Scale
+from recsys.data.sources.meaning import LIKES, retold
+from recsys.data.sources.source import Source, Sources
 from recsys.errors import DataError
 
 Phase = Callable[[str], AbstractContextManager[Any]]
@@ -52,6 +68,7 @@ class Ingested:
     items: pd.DataFrame
     statistics: dict[str, Any]
     rejected: DataFrame | None
+    sources: Sources  # as they were read: the scale may be wider than the first rows told
 
 
 def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phase, profile: bool) -> Ingested:
@@ -64,43 +81,63 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         phase: called with the name of each phase; the context that it returns encloses the phase's work.
         profile: whether each phase materialises its result within its own context.
     """
-    integer_users = sources.integer_ids(USER, data.id_type)
-    integer_movies = sources.integer_ids(MOVIE, data.id_type)
-
+    integer_users, integer_movies = (sources.integer_ids(name, data.id_type) for name in (USER, MOVIE))
+    reading = Reading.of(sources.ratings, integer_users, integer_movies, data.id_type == "auto")
     rejected_rows = RejectedRows(spark, data.max_rejected)
 
-    def reject(reasons: dict[str, int], rows_read: int) -> dict[str, Any]:
-        rows = parse_ratings(read_rows(spark, sources.ratings, keep_line=True), integer_users, integer_movies)
-        rows = check_scale(rows, sources.rating_min, sources.rating_max, sources.rating_step)
-        return rejected_rows.add("ratings", sources.ratings, rows, reasons, rows_read, movie_table(rows, movies))
-
     with phase("data_loading"):
-        loaded = load_ratings(spark, sources.ratings, integer_users, integer_movies)
+        loaded = load_ratings(spark, sources.ratings, reading)
 
     with phase("ratings_transformation"):
-        scale = Scale(sources.rating_min, sources.rating_max, sources.rating_step)
-        if profile:
-            count_off(loaded.chunks, scale)  # for its cost alone: to keep the result costs more than to do it again
+        off: dict[float, int] = {}
+        if profile or sources.scale_told:
+            off = values_off(loaded.chunks, sources.scale)
+        if sources.scale_told and off:
+            sources = retold(sources, off, data)
 
     with phase("movies_transformation"):
         if sources.movies is not None:
-            rows = read_movies(sources.movies, integer_movies)
-            if rows is None:
-                rows = collect_rows(parse_movies(read_rows(spark, sources.movies), integer_movies))
-            movies = movies_of_rows(rows, sources.movies.headers, data.year_from, data.year_to)
-            bad_movies = _check_movies(spark, sources.movies, movies, data, integer_movies, rejected_rows)
+            rows, movie_source = _movie_rows(spark, sources.movies, loaded.reading)
+            if (rows[REASON] == MOVIE_IS_TEXT).any():
+                loaded = _with_text_movies(spark, loaded)
+                rows, movie_source = _movie_rows(spark, movie_source, loaded.reading)
+            movies = movies_of_rows(rows, movie_source.headers, data.year_from, data.year_to)
+            bad_movies = _check_movies(spark, movie_source, movies, data, loaded.reading, rejected_rows)
         else:
-            movies, bad_movies = movies_of_ratings(loaded.chunks, scale, id_type(integer_movies)), {}
+            movie_source = None
+            movies = movies_of_ratings(loaded.chunks, sources.scale, id_type(loaded.reading.integer_movies))
+            bad_movies = {}
+        sources = replace(sources, ratings=loaded.source, movies=movie_source)
 
     with phase("data_integration"):
         partitions = _partitions(spark, sources, loaded.counts[READ])
-        users = id_type(integer_users)
-        gathered = gather_users(loaded.chunks, scale, movies, users, partitions, data.positive_from)
+        users = id_type(loaded.reading.integer_users)
+        gathered = gather_users(
+            loaded.chunks, sources.scale, movies, users, partitions, data.positive_from, data.duplicates
+        )
         loaded.release()
+
+    def reject(reasons: dict[str, int], rows_read: int) -> dict[str, Any]:
+        rows = parse_ratings(read_rows(spark, sources.ratings, keep_line=True), loaded.reading)
+        rows = check_scale(rows, sources.scale)
+        remedy = ""
+        if reasons[OFF_SCALE]:
+            left = values_off(loaded.chunks, sources.scale)
+            remedy = _remedy_for_scale(left, sources.scale, data)
+        return rejected_rows.add(
+            "ratings",
+            sources.ratings,
+            rows,
+            reasons,
+            rows_read,
+            movie_table(rows, movies),
+            every_duplicate=data.duplicates == REJECT,
+            remedy=remedy,
+        )
 
     with phase("statistical_analysis"):
         statistics = count_ratings(gathered.blocks, len(movies.ids))
-        summary = _summary(sources.ratings, statistics, loaded.counts, gathered.counts, reject)
+        summary = _summary(sources, data, statistics, loaded.counts, gathered.counts, reject)
         summary["movies_file"] = _movies_summary(movies, bad_movies, sources.movies is not None)
         summary["best_reachable_rmse"] = sources.best_rmse
         summary["rows_expected"] = sources.size.ratings if sources.size else None
@@ -116,7 +153,41 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         gathered.release()
 
     items = _items(movies, rated, statistics)
-    return Ingested(blocks, items, summary, rejected_rows.rows)
+    return Ingested(blocks, items, summary, rejected_rows.rows, sources)
+
+
+def _movie_rows(spark: SparkSession, source: Source, reading: Reading) -> tuple[pd.DataFrame, Source]:
+    """The parsed rows of movies on the driver, and the source as it was read."""
+    rows = read_movies(source, reading.integer_movies)
+    if rows is not None:
+        return rows, source
+    rows = collect_rows(parse_movies(read_rows(spark, source), reading.integer_movies, reading.ids_told))
+    if (rows[REASON] == QUOTES).any():
+        source = source.by_records(LINE_BREAKS)
+        rows = collect_rows(parse_movies(read_rows(spark, source), reading.integer_movies, reading.ids_told))
+    return rows, source
+
+
+def _with_text_movies(spark: SparkSession, loaded: Loaded) -> Loaded:
+    """The ratings read again with the movies' ids as text, as the file of movies shows that they are."""
+    loaded.release()
+    return load_ratings(spark, loaded.source, replace(loaded.reading, integer_movies=False))
+
+
+def _remedy_for_scale(off: Mapping[float, int], scale: Scale, data: DataConfig) -> str:
+    """Which values off the scale occur how often, and the settings that take them."""
+    if not off:
+        return ""
+    often = sorted(off, key=lambda value: -off[value])[:5]
+    values = ", ".join(f"{value:g} ({off[value]:,} rows)" for value in often)
+    more = f" and {len(off) - len(often):,} other values" if len(off) > len(often) else ""
+    text = f"off the scale of {scale}: {values}{more}"
+    if not data.ratings:
+        return text
+    wide = f"--set data.rating_min={min(scale.low, *off):g} --set data.rating_max={max(scale.high, *off):g}"
+    if len(off) == 1:
+        wide += f"; or, where it says 'not rated', --set data.missing=[{often[0]:g}]"
+    return f"{text}; to take them: {wide}"
 
 
 def _partitions(spark: SparkSession, sources: Sources, rows: int) -> int:
@@ -124,7 +195,7 @@ def _partitions(spark: SparkSession, sources: Sources, rows: int) -> int:
     cores = spark.sparkContext.defaultParallelism
     if sources.ratings.frame is not None:
         return max(2 * cores, -(-rows // _PARTITION_ROWS))
-    splits = spark.read.text(sources.ratings.path).rdd.getNumPartitions()
+    splits = spark.read.text(sources.ratings.spark_paths).rdd.getNumPartitions()
     return max(2 * cores, splits)
 
 
@@ -133,13 +204,13 @@ def _check_movies(
     source: Source,
     movies: Movies,
     data: DataConfig,
-    integer_ids: bool,
+    reading: Reading,
     rejected_rows: RejectedRows,
 ) -> dict[str, Any]:
     """Refuses bad movies before the ratings are worked on; their rejected rows by reason."""
     rejected: dict[str, Any] = {}
     if movies.rejected:
-        parsed = parse_movies(read_rows(spark, source, keep_line=True), integer_ids)
+        parsed = parse_movies(read_rows(spark, source, keep_line=True), reading.integer_movies, reading.ids_told)
         rejected = rejected_rows.add("movies", source, parsed, movies.rejected, movies.rows_read)
     if not len(movies.ids):
         raise DataError(f"{source.path}: holds no movie: of {movies.rows_read:,} rows read none is left")
@@ -154,34 +225,54 @@ def _check_movies(
 
 
 def _summary(
-    ratings: Source,
+    sources: Sources,
+    data: DataConfig,
     statistics: Statistics,
     rows: Mapping[str, int],
     left_out: Mapping[str, int],
     reject: Callable[[dict[str, int], int], dict[str, Any]],
 ) -> dict[str, Any]:
     """The entries of statistics.json on the ratings; `reject` collects rejected rows and refuses too many."""
+    ratings = sources.ratings
     headers = min(rows[HEADER], ratings.headers)
     rejects = {reason: rows.get(reason, 0) for reason in ROW_REASONS}
     rejects[OFF_SCALE] += left_out[OFF]
     rejects[REPEATED_HEADER] = rows[HEADER] - headers
     rejects[UNKNOWN_MOVIE] = left_out[UNKNOWN]
-    rejects[DUPLICATE] = left_out[GATHERED] - left_out[UNIQUE]
+    repeated = left_out[GATHERED] - left_out[UNIQUE]
+    # two likes are one like; two ratings contradict each other
+    merged = data.duplicates not in (LATEST, REJECT) or (sources.feedback == LIKES and data.duplicates == LATEST)
+    rejects[DUPLICATE] = 0 if merged else repeated
     _check_all_there(ratings, rows, left_out)
+    times = ratings.look.times if ratings.has_times else None
     rows_read = rows[READ] - headers
     return {
         **statistics.summary(),
         "rows_read": rows_read,
         "rows_rejected": sum(rejects.values()),
         "rejected": reject(rejects, rows_read),
+        "not_rated": left_out[NOT_RATED],
+        "merged": repeated if merged else 0,
+        "feedback": sources.feedback,
+        "scale": _scale_summary(sources),
+        "positive_from": data.positive_from,
+        "times": times.unit if times else None,
+        "told": sources.every_note,
         "not_selected": {OUTSIDE_YEARS: left_out[OUTSIDE_YEARS], BELOW_POSITIVE: left_out[BELOW_POSITIVE]},
     }
+
+
+def _scale_summary(sources: Sources) -> dict[str, Any] | None:
+    scale = sources.scale
+    if sources.feedback != "ratings":
+        return None
+    return {"min": scale.low, "max": scale.high, "step": scale.step, "told": sources.scale_told}
 
 
 def _check_all_there(ratings: Source, rows: Mapping[str, int], left_out: Mapping[str, int]) -> None:
     """DataError unless each phase had all ratings of the phase before: a file that is read again may have changed."""
     good = rows[READ] - rows[HEADER] - sum(rows.get(reason, 0) for reason in ROW_REASONS)
-    joined = left_out[OFF] + left_out[JOINED]
+    joined = left_out[OFF] + left_out[NOT_RATED] + left_out[JOINED]
     selected = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS]
     if (joined, left_out[GATHERED]) != (good, selected):
         raise DataError(
@@ -208,7 +299,8 @@ def _nothing_left(summary: dict[str, Any], data: DataConfig) -> str:
     widen = ", ".join(f"{key} = {value}" for key, value in wide.items() if value is not None)
     return (
         f"no rating is left: of {summary['rows_read']:,} rows read {summary['rows_rejected']:,} are rejected, "
-        f"{outside[OUTSIDE_YEARS]:,} are of other years, {outside[BELOW_POSITIVE]:,} below data.positive_from; "
+        f"{summary['not_rated']:,} say 'not rated', {outside[OUTSIDE_YEARS]:,} are of other years, "
+        f"{outside[BELOW_POSITIVE]:,} below data.positive_from; "
         + (f"widen {widen}" if widen else "give a file that holds ratings")
     )
 

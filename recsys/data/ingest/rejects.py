@@ -14,6 +14,7 @@ from recsys.columns import MOVIE, TIMESTAMP, USER
 from recsys.data.ingest.movies import SELECTED
 from recsys.data.ingest.parse import (
     DUPLICATE,
+    FIELD,
     FILE,
     HEADER,
     LINE,
@@ -23,7 +24,7 @@ from recsys.data.ingest.parse import (
     UNKNOWN_MOVIE,
     read_lines,
 )
-from recsys.data.sources.files import Source
+from recsys.data.sources.source import Source
 from recsys.errors import DataError
 
 EXAMPLES = 5  # of each reason
@@ -37,7 +38,7 @@ class Rejected:
     """The rows of one reason: how many, and the first of them."""
 
     count: int
-    examples: list[dict[str, Any]]  # file, row (from 1, as an editor counts), text
+    examples: list[dict[str, Any]]  # file, row (from 1, as an editor counts), field (or None), text
 
 
 class RejectedRows:
@@ -55,30 +56,37 @@ class RejectedRows:
         counts: dict[str, int],
         rows_read: int,
         known: DataFrame | None = None,
+        every_duplicate: bool = False,
+        remedy: str = "",
     ) -> dict[str, dict[str, Any]]:
         """Count and examples by reason, for statistics.json; DataError where too many rows are rejected.
 
-        `rows` and `known` as in `rejected_rows`.
+        `rows`, `known` and `every_duplicate` as in `rejected_rows`; `remedy` is one more line of the error.
         """
         occurred = {reason: count for reason, count in counts.items() if count}
         if not occurred:
             return {}
-        frame = rejected_rows(self._spark, source, rows, occurred, known)
+        frame = rejected_rows(self._spark, source, rows, occurred, known, every_duplicate)
         rejected = with_examples(frame, occurred)
-        check_rejected(what, rows_read, rejected, self._max_rejected)
+        check_rejected(what, rows_read, rejected, self._max_rejected, remedy)
         self._frames.append(frame)
         return {reason: {"count": rows.count, "examples": rows.examples} for reason, rows in rejected.items()}
 
     @property
     def rows(self) -> DataFrame | None:
-        """Every rejected row (reason, file, row, line); None where there is none."""
+        """Every rejected row (reason, file, row, field, line); None where there is none."""
         return reduce(DataFrame.union, self._frames) if self._frames else None
 
 
 def rejected_rows(
-    spark: SparkSession, source: Source, rows: DataFrame, reasons: Collection[str], known: DataFrame | None = None
+    spark: SparkSession,
+    source: Source,
+    rows: DataFrame,
+    reasons: Collection[str],
+    known: DataFrame | None = None,
+    every_duplicate: bool = False,
 ) -> DataFrame:
-    """Every rejected row: reason, file, row (from 1, as an editor counts), line.
+    """Every rejected row: reason, file, row (from 1, as an editor counts), field (null where it is none), line.
 
     Args:
         spark: a session.
@@ -86,8 +94,9 @@ def rejected_rows(
         rows: the source's parsed rows with their line.
         reasons: the reasons that occurred.
         known: of ratings the known movies (movie, code, selected). Duplicates count in ratings of selected movies.
+        every_duplicate: whether all rows of a repeated pair are rejected, not only all but the latest.
     """
-    kept = [REASON, FILE, POSITION, LINE]
+    kept = [REASON, FILE, POSITION, FIELD, LINE]
     good, selected = F.col(REASON).isNull(), F.lit(True)
     if known is not None:
         # one pass for all reasons that depend on a row and the movies alone
@@ -97,13 +106,21 @@ def rejected_rows(
         rows = rows.withColumn(REASON, F.coalesce(REASON, unknown))
     rejected = rows.where(~good).select(kept)
     if DUPLICATE in reasons:
-        duplicates = _duplicates(rows.where(good & selected)).withColumn(REASON, F.lit(DUPLICATE))
+        duplicates = _duplicates(rows.where(good & selected), every_duplicate).withColumn(REASON, F.lit(DUPLICATE))
         rejected = rejected.union(duplicates.select(kept))
+    reason = F.when(F.col(REASON) == HEADER, F.lit(REPEATED_HEADER)).otherwise(F.col(REASON))
+    if source.layout is not None and source.layout.records:
+        # the record reader numbers the rows; the first of a file may be its header
+        first = rows.groupBy(FILE).agg(F.min(POSITION).alias(_TOP))
+        numbered = rejected.join(F.broadcast(first), FILE)
+        is_header = (F.col(REASON) == HEADER) & (F.col(POSITION) == F.col(_TOP))
+        columns = [reason.alias(REASON), _readable().alias(FILE), F.col(POSITION).alias(ROW), F.col(FIELD), F.col(LINE)]
+        return numbered.where(~is_header).select(*columns)
     numbered = rejected.withColumn(_PART, _part()).join(F.broadcast(_parts(spark, source)), [FILE, _PART])
     row = F.col(_BEFORE) + F.col(POSITION) - F.col(_FIRST) + 1
-    reason = F.when(F.col(REASON) == HEADER, F.lit(REPEATED_HEADER)).otherwise(F.col(REASON))
     is_header = (F.col(REASON) == HEADER) & (row == F.col(_TOP))
-    return numbered.where(~is_header).select(reason.alias(REASON), _readable().alias(FILE), row.alias(ROW), LINE)
+    columns = [reason.alias(REASON), _readable().alias(FILE), row.alias(ROW), F.col(FIELD), F.col(LINE)]
+    return numbered.where(~is_header).select(*columns)
 
 
 def with_examples(rejected: DataFrame, counts: dict[str, int]) -> dict[str, Rejected]:
@@ -111,14 +128,18 @@ def with_examples(rejected: DataFrame, counts: dict[str, int]) -> dict[str, Reje
     in_order = Window.partitionBy(REASON).orderBy(FILE, ROW)
     first = rejected.withColumn("rank", F.row_number().over(in_order)).where(F.col("rank") <= EXAMPLES)
     text = F.substring(LINE, 1, _LINE_CHARACTERS).alias("text")
-    examples = first.orderBy(REASON, "rank").select(REASON, FILE, ROW, text).collect()
+    examples = first.orderBy(REASON, "rank").select(REASON, FILE, ROW, FIELD, text).collect()
     return {
-        reason: Rejected(count, [{"file": e[1], "row": e[2], "text": e[3]} for e in examples if e[0] == reason])
+        reason: Rejected(
+            count, [{"file": e[1], "row": e[2], "field": e[3], "text": e[4]} for e in examples if e[0] == reason]
+        )
         for reason, count in counts.items()
     }
 
 
-def check_rejected(what: str, rows_read: int, rejected: dict[str, Rejected], max_rejected: float) -> None:
+def check_rejected(
+    what: str, rows_read: int, rejected: dict[str, Rejected], max_rejected: float, remedy: str = ""
+) -> None:
     """DataError with the first examples where more than the fraction `max_rejected` of the rows was rejected."""
     total = sum(rows.count for rows in rejected.values())
     if total <= max_rejected * rows_read:
@@ -130,16 +151,25 @@ def check_rejected(what: str, rows_read: int, rejected: dict[str, Rejected], max
     ]
     for reason, rows in rejected.items():
         lines.append(f"  {reason}: {rows.count:,}")
-        lines += [f"    {e['file']} row {e['row']}: {e['text']!r}" for e in rows.examples[:3]]
+        lines += [f"    {e['file']} row {e['row']}{_of_field(e)}: {e['text']!r}" for e in rows.examples[:3]]
+    if remedy:
+        lines.append(remedy)
     raise DataError("\n".join(lines))
 
 
-def _duplicates(good: DataFrame) -> DataFrame:
-    """The rows that `unique_ratings` (or, of movies, `movies_of_rows`) leaves out: all but the latest of their key."""
+def _of_field(example: dict[str, Any]) -> str:
+    return f" ({example['field']})" if example.get("field") else ""
+
+
+def _duplicates(good: DataFrame, every: bool) -> DataFrame:
+    """The rows that `unique_ratings` (or, of movies, `movies_of_rows`) leaves out: all but the latest of their key, or
+    every row of a repeated key."""
     keys = [name for name in (USER, MOVIE) if name in good.columns]
     times = [F.col(TIMESTAMP).desc_nulls_last()] if TIMESTAMP in good.columns else []
     # the few keys first, so that not every line is shuffled
     twice = good.groupBy(keys).count().where("count > 1").select(keys)
+    if every:
+        return good.join(twice, keys, "left_semi")
     latest_first = Window.partitionBy(keys).orderBy(*times, F.col(FILE).desc(), F.col(POSITION).desc())
     ranked = good.join(twice, keys, "left_semi").withColumn("rank", F.row_number().over(latest_first))
     return ranked.where(F.col("rank") > 1)

@@ -17,6 +17,7 @@ from recsys.data.blocks import blocks_of_batch
 _KIND, _VALUE, _COUNT = "kind", "value", "count"
 # the kinds of counts: ratings by movie code, ratings by value, users by their number of ratings
 _KINDS = _MOVIE, _RATING, _USER = 0, 1, 2
+_MOST_VALUES = 200
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
 
 
@@ -44,10 +45,28 @@ class Statistics:
             "rating_array_values": cells,
             "density": self.ratings / cells if cells else 0.0,
             "mean_rating": total / self.ratings if self.ratings else None,
-            "ratings_by_value": {f"{value:g}": count for value, count in sorted(self.rating_counts.items())},
+            "ratings_by_value": _by_value(self.rating_counts),
+            "rating_values": _spread(self.rating_counts),
             "ratings_per_user": describe(self.user_histogram),
             "ratings_per_movie": describe({int(v): int(c) for v, c in zip(values, counts, strict=True)}),
         }
+
+
+def _by_value(counts: dict[float, int]) -> dict[str, int] | None:
+    """How often each value occurs; None where there are too many to read."""
+    if len(counts) > _MOST_VALUES:
+        return None
+    return {f"{value:g}": count for value, count in sorted(counts.items())}
+
+
+def _spread(counts: dict[float, int]) -> dict[str, float] | None:
+    """The lowest, the middle and the highest value."""
+    if not counts:
+        return None
+    values = np.array(sorted(counts))
+    ends = np.cumsum([counts[value] for value in values.tolist()])
+    middle = values[np.searchsorted(ends, (ends[-1] - 1) // 2, side="right")]
+    return {"min": float(values[0]), "median": float(middle), "max": float(values[-1])}
 
 
 def count_ratings(gathered: DataFrame, known_movies: int) -> Statistics:

@@ -3,76 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import replace
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, FloatType
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from recsys.columns import MOVIE, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
-from recsys.data.sources.catalogue import CATALOGUE, FileLayout
+from recsys.data.scale import Scale
+from recsys.data.sources.catalogue import CATALOGUE
+from recsys.data.sources.columns import MOVIES_ORDER, RATINGS_ORDER, columns_by_name
 from recsys.data.sources.download import fetch, find
-from recsys.data.sources.layout import (
-    DEFAULT_NAMES,
-    HEAD_BYTES,
-    MOVIES_ORDER,
-    OPTIONAL,
-    RATINGS_ORDER,
-    Hints,
-    TextLayout,
-    are_integers,
-    detect_layout,
-    sample_fields,
-)
+from recsys.data.sources.layout import HEAD_BYTES, Hints
+from recsys.data.sources.local import head_of, is_document, literal_path
+from recsys.data.sources.meaning import own_sources
+from recsys.data.sources.source import Look, Size, Source, Sources, look_at
 from recsys.data.sources.synthetic.generator import find_generated, generate
+from recsys.data.sources.text_source import catalogue_hints, own_hints, text_source
 from recsys.errors import DataError
 from recsys.files import readable_path
 
-_FILES_CHECKED = 200
-
-
-@dataclass(frozen=True)
-class Source:
-    """Rows of one kind, ratings or movies, and how they are read."""
-
-    path: str  # of a DataFrame its name in messages
-    files: int  # how many files the path names
-    headers: int  # how many of them start with the header
-    layout: TextLayout | None  # None for Parquet and DataFrames
-    columns: Mapping[str, str]  # Parquet and DataFrames: our column name -> theirs
-    integer_ids: Mapping[str, bool]  # user and movie: whether its ids look like integers
-    names: tuple[str, ...] = ()  # the files in order, as Spark names them
-    frame: DataFrame | None = field(default=None, compare=False, repr=False)  # the rows where they are in no file
-
-
-class Size(NamedTuple):
-    """How large a data set is, where that is known beforehand."""
-
-    ratings: int
-    users: int
-    movies: int  # with or without ratings
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The ratings, the movies where there are any, and the scale of the ratings."""
-
-    ratings: Source
-    movies: Source | None
-    rating_min: float
-    rating_max: float
-    rating_step: float | None  # None: any value between the two
-    best_rmse: float | None = None  # generated data: the lowest RMSE that any model can reach
-    size: Size | None = None  # of catalogue and generated data
-
-    def integer_ids(self, name: str, id_type: str) -> bool:
-        """Whether ids of `name` (user or movie) are read as integers."""
-        if id_type != "auto":
-            return id_type == "integer"
-        both = [self.ratings, self.movies] if name == MOVIE and self.movies else [self.ratings]
-        return all(source.integer_ids[name] for source in both)
+FILES_CHECKED = 200
+_SAMPLE_ROWS = 2000
+_NANOSECONDS = "spark.sql.legacy.parquet.nanosAsLong"
 
 
 def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str, make: bool = True) -> Sources:
@@ -86,9 +42,9 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         make: whether to download or generate. Without it DataError is raised where the data do not exist.
     """
     if data.ratings:
-        ratings = source_at(spark, data.ratings, _own_hints(data, RATINGS_ORDER))
-        movies = source_at(spark, data.movies, _own_hints(data, MOVIES_ORDER)) if data.movies else None
-        return Sources(ratings, movies, data.rating_min or 0.5, data.rating_max or 5.0, None)
+        ratings = source_at(spark, data.ratings, own_hints(data, RATINGS_ORDER))
+        movies = source_at(spark, data.movies, own_hints(data, MOVIES_ORDER)) if data.movies else None
+        return own_sources(ratings, movies, data)
     if data.dataset == "synthetic":
         path = f"{data_dir or default_dir}/synthetic-scale{data.scale:g}-seed{data.seed}"
         facts = find_generated(spark, path, scale=data.scale, seed=data.seed)
@@ -97,19 +53,17 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         hints = [Hints(order, {}, ",", True, "UTF-8", True) for order in (RATINGS_ORDER, MOVIES_ORDER)]
         ratings = source_at(spark, f"{path}/ratings.csv", hints[0])
         movies = source_at(spark, f"{path}/movies.csv", hints[1])
-        known = (facts.best_rmse, Size(facts.ratings, facts.users, facts.rated_movies)) if facts else ()
-        return Sources(ratings, movies, 0.5, 5.0, 0.5, *known)
+        size = Size(facts.ratings, facts.users, facts.rated_movies) if facts else None
+        return Sources(ratings, movies, Scale(0.5, 5.0, 0.5), best_rmse=facts.best_rmse if facts else None, size=size)
     entry = CATALOGUE[str(data.dataset)]
     folder = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}")
     folder = folder.resolve()
     return Sources(
-        source_at(spark, str(folder / entry.ratings.path), _catalogue_hints(entry.ratings, RATINGS_ORDER)),
-        source_at(spark, str(folder / entry.movies.path), _catalogue_hints(entry.movies, MOVIES_ORDER)),
-        entry.rating_min,
-        entry.rating_max,
-        entry.rating_step,
+        source_at(spark, str(folder / entry.ratings.path), catalogue_hints(entry.ratings, RATINGS_ORDER)),
+        source_at(spark, str(folder / entry.movies.path), catalogue_hints(entry.movies, MOVIES_ORDER)),
+        Scale(entry.rating_min, entry.rating_max, entry.rating_step),
         size=Size(entry.ratings_count, entry.users_count, entry.movies_count),
     )
 
@@ -122,82 +76,85 @@ def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, defau
     if data.test_ratings is None:
         return None
     if data.ratings:
-        return source_at(spark, data.test_ratings, _own_hints(data, RATINGS_ORDER))
+        return source_at(spark, data.test_ratings, own_hints(data, RATINGS_ORDER))
     entry = CATALOGUE[str(data.dataset)]
     folder = find(entry, data_dir or default_dir)
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings should be")
-    return source_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
+    return source_at(spark, str(folder.resolve() / data.test_ratings), catalogue_hints(entry.ratings, RATINGS_ORDER))
 
 
 def source_at(spark: SparkSession, path: str, hints: Hints) -> Source:
     """The source at `path` (a file, a folder or a glob) with its layout; DataError where it cannot be read."""
-    files = _files(spark, path)
-    heads = {file: _head(spark, file) for file in files[:_FILES_CHECKED]}
+    pattern = literal_path(path)
+    every = _files(spark, path, pattern)
+    documents = [file for file in every if is_document(readable_path(file))] if len(every) > 1 else []
+    files = [file for file in every if file not in documents] or every
+    heads = {file: _head(spark, file) for file in files[:FILES_CHECKED]}
     if next(iter(heads.values())).startswith(b"PAR1"):
-        return _parquet_source(spark, path, len(files), hints)
-    filled = {file: head for file, head in heads.items() if head.strip()}
-    if not filled:
-        raise DataError(f"{path}: is empty: expected rows of {', '.join(hints.order)}")
-    layouts = {file: detect_layout(head, hints, readable_path(file)) for file, head in filled.items()}
-    (first, layout), *others = layouts.items()
-    for file, other in others:
-        if (other.positions, other.separator) != (layout.positions, layout.separator):
-            raise DataError(
-                f"{readable_path(file)}: its layout is not that of {readable_path(first)}: "
-                "give one file, or files with the same columns"
-            )
-    with_header = [layout for layout in layouts.values() if layout.header is not None]
-    headers = {layout.header for layout in with_header}
-    if len(headers) > 1:
-        raise DataError(f"{path}: its files have different headers: {' / '.join(sorted(map(str, headers)))[:200]}")
-    ids = {
-        name: are_integers([value for file in filled for value in sample_fields(filled[file], layouts[file], name)])
-        for name in (USER, MOVIE)
-        if name in layout.positions
-    }
-    # files that were not read are assumed to be as the others
-    unseen = len(files) - len(heads) if len(with_header) == len(filled) else 0
-    return Source(
-        path, len(files), len(with_header) + unseen, with_header[0] if with_header else layout, {}, ids, tuple(files)
-    )
+        return _parquet_source(spark, path, pattern, len(files), hints)
+    source = text_source(path, heads, files, hints)
+    if len(files) < len(every):
+        left_out = [readable_path(file) for file in documents]
+        note = f"{', '.join(left_out[:3])}{' ...' if len(left_out) > 3 else ''}: not read as ratings or movies"
+        return replace(
+            source,
+            look=replace(source.look, notes=(*source.look.notes, note)),
+            read_from=tuple(literal_path(readable_path(file)) for file in files),
+        )
+    return replace(source, read_from=(pattern,)) if pattern != path else source
 
 
-def _parquet_source(spark: SparkSession, path: str, files: int, hints: Hints) -> Source:
+def _parquet_source(spark: SparkSession, path: str, pattern: str, files: int, hints: Hints) -> Source:
     try:
-        schema = spark.read.parquet(path).schema
+        frame = _read_parquet(spark, pattern)
     except (PySparkException, Py4JJavaError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {_cause(error)}") from None
-    names = {field.name.lower(): field.name for field in schema}
-    columns = {}
-    for name in hints.order:
-        reference = hints.columns.get(name, DEFAULT_NAMES[name])
+    schema = frame.schema
+    for name, reference in hints.columns.items():
         if isinstance(reference, int):
             raise DataError(f"{path}: data.columns.{name} = {reference}: Parquet has names: use one of {schema.names}")
-        if reference.lower() in names:
-            columns[name] = names[reference.lower()]
-        elif name not in OPTIONAL or name in hints.columns:
-            raise DataError(
-                f"{path}: no column {reference!r} (there are {', '.join(schema.names)}): name it in data.columns.{name}"
-            )
-    ids = {
-        name: schema[columns[name]].dataType.typeName() not in ("string", "binary")
-        for name in (USER, MOVIE)
-        if name in columns
-    }
-    for name in [name for name, is_number in ids.items() if not is_number]:
-        rows = spark.read.parquet(path).select(columns[name]).limit(1000).collect()
-        ids[name] = are_integers([str(row[0]) for row in rows if row[0] is not None])
-    return Source(path, files, 0, None, columns, ids)
+    positions = columns_by_name(schema.names, hints.order, hints.columns, path, text=False)
+    columns = {name: schema.names[position] for name, position in positions.items()}
+    look = look_at_frame(frame, columns, path, TIMESTAMP in hints.columns)
+    source = Source(path, files, 0, None, columns, look, read_from=(pattern,) if pattern != path else ())
+    return source.without(TIMESTAMP) if look.times is None else source
 
 
-def _files(spark: SparkSession, path: str) -> list[str]:
+def _read_parquet(spark: SparkSession, pattern: str) -> DataFrame:
     try:
-        frame: DataFrame = spark.read.text(path)
+        return spark.read.parquet(pattern)
+    except AnalysisException as error:
+        if "NANOS" not in str(error):
+            raise
+        spark.conf.set(_NANOSECONDS, "true")  # as pandas writes times; they are integers then
+        return spark.read.parquet(pattern)
+
+
+def look_at_frame(frame: DataFrame, columns: Mapping[str, str], file: str, explicit: bool) -> Look:
+    """What the first rows of a DataFrame say; `columns` are our names and the frame's."""
+    names = [name for name in columns if name != TITLE]
+    chosen = frame.select(*[F.col(f"`{columns[name]}`").cast("string").alias(name) for name in names])
+    try:
+        collected = chosen.limit(_SAMPLE_ROWS).collect()
+    except (PySparkException, Py4JJavaError) as error:
+        raise DataError(f"{file}: cannot be read: {_cause(error)}") from None
+    rows = [{name: row[name].strip() for name in names if row[name] is not None} for row in collected]
+    look = look_at(rows, names, file, ".", explicit)
+    types = {name: frame.schema[columns[name]].dataType for name in names}
+    # numbers with fractions are ids where they are whole: a DataFrame with gaps makes integers such
+    floats = {name: True for name in (USER, MOVIE) if isinstance(types.get(name), FloatType | DoubleType)}
+    return replace(look, integer_ids={**look.integer_ids, **floats})
+
+
+def _files(spark: SparkSession, path: str, pattern: str) -> list[str]:
+    try:
+        frame: DataFrame = spark.read.text(pattern)
         files = sorted(frame.inputFiles())
     except (PySparkException, Py4JJavaError) as error:
         if isinstance(error, AnalysisException) and "PATH_NOT_FOUND" in str(error):
-            raise DataError(f"{path}: no such file") from None
+            glob = " (as a glob: [ ], { }, * and ? have a meaning)" if any(sign in path for sign in "[]{}*?") else ""
+            raise DataError(f"{path}: no such file{glob}") from None
         raise DataError(f"{path}: cannot be read: {_cause(error)}") from None
     if not files:
         raise DataError(f"{path}: holds no file")
@@ -206,6 +163,8 @@ def _files(spark: SparkSession, path: str) -> list[str]:
 
 def _head(spark: SparkSession, file: str) -> bytes:
     """The first bytes of a file on any file system that Spark can read, uncompressed where its name ends so."""
+    if file.startswith("file:/"):
+        return head_of(readable_path(file))
     jvm, configuration = spark._jvm, spark._jsc.hadoopConfiguration()
     try:
         path = jvm.org.apache.hadoop.fs.Path(jvm.java.net.URI(file))  # type: ignore[union-attr]
@@ -224,22 +183,3 @@ def _cause(error: Exception) -> str:
     """What went wrong in one line."""
     lines = str(getattr(error, "java_exception", error)).splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:
-    given = data.columns
-    columns = {
-        name: value
-        for name in order
-        if name in (USER, MOVIE, RATING, TIMESTAMP, TITLE) and (value := getattr(given, name)) is not None
-    }
-    if order is MOVIES_ORDER:
-        if isinstance(columns.get(MOVIE), int):
-            del columns[MOVIE]  # a position in the ratings is not one in the movies
-        if given.movie_in_movies is not None:
-            columns[MOVIE] = given.movie_in_movies
-    return Hints(order, columns, data.separator, data.header, data.encoding)
-
-
-def _catalogue_hints(layout: FileLayout, order: tuple[str, ...]) -> Hints:
-    return Hints(order, dict(layout.columns), layout.separator, layout.header, layout.encoding, layout.quoted)

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, DataType, DateType, NumericType, StringType, TimestampNTZType, TimestampType
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
-from recsys.data.sources.files import Source
-from recsys.data.sources.layout import are_integers
+from recsys.data.sources.files import look_at_frame
+from recsys.data.sources.source import Source
 from recsys.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _TYPES: Mapping[str, tuple[tuple[type[DataType], ...], str]] = {
     TIMESTAMP: ((NumericType, StringType, DateType, TimestampType, TimestampNTZType), "seconds, or dates and times"),
     TITLE: (_TEXT, "text"),
 }
-_SAMPLE_ROWS = 1000
 
 
 def source_of_frame(
@@ -62,8 +61,9 @@ def source_of_frame(
             raise DataError(
                 f"{what}: the column {column!r} ({argument}) is of type {kind.simpleString()}: expected {expected}"
             )
-    ids = {name: _are_integers(what, chosen, name) for name in (USER, MOVIE) if name in columns}
-    return Source(FRAME, 1, 0, None, {name: name for name in columns}, ids, frame=chosen)
+    same = {name: name for name in columns}
+    look = look_at_frame(chosen, same, what, explicit=True)
+    return Source(FRAME, 1, 0, None, same, look, frame=chosen)
 
 
 def _position(what: str, there: Sequence[str], column: str, argument: str) -> int:
@@ -89,13 +89,3 @@ def _from_pandas(spark: SparkSession, what: str, frame: pd.DataFrame, positions:
     except (PySparkException, Py4JJavaError, TypeError, ValueError) as error:
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{what}: the pandas DataFrame cannot be made one of Spark: {cause}") from None
-
-
-def _are_integers(what: str, frame: DataFrame, name: str) -> bool:
-    if isinstance(frame.schema[name].dataType, NumericType):
-        return True
-    try:
-        rows = frame.select(F.col(name).cast("string")).limit(_SAMPLE_ROWS).collect()
-    except (PySparkException, Py4JJavaError) as error:
-        raise DataError(f"{what}: cannot be read: {str(error).splitlines()[0]}") from None
-    return are_integers([row[0] for row in rows if row[0] is not None])

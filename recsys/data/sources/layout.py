@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
+from recsys.data.sources.columns import (
+    DEFAULT_NAMES,
+    MOVIES_ORDER,
+    OPTIONAL,
+    RATINGS_ORDER,
+    Reference,
+    columns_by_name,
+    columns_by_order,
+    counts_by_name,
+    plain_name,
+)
+from recsys.data.text.encodings import codec_of, is_superset_of_ascii, told_encoding
+from recsys.data.text.layouts import WideShape, told_blanks, told_decimal, told_layout, told_wide
+from recsys.data.text.records import RecordFormat, read_records
 from recsys.errors import DataError
+
+__all__ = ["DEFAULT_NAMES", "MOVIES_ORDER", "OPTIONAL", "RATINGS_ORDER"]
 
 # in order of preference where two of them fit equally well
 SEPARATORS = ("::", "\t", ",", ";", "|")
+BLANKS = " "  # any run of blanks
 BOM = "\ufeff"
 UNDECODABLE = "\ufffd"  # what a byte becomes that is not in the encoding
-HEAD_BYTES = 1 << 16  # how much of a file is read to detect its layout
-
-DEFAULT_NAMES = {USER: "userId", MOVIE: "movieId", RATING: "rating", TIMESTAMP: "timestamp", TITLE: "title"}
-RATINGS_ORDER = (USER, MOVIE, RATING, TIMESTAMP)
-MOVIES_ORDER = (MOVIE, TITLE)
-OPTIONAL = (TIMESTAMP,)
+HEAD_BYTES = 1 << 17  # how much of a file is read to detect its layout
+_SPARK_READS = {"utf-8": "UTF-8", "iso8859-1": "ISO-8859-1"}  # encodings in which Spark reads lines, and its names
+_A_TIME = 1e8  # a number from here on is a time, not a rating
 
 
 @dataclass(frozen=True)
@@ -32,11 +47,31 @@ class TextLayout:
     header: str | None  # the header line, or None where the file has none
     positions: Mapping[str, int]  # our column name -> 0-based position
     fields: int = 0  # how many the first line has
+    decimal: str = "."
+    layout: str = "long"  # "long", "wide" or "netflix"
+    wide: WideShape | None = None
+    records: str = ""  # why the rows are read one by one, a task a file; empty where lines are read in ranges
 
     @property
     def width(self) -> int:
         """How many leading fields of a row are of interest."""
         return max(self.positions.values()) + 1
+
+    def record_format(self) -> RecordFormat:
+        """How the record reader reads the file."""
+        form = RecordFormat(self.separator, self.quoted, self.encoding, self.layout, self.header is not None)
+        if self.wide is None:
+            return form
+        return replace(
+            form,
+            id_column=self.wide.id_column,
+            count_column=self.wide.count_column,
+            first_value_column=self.wide.first_value_column,
+        )
+
+    def by_records(self, reason: str) -> TextLayout:
+        """The same layout, read one record after the other for that reason."""
+        return replace(self, records=self.records or reason)
 
 
 @dataclass(frozen=True)
@@ -44,65 +79,134 @@ class Hints:
     """What is known before a file is read; None means: detect it from the file."""
 
     order: Sequence[str]  # our column names in MovieLens' order
-    columns: Mapping[str, str | int]  # our column name -> the file's name or 1-based position
+    columns: Mapping[str, Reference]  # our column name -> the file's name or 1-based position, or "none"
     separator: str | None = None
     header: bool | None = None
     encoding: str | None = None
     quoted: bool | None = None
+    decimal: str | None = None
+    layout: str | None = None
 
 
 def detect_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
     """The layout of a file that starts with `head`; DataError, with `file` and the remedy, where there is none."""
-    encoding = hints.encoding or "UTF-8"
-    if b"\x00" in head:
-        raise DataError(f"{file}: not a text file in {encoding} (it holds NUL bytes): convert it, or give Parquet")
+    encoding = hints.encoding or told_encoding(head) or "UTF-8"
+    encoding = _SPARK_READS.get(codec_of(encoding), encoding)
+    if is_superset_of_ascii(codec_of(encoding)) and b"\x00" in head:
+        raise DataError(
+            f"{file}: not a text file in {encoding} (it holds NUL bytes): set data.encoding, convert it, or give "
+            "Parquet"
+        )
     lines = _lines(head, encoding)
     if not lines:
         raise DataError(f"{file}: is empty: expected rows of {', '.join(hints.order)}")
+    if USER in hints.order:
+        often = max(("\t", ",", ";", "|"), key=lambda sign: sum(line.count(sign) for line in lines))
+        separator = hints.separator or often
+        form = hints.layout or told_layout(lines, separator)
+        if form != "long":
+            return _matrix_or_blocks(lines, form, encoding, separator, hints, file)
+    layout = _long(lines, encoding, hints, file)
+    if encoding not in _SPARK_READS.values():
+        return layout.by_records(f"it is in {encoding}")
+    if layout.separator == BLANKS:
+        return layout.by_records("its columns are aligned by blanks")
+    if layout.quoted and any(needs_records(line) for line in lines):
+        return layout.by_records("a quoted field holds a line break, or a quote escaped by a backslash")
+    return layout
+
+
+def needs_records(line: str) -> bool:
+    """Whether the quotes of the line do not close, or are escaped by a backslash."""
+    return line.count('"') % 2 == 1 or '\\"' in line
+
+
+def _matrix_or_blocks(
+    lines: Sequence[str], form: str, encoding: str, separator: str, hints: Hints, file: str
+) -> TextLayout:
+    positions = {USER: 0, MOVIE: 1, RATING: 2}
+    if form == "netflix":
+        dated = any(line.count(",") >= 2 for line in lines)
+        positions |= {TIMESTAMP: 3} if dated and hints.columns.get(TIMESTAMP) != "none" else {}
+        return TextLayout(",", False, encoding, None, positions, 4, ".", form, None, "it has a block for each movie")
+    wide = told_wide(lines, separator)
+    if wide is None:
+        raise DataError(
+            f"{file}: is no matrix of a user a row: its rows have different numbers of fields, or fields that are no "
+            "numbers: set data.layout = 'long', or data.separator"
+        )
+    header = lines[0] if wide.has_header else None
+    decimal = hints.decimal or ("." if separator == "," else told_decimal(lines, separator))
+    return TextLayout(
+        separator, True, encoding, header, positions, 3, decimal, form, wide, "it has a user a row, a movie a column"
+    )
+
+
+def _long(lines: Sequence[str], encoding: str, hints: Hints, file: str) -> TextLayout:
     required = [name for name in hints.order if name not in OPTIONAL]
     separator = hints.separator or _detect_separator(lines, len(required))
-    quoted = hints.quoted if hints.quoted is not None else len(separator) == 1
+    if separator != BLANKS and hints.separator is None and separator not in lines[0] and told_blanks(lines):
+        separator = BLANKS
+    quoted = hints.quoted if hints.quoted is not None else len(separator) == 1 and separator != BLANKS
     first = [field.strip() for field in split_line(lines[0], separator, quoted)]
     if len(first) < len(required):
         raise DataError(
-            f"{file}: row 1 has {len(first)} fields where at least {len(required)} are needed "
-            f"({', '.join(required)}): {lines[0][:80]!r}; set data.separator"
+            f"{file}: row 1 has {len(first)} field{'s' if len(first) > 1 else ''} where at least {len(required)} are "
+            f"needed ({', '.join(required)}): {lines[0][:80]!r}; set data.separator"
         )
-    has_header = hints.header if hints.header is not None else _is_header(first, hints, required)
-    find = _positions_by_name if has_header else _positions_by_order
-    positions = find(first, hints, file)
-    return TextLayout(separator, quoted, encoding, lines[0] if has_header else None, positions, len(first))
+    has_header = hints.header if hints.header is not None else _is_header(first, lines, separator, quoted, hints)
+    if has_header:
+        positions = columns_by_name(first, hints.order, hints.columns, file)
+    else:
+        times_third = _third_is_a_time(lines, separator, quoted)
+        positions = columns_by_order(len(first), hints.order, hints.columns, file, times_third)
+    decimal = hints.decimal or ("." if separator == "," else told_decimal(lines, separator))
+    header = lines[0] if has_header else None
+    return TextLayout(separator, quoted, encoding, header, positions, len(first), decimal)
 
 
 def split_line(line: str, separator: str, quoted: bool) -> list[str]:
     """The fields of one line."""
+    if separator == BLANKS:
+        return line.split()
     if not quoted or len(separator) > 1:
         return line.split(separator)
     return next(csv.reader([line], delimiter=separator, doublequote=True), [])
 
 
-def are_integers(values: Sequence[str]) -> bool:
-    """Whether ids that look like `values` are integers; a few that do not parse are bad rows, not another type."""
-    if not values:
-        return True
-    bad = sum(not _is_integer(value) for value in values)
-    return bad <= 0.1 * len(values)
+def sample_rows(head: bytes, layout: TextLayout) -> list[dict[str, str]]:
+    """The rows in the first bytes of a file, the header left out: our column names and their text, without blanks."""
+    if layout.records:
+        text = "\n".join(_lines(head, layout.encoding))
+        form = replace(layout, encoding="utf-8").record_format()
+        rows = [record.fields for record in read_records(io.BytesIO(text.encode()), form, "")]
+        if layout.layout == "long" and layout.header is not None:
+            rows = rows[1:]
+    else:
+        every = _lines(head, layout.encoding)
+        rows = [split_line(line, layout.separator, layout.quoted) for line in every if line != layout.header]
+    return [
+        {name: fields[position].strip() for name, position in layout.positions.items() if position < len(fields)}
+        for fields in rows
+    ]
 
 
 def sample_fields(head: bytes, layout: TextLayout, name: str) -> list[str]:
     """The values of one column in the first bytes of a file, the header left out."""
-    position = layout.positions[name]
-    values = []
-    for line in _lines(head, layout.encoding):
-        fields = split_line(line, layout.separator, layout.quoted)
-        if line != layout.header and len(fields) > position and fields[position].strip():
-            values.append(fields[position].strip())
-    return values
+    return [row[name] for row in sample_rows(head, layout) if row.get(name)]
+
+
+def header_says_counts(layout: TextLayout) -> bool:
+    """Whether the header calls the column of ratings plays or counts."""
+    if layout.header is None or RATING not in layout.positions:
+        return False
+    names = split_line(layout.header, layout.separator, layout.quoted)
+    return counts_by_name(names[layout.positions[RATING]])
 
 
 def _lines(head: bytes, encoding: str) -> list[str]:
     """The whole lines in the first bytes of a file, without the last line where it may be cut off."""
-    text = head.decode(encoding, errors="replace").removeprefix(BOM)
+    text = head.decode(codec_of(encoding), errors="replace").removeprefix(BOM)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     whole = (lines[:-1] if len(head) >= HEAD_BYTES else lines) or lines
     return [line for line in whole if line]
@@ -124,58 +228,36 @@ def _detect_separator(lines: Sequence[str], fields: int) -> str:
     return max(SEPARATORS, key=score)
 
 
-def _is_header(first: Sequence[str], hints: Hints, required: Sequence[str]) -> bool:
+def _is_header(first: Sequence[str], lines: Sequence[str], separator: str, quoted: bool, hints: Hints) -> bool:
+    """Whether the first row names the columns."""
+    required = [name for name in hints.order if name not in OPTIONAL]
     names = {field.lower() for field in first}
-    wanted = [str(hints.columns.get(name, DEFAULT_NAMES[name])).lower() for name in required]
-    if all(name in names for name in wanted if not name.isdigit()) and not all(name.isdigit() for name in wanted):
+    given = [str(hints.columns.get(name, DEFAULT_NAMES[name])).lower() for name in required]
+    if all(name in names for name in given if not name.isdigit()) and not all(name.isdigit() for name in given):
         return True
     numeric = RATING if RATING in hints.order else MOVIE
-    reference = hints.columns.get(numeric)
-    position = reference - 1 if isinstance(reference, int) else list(hints.order).index(numeric)
-    return not (position < len(first) and _is_number(first[position]))
+    if numeric == MOVIE or (len(first) > 2 and hints.columns.get(RATING) != "none"):
+        reference = hints.columns.get(numeric)
+        position = reference - 1 if isinstance(reference, int) else list(hints.order).index(numeric)
+        return not (position < len(first) and _is_number(first[position].replace(",", ".")))
+    # likes: no column must be a number, so a header is told by names, or by the numbers below it
+    known = {plain_name(field) for field in first}
+    if any(known & set(words) for words in _ID_NAMES):
+        return True
+    rest = [split_line(line, separator, quoted) for line in lines[1:50]]
+    return bool(rest) and any(
+        not _is_number(field) and all(n < len(row) and _is_number(row[n]) for row in rest)
+        for n, field in enumerate(first)
+    )
 
 
-def _positions_by_name(first: Sequence[str], hints: Hints, file: str) -> dict[str, int]:
-    names = [field.lower() for field in first]
-    positions = {}
-    for name in hints.order:
-        reference = hints.columns.get(name, DEFAULT_NAMES[name])
-        if isinstance(reference, int):
-            positions[name] = _checked(reference, first, name, file)
-            continue
-        matches = [position for position, field in enumerate(names) if field == reference.lower()]
-        if len(matches) > 1:
-            raise DataError(
-                f"{file}: the header has {reference!r} {len(matches)} times: set data.columns.{name} to a position"
-            )
-        if matches:
-            positions[name] = matches[0]
-        elif name not in OPTIONAL or name in hints.columns:
-            raise DataError(
-                f"{file}: no column {reference!r} in row 1 ({', '.join(first)[:120]}): "
-                f"name it in data.columns.{name}, or set data.header = false"
-            )
-    return positions
+_ID_NAMES = (frozenset({"user", "userid", "uid"}), frozenset({"item", "itemid", "movie", "movieid"}))
 
 
-def _positions_by_order(first: Sequence[str], hints: Hints, file: str) -> dict[str, int]:
-    positions = {}
-    for position, name in enumerate(hints.order, 1):
-        reference = hints.columns.get(name, position)
-        if isinstance(reference, str):
-            raise DataError(
-                f"{file}: data.columns.{name} = {reference!r} is a name, but the file has no header: set a position"
-            )
-        if reference > len(first) and name in OPTIONAL and name not in hints.columns:
-            continue
-        positions[name] = _checked(reference, first, name, file)
-    return positions
-
-
-def _checked(position: int, first: Sequence[str], name: str, file: str) -> int:
-    if position > len(first):
-        raise DataError(f"{file}: data.columns.{name} = {position}, but row 1 has {len(first)} fields")
-    return position - 1
+def _third_is_a_time(lines: Sequence[str], separator: str, quoted: bool) -> bool:
+    """Whether the third fields are all times in seconds or finer, so that there is no rating."""
+    thirds = [fields[2] for line in lines[:200] if len(fields := split_line(line, separator, quoted)) == 3]
+    return bool(thirds) and all(_is_number(field) and float(field) >= _A_TIME for field in thirds)
 
 
 def _is_number(text: str) -> bool:
@@ -184,10 +266,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_integer(text: str) -> bool:
-    try:
-        return -(2**63) <= int(text) < 2**63
-    except ValueError:
-        return False
