@@ -84,6 +84,37 @@ def test_more_records_than_a_batch_holds(spark, tmp_path):
     )
 
 
+def test_users_of_several_matrices_without_ids(spark, tmp_path):
+    form = RecordFormat(",", False, "utf-8", "wide")
+    for name, text in {"a.csv": "5,4\n3,\n", "b.csv": "1,2\n"}.items():
+        (tmp_path / name).write_text(text)
+    paths = [(tmp_path / name).as_uri() for name in ("a.csv", "b.csv")]
+    two = records_frame(spark, paths, form, 3).select("c0", "c1", "c2").collect()
+    assert sorted(map(tuple, two)) == [("1-1", "1", "5"), ("1-1", "2", "4"), ("1-2", "1", "3"), ("2-1", "1", "1"),
+                                       ("2-1", "2", "2")]  # fmt: skip
+    one = records_frame(spark, paths[1:], form, 3).select("c0", "c1", "c2").collect()
+    assert sorted(map(tuple, one)) == [("1", "1", "1"), ("1", "2", "2")]
+
+
+def test_a_task_reads_some_of_very_many_files(spark, tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"{name},1\n")
+    paths = [(tmp_path / name).as_uri() for name in ("a.csv", "b.csv")] * 501
+    frame = records_frame(spark, paths, RecordFormat(",", False, "utf-8"), 1)
+    assert frame.rdd.getNumPartitions() == 501
+    found = frame.groupBy("c0").agg(F.count("*"), F.countDistinct("file"), F.sum("file")).orderBy("c0").collect()
+    assert list(map(tuple, found)) == [("a.csv", 501, 501, 501**2), ("b.csv", 501, 501, 501 * 502)]
+
+
+def test_a_file_that_is_not_as_on_the_driver(spark, tmp_path):
+    path = tmp_path / "ratings.csv"
+    path.write_text("1,2,3\n")
+    frame = records_frame(spark, [path.as_uri()], RecordFormat(",", False, "utf-8"), 1)
+    path.write_text("1,2\n")
+    with pytest.raises(Exception, match=r"ratings\.csv: has another size on an executor than on the driver: copy it"):
+        frame.count()
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [

@@ -267,6 +267,11 @@ def test_settings_need_pydantic_and_numpy_alone() -> None:
     assert loaded_by(code) & {*HEAVY, "pandas", "pyarrow"} == set()
 
 
+def test_a_look_at_text_files_needs_the_standard_library_alone() -> None:
+    loaded = loaded_by("from recsys.data.text import compression, encodings, layouts, records")
+    assert loaded & {*HEAVY, "numpy", "pandas", "pyarrow", "pydantic"} == set()
+
+
 def test_what_workers_run_in_training_and_evaluation_needs_no_tensorflow() -> None:
     loaded = loaded_by(
         "import recsys.training.local_sgd.worker, recsys.training.local_sgd.rounds, recsys.evaluation.evaluate"

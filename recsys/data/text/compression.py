@@ -10,8 +10,6 @@ import zlib
 from contextlib import ExitStack
 from typing import Any, BinaryIO, Protocol, cast
 
-import pyarrow as pa
-
 from recsys.errors import DataError
 
 _READ_BYTES = 1 << 20
@@ -74,6 +72,8 @@ def decompressed(stream: BinaryIO, file: str) -> BinaryIO:
     elif kind == "xz":
         inner = lzma.LZMAFile(stream)  # noqa: SIM115 (closed with the stream that it becomes)
     else:
+        import pyarrow as pa  # here, so that what looks at other files imports little
+
         inner = pa.CompressedInputStream(pa.PythonFile(stream, mode="r"), "zstd")
     return cast(BinaryIO, io.BufferedReader(_Decompressed(inner, stream, file, kind), _READ_BYTES))
 
