@@ -48,6 +48,7 @@ LAYERS = [
     ("recsys.registries",),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.tensorflow_env"),
     ("recsys.session", "recsys.files"),
+    ("recsys.data.text",),
     ("recsys.data.blocks", "recsys.data.preprocessing", "recsys.data.sources"),
     ("recsys.data.split",),
     ("recsys.data.examples",),
@@ -187,6 +188,8 @@ def test_the_walk_sees_what_there_is(tmp_path: Path) -> None:
         ("recsys.config", "recsys.data", False),
         ("recsys.data.ingest.parse", "recsys.data.sources.files", True),
         ("recsys.data.sources.files", "recsys.data.ingest.byte_ranges", False),
+        ("recsys.data.sources.files", "recsys.data.text.encodings", True),
+        ("recsys.data.text.records", "recsys.data.sources.layout", False),
         ("recsys.data.ingest.pipeline", "recsys.data.dataset", False),
         ("recsys.data.blocks", "recsys.losses.mse", False),
         ("recsys.losses.mse", "recsys.models.base", False),
@@ -262,6 +265,11 @@ def test_settings_need_pydantic_and_numpy_alone() -> None:
     code = "from recsys.config.load import build_config; "
     code += "[build_config({'model': {'kind': kind}}) for kind in ('dae', 'vae', 'recvae', 'linear', 'sum')]"
     assert loaded_by(code) & {*HEAVY, "pandas", "pyarrow"} == set()
+
+
+def test_a_look_at_text_files_needs_the_standard_library_alone() -> None:
+    loaded = loaded_by("from recsys.data.text import compression, encodings, layouts, records")
+    assert loaded & {*HEAVY, "numpy", "pandas", "pyarrow", "pydantic"} == set()
 
 
 def test_what_workers_run_in_training_and_evaluation_needs_no_tensorflow() -> None:

@@ -1,0 +1,1 @@
+"""Text files that Spark's reader gets wrong or refuses: encodings, compression, quotes with line breaks, layouts."""
