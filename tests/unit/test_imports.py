@@ -48,7 +48,7 @@ LAYERS = [
     ("recsys.registries",),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.tensorflow_env"),
     ("recsys.session", "recsys.files"),
-    ("recsys.data.text",),
+    ("recsys.data.text", "recsys.data.scale"),
     ("recsys.data.blocks", "recsys.data.preprocessing", "recsys.data.sources"),
     ("recsys.data.split",),
     ("recsys.data.examples",),

@@ -129,7 +129,7 @@ def _matrix_or_blocks(
         dated = any(line.count(",") >= 2 for line in lines)
         positions |= {TIMESTAMP: 3} if dated and hints.columns.get(TIMESTAMP) != "none" else {}
         return TextLayout(",", False, encoding, None, positions, 4, ".", form, None, "it has a block for each movie")
-    wide = told_wide(lines, separator)
+    wide = told_wide(lines, separator, given=hints.layout is not None)
     if wide is None:
         raise DataError(
             f"{file}: is no matrix of a user a row: its rows have different numbers of fields, or fields that are no "

@@ -36,6 +36,9 @@ def text_source(path: str, heads: Mapping[str, bytes], files: Sequence[str], hin
     reason = next((one.records for one in layouts.values() if one.records), "")
     rows = [row for file in filled for row in sample_rows(filled[file], layouts[file])]
     look = look_at(rows, list(layout.positions), readable_path(first), layout.decimal, TIMESTAMP in hints.columns)
+    if layout.wide is not None and layout.wide.id_column is None and len(files) > 1:
+        # users are numbered within each file
+        look = replace(look, integer_ids={**look.integer_ids, USER: False})
     # files that were not read are assumed to be as the others
     unseen = len(files) - len(heads) if len(with_header) == len(filled) else 0
     plain = replace(layout, records="")

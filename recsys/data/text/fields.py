@@ -106,7 +106,10 @@ class FieldParser:
                     fields.append(_unescaped(match[1]))
                     at = match.end()
                     line_end = self._line_end(text, at)
-                elif match := self._doubled.match(text, at, line_end) or self._lenient.match(text, at, line_end):
+                elif match := self._doubled.match(text, at, line_end):
+                    fields.append(match[1].replace('""', '"'))  # a backslash is a character as any other
+                    at = match.end()
+                elif match := self._lenient.match(text, at, line_end):
                     fields.append(_unescaped(match[1]))
                     at = match.end()
                 else:
