@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from recsys.catalogue import CATALOGUE, FileLayout, Release
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
-from recsys.data.sources.catalogue import CATALOGUE, FileLayout
 from recsys.data.sources.download import fetch, find
 from recsys.data.sources.layout import (
     DEFAULT_NAMES,
@@ -104,13 +105,17 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}")
     folder = folder.resolve()
+    if entry.rating_min is None or entry.rating_max is None or entry.missing:
+        raise DataError(f"{folder}: {entry.name} has counts, or codes for 'not rated', which are not read yet")
+    counts = [entry.ratings_count, entry.users_count, entry.movies_count]
+    sizes = [count for count in counts if count is not None]
     return Sources(
-        source_at(spark, str(folder / entry.ratings.path), _catalogue_hints(entry.ratings, RATINGS_ORDER)),
-        source_at(spark, str(folder / entry.movies.path), _catalogue_hints(entry.movies, MOVIES_ORDER)),
+        _catalogue_source(spark, entry, entry.ratings, folder, RATINGS_ORDER),
+        _catalogue_source(spark, entry, entry.movies, folder, MOVIES_ORDER) if entry.movies else None,
         entry.rating_min,
         entry.rating_max,
         entry.rating_step,
-        size=Size(entry.ratings_count, entry.users_count, entry.movies_count),
+        size=Size(*sizes) if len(sizes) == len(counts) else None,
     )
 
 
@@ -127,7 +132,7 @@ def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, defau
     folder = find(entry, data_dir or default_dir)
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings should be")
-    return source_at(spark, str(folder.resolve() / data.test_ratings), _catalogue_hints(entry.ratings, RATINGS_ORDER))
+    return _catalogue_source(spark, entry, entry.ratings, folder.resolve(), RATINGS_ORDER, data.test_ratings)
 
 
 def source_at(spark: SparkSession, path: str, hints: Hints) -> Source:
@@ -241,5 +246,17 @@ def _own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:
     return Hints(order, columns, data.separator, data.header, data.encoding)
 
 
-def _catalogue_hints(layout: FileLayout, order: tuple[str, ...]) -> Hints:
-    return Hints(order, dict(layout.columns), layout.separator, layout.header, layout.encoding, layout.quoted)
+def _catalogue_source(
+    spark: SparkSession, entry: Release, layout: FileLayout, folder: Path, order: tuple[str, ...], file: str = ""
+) -> Source:
+    """The source of a data set's ratings or movies in `folder`: the files of its layout, or `file` laid out alike."""
+    if layout.layout != "long" or layout.rest_of_line:
+        raise DataError(f"{folder}: {entry.name} has the layout {layout.layout!r}, which is not read yet")
+    path = file or layout.path_in(folder) or layout.path
+    # what the layout does not name is not in the file, whatever stands at the place that it has in MovieLens' files
+    known = tuple(name for name in order if name in layout.columns)
+    hints = Hints(known, dict(layout.columns), layout.separator, layout.header, layout.encoding, layout.quoted)
+    source = source_at(spark, str(folder / path), hints)
+    if entry.integer_ids is None:
+        return source
+    return replace(source, integer_ids=dict.fromkeys(source.integer_ids, entry.integer_ids))
