@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from recsys.catalogue import ALIASES, CATALOGUE, Download, FileLayout, Release
 
 _HEAD = """# Data sets
@@ -57,7 +59,8 @@ def data_sets_page() -> str:
     page += _AMAZON.format(alias=ALIASES["amazon-reviews"])
     page += "".join(_row(f"`{one.name}`", one.rough_size, f"`{one.ratings.path}`") for one in amazon)
     page += _row("`amazon-reviews`", "", f"the same as `{ALIASES['amazon-reviews']}`")
-    return page + "\n" + "".join(f"- {line}\n" for line in _facts(amazon[0]))
+    page += "\nThe first of them; the others are alike:\n\n"
+    return page + "".join(f"- {line}\n" for line in _facts(amazon[0]))
 
 
 def _row(*cells: str) -> str:
@@ -99,7 +102,8 @@ def _facts(release: Release) -> list[str]:
         lines += [f"By hand: {release.by_hand}"]
     if release.tags:
         lines += [f"Tags: {', '.join(f'`{file}`' for file in release.tags)}"]
-    return [*lines, f"Terms: {release.terms}", f"Reference: {release.reference}"]
+    lines += [f"Terms: {release.terms}", f"Reference: {release.reference}"]
+    return [re.sub(r"https?://[^\s,;)]+", r"<\g<0>>", line) for line in lines]  # as links
 
 
 def _described(layout: FileLayout) -> str:
@@ -109,6 +113,9 @@ def _described(layout: FileLayout) -> str:
         parts.append(_LAYOUTS[layout.layout])
     columns = ", ".join(f"{name} `{column}`" for name, column in layout.columns.items())
     parts.append(f"columns {columns}" if columns else "")
+    parts.append(f"{layout.skipped_columns} column before the items" if layout.skipped_columns else "")
+    parts.append("quotes within quotes after a backslash" if layout.quote_escape == "\\" else "")
+    parts.append("the last goes on to the end of the line" if layout.rest_of_line else "")
     return "; ".join(part for part in parts if part)
 
 

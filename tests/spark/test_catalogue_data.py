@@ -9,7 +9,9 @@ from recsys.data.dataset import Dataset
 from recsys.errors import DataError
 
 
-@pytest.mark.parametrize("name", ["ml-latest", "ml-100k", "ml-10m", "movietweetings", "goodbooks-10k", "amazon-reviews"])
+@pytest.mark.parametrize(
+    "name", ["ml-latest", "ml-100k", "ml-10m", "movietweetings", "goodbooks-10k", "amazon-reviews"]
+)
 def test_a_name_is_enough(spark, tmp_path, name):
     written = tiny_catalogue.write(name, tmp_path)
     dataset = Dataset.from_catalogue(name, tmp_path, spark=spark)

@@ -415,7 +415,7 @@ def test_the_page_of_data_sets_is_up_to_date() -> None:
 
 
 def test_the_page_has_every_name_with_its_terms() -> None:
-    page = data_sets_page()
+    page = re.sub(r"<(http\S+)>", r"\1", data_sets_page())
     assert [name for name in DATASETS if f"| `{name}` |" not in page] == []
     assert [dataset.name for dataset in RELEASES if dataset.terms not in page] == []
     assert [file for dataset in RELEASES for file in dataset.tags if file not in page] == []
