@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import field_validator
 
+from recsys.catalogue import CATALOGUE
 from recsys.config.table import Complaint, Table, key
 
-DATASETS = ("synthetic", "ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m")
+DATASETS = ("synthetic", *CATALOGUE)
+_SHOWN = (*(name for name in DATASETS if not name.startswith("amazon-")), "amazon-reviews", "amazon-CATEGORY")
 
 ColumnRef = str | int
 
@@ -57,6 +60,9 @@ class ColumnsConfig(Table):
         "'none' leaves it out",
     )
     title: ColumnRef | None = key(None, "title in the movies; default title, or 2 without a header")
+    year: ColumnRef | None = key(
+        None, "release year in the movies, may be absent; default year; else it is read from the end of the title"
+    )
     movie_in_movies: ColumnRef | None = key(
         None, "movie id in the movies, where it is not as in the ratings; default movieId, or 1 without a header"
     )
@@ -72,7 +78,7 @@ class ColumnsConfig(Table):
 class DataConfig(Table):
     """Which ratings are used, and how users and ratings are divided into training, validation and test."""
 
-    dataset: Literal[DATASETS] | None = key(None, "a data set of the catalogue")  # type: ignore[valid-type]
+    dataset: str | None = key(None, f"a data set of the catalogue: {', '.join(_SHOWN)} (docs/data-sets.md)")
     ratings: str | None = key(None, "own ratings instead: a path or glob that Spark can read (CSV, TSV, ::, Parquet)")
     movies: str | None = key(None, "own movies: a path or glob; without it there are no titles and no year filter")
     separator: str | None = key(None, "own files: the separator; by default read from the first line", min_length=1)
@@ -185,6 +191,15 @@ class DataConfig(Table):
             )
             yield ("data.orientation", "data.positive_from"), text
 
+    @field_validator("dataset")
+    @classmethod
+    def _catalogue_has_it(cls, value: str | None) -> str | None:
+        if value is not None and value not in DATASETS:
+            near = difflib.get_close_matches(value.lower(), DATASETS, n=1, cutoff=0.6)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"expected {', '.join(_SHOWN)} (docs/data-sets.md lists them){hint}")
+        return value
+
     @field_validator("encoding")
     @classmethod
     def _python_knows_it(cls, value: str | None) -> str | None:
@@ -202,4 +217,5 @@ class DataConfig(Table):
         """The upper end of the rating scale, where it is known before the data are read."""
         if self.rating_max is not None or self.ratings:
             return self.rating_max
-        return 5.0  # of every data set of the catalogue so far
+        entry = CATALOGUE.get(self.dataset or "")
+        return entry.rating_max if entry else 5.0  # of generated data

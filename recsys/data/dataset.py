@@ -95,18 +95,18 @@ class Dataset:
         progress: Progress | None = None,
         **data_settings: Any,
     ) -> Dataset:
-        """A MovieLens release, downloaded on first use, or generated ratings.
+        """A data set of the catalogue, downloaded on first use, or generated ratings.
 
         Args:
-            name: "ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m" or "synthetic".
-            data_dir: the folder where the release is or is to be; by default `data` in the working directory.
+            name: "synthetic", or a name of docs/data-sets.md, such as "ml-1m", "goodbooks-10k" or "amazon-books".
+            data_dir: the folder where the data set is or is to be; by default `data` in the working directory.
             spark: a session; by default the active one, else one on all cores of this machine.
             progress: called with the name of each phase when it starts.
             **data_settings: keys of the table `[data]`, such as year_from, positive_from, split or scale.
 
         Raises:
             ConfigError: a setting is wrong.
-            DataError: the release cannot be downloaded, or no rating is left.
+            DataError: the data set cannot be downloaded, or no rating is left.
         """
         folder = str(data_dir or "data")
         if "://" not in folder:

@@ -1,6 +1,5 @@
 """Finding and fetching a release, against a real server on this machine and archives made here."""
 
-import dataclasses
 import hashlib
 import io
 import os
@@ -18,10 +17,11 @@ from zip_server import (
     put,
     release,
     tree,
+    with_download,
     zipped,
 )
 
-from recsys.data.sources.catalogue import CATALOGUE
+from recsys.catalogue import CATALOGUE
 from recsys.data.sources.download import ProgressBar, fetch, find
 from recsys.errors import DataError
 
@@ -120,7 +120,8 @@ def test_fetch_makes_the_folder_with_usual_permissions(server: Server, tmp_path:
 
 def test_fetch_uses_the_published_address(server: Server, folder: Path) -> None:
     archive = zipped(WHOLE)
-    dataset = dataclasses.replace(release(archive), url=server.offer(archive, "/published.zip"))
+    checksum = release(archive).downloads[0].checksum
+    dataset = with_download("ml-1m", url=server.offer(archive, "/published.zip"), checksum=checksum)
     fetch(dataset, str(folder), progress=ignore)
     assert server.asked == ["/published.zip"]
 
@@ -175,7 +176,7 @@ def test_fetch_gives_way_to_a_faster_process(server: Server, folder: Path) -> No
 @pytest.mark.parametrize("written", ["MD5 (ml.zip) = {}\n", "{}  ml.zip\n"])
 def test_fetch_reads_the_checksum_where_the_catalogue_has_none(server: Server, folder: Path, written: str) -> None:
     archive = zipped(WHOLE)
-    dataset = dataclasses.replace(release(archive), md5=None)
+    dataset = with_download("ml-1m", checksum=None, checksum_file=True)
     server.offer(written.format(hashlib.md5(archive).hexdigest().upper()).encode(), "/ml.zip.md5")
     assert fetch(dataset, str(folder), url=server.offer(archive), progress=ignore) == folder / "ml-1m"
 

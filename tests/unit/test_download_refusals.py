@@ -1,6 +1,5 @@
 """What a fetch refuses, what it says then, and that it leaves nothing behind."""
 
-import dataclasses
 import hashlib
 import io
 import os
@@ -20,11 +19,12 @@ from zip_server import (
     put,
     release,
     tree,
+    with_download,
     zipped,
 )
 
-from recsys.data.sources import download
-from recsys.data.sources.catalogue import CATALOGUE, Release
+from recsys.catalogue import CATALOGUE, Release
+from recsys.data.sources import archives, download
 from recsys.data.sources.download import fetch
 from recsys.errors import DataError
 
@@ -60,13 +60,13 @@ def refusal(dataset: Release, folder: Path, address: str) -> str:
 def test_wrong_checksum(server: Server, folder: Path) -> None:
     archive = zipped(WHOLE)
     other = hashlib.md5(archive + b"\0").hexdigest()
-    message = refusal(dataclasses.replace(CATALOGUE["ml-1m"], md5=other), folder, server.offer(archive))
+    message = refusal(with_download("ml-1m", checksum=f"md5:{other}"), folder, server.offer(archive))
     assert f"its MD5 is {hashlib.md5(archive).hexdigest()}, not the published {other}" in message
     assert f"there is no ml-1m/ratings.dat in {folder}" in message
 
 
 def test_wrong_checksum_in_the_published_file(server: Server, folder: Path) -> None:
-    dataset = dataclasses.replace(CATALOGUE["ml-1m"], md5=None)
+    dataset = with_download("ml-1m", checksum=None, checksum_file=True)
     server.offer(b"MD5 (ml.zip) = " + b"0" * 32, "/ml.zip.md5")
     assert f"not the published {'0' * 32}" in refusal(dataset, folder, server.offer(zipped(WHOLE)))
 
@@ -75,7 +75,7 @@ def test_wrong_checksum_in_the_published_file(server: Server, folder: Path) -> N
 def test_no_checksum_no_download(server: Server, folder: Path, content: bytes | None) -> None:
     if content is not None:
         server.offer(content, "/ml.zip.md5")
-    dataset = dataclasses.replace(CATALOGUE["ml-1m"], md5=None)
+    dataset = with_download("ml-1m", checksum=None, checksum_file=True)
     assert "checksum" in refusal(dataset, folder, server.offer(zipped(WHOLE)))
     assert server.asked == ["/ml.zip.md5"]
 
@@ -159,19 +159,19 @@ def test_member_that_hides_another(server: Server, folder: Path) -> None:
 
 def test_too_large_when_unpacked(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = zipped({**WHOLE, "ml-1m/zeros": bytes(200_000)})
-    monkeypatch.setattr(download, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 100_000)
     assert len(archive) < 100_000
     assert "the archive has over" in refusal(release(archive), folder, server.offer(archive))
 
 
 def test_too_large_to_download(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "MAX_BYTES", 100)
+    monkeypatch.setattr(archives, "MAX_BYTES", 100)
     assert "it is larger than" in refusal(CATALOGUE["ml-1m"], folder, server.offer(bytes(101)))
 
 
 def test_too_many_members(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = zipped(WHOLE)
-    monkeypatch.setattr(download, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
     assert "the archive has over 3 members" in refusal(release(archive), folder, server.offer(archive))
 
 

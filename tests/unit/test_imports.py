@@ -44,7 +44,7 @@ LAYERS = [
         "recsys.checksums",
         "recsys.activations",
     ),
-    ("recsys.registry",),
+    ("recsys.registry", "recsys.catalogue"),
     ("recsys.registries",),
     ("recsys.config", "recsys.workers", "recsys.howdah_daemon", "recsys.tensorflow_env"),
     ("recsys.session", "recsys.files"),

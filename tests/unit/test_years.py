@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys.catalogue import CATALOGUE
 from recsys.data.ingest.parse import YEAR_PATTERN
-from recsys.data.sources.catalogue import CATALOGUE
 from recsys.data.sources.layout import split_line
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -93,6 +93,7 @@ def test_any_name_may_stand_before_the_year(name: str, year: int, blanks: int) -
 )
 def test_titles_of_real_data_without_a_year(dataset: str, movies: int, without: int) -> None:
     layout = CATALOGUE[dataset].movies
+    assert layout is not None
     path = DATA / dataset / layout.path
     if not path.exists():
         pytest.skip(f"{path} is not on this machine: MovieLens data may not be redistributed")

@@ -7,8 +7,9 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
-from recsys.data.sources.catalogue import CATALOGUE, Release
+from recsys.catalogue import CATALOGUE, Release
 
 RATINGS = b"1::1193::5::978300760\n2::661::3::978302109\n"
 MOVIES = "73::Misérables, Les (1995)::Drama|Musical\n".encode("latin-1")
@@ -30,7 +31,13 @@ def zipped(members: dict[str | zipfile.ZipInfo, bytes]) -> bytes:
 
 def release(archive: bytes, name: str = "ml-1m") -> Release:
     """A release of the catalogue whose published checksum is that of `archive`."""
-    return dataclasses.replace(CATALOGUE[name], md5=hashlib.md5(archive).hexdigest())
+    return with_download(name, checksum=f"md5:{hashlib.md5(archive).hexdigest()}")
+
+
+def with_download(name: str, **changes: Any) -> Release:
+    """A release of the catalogue that has one download, with something else said of it."""
+    (download,) = CATALOGUE[name].downloads
+    return dataclasses.replace(CATALOGUE[name], downloads=(dataclasses.replace(download, **changes),))
 
 
 class Server:

@@ -283,7 +283,9 @@ def read_movies(source: Source, integer_ids: bool) -> pd.DataFrame | None:
     """
     layout = source.layout
     tasks = tasks_of([readable_path(name) for name in source.names]) if source.names else None
-    if layout is None or layout.records or layout.encoding != "UTF-8" or not integer_ids or tasks is None:
+    if layout is None or layout.records or layout.rest_of_line or YEAR in layout.positions:
+        return None
+    if layout.encoding != "UTF-8" or not integer_ids or tasks is None:
         return None
     ranges = [part for task in tasks for part in task]
     if sum(part.end - part.start for part in ranges) > _MOVIES_BYTES:

@@ -6,6 +6,7 @@ raises). What does not parse and what is missing are different reasons.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,10 +148,14 @@ def parse_fields(frame: DataFrame, source: Source, keep_line: bool = False) -> D
         layout = source.layout
         if layout.encoding != "UTF-8":
             frame = frame.withColumn("value", F.decode(F.col("value").cast("binary"), layout.encoding))
-        schema = ", ".join(f"c{position} string" for position in range(layout.width))
-        options = {"sep": layout.separator, "quote": '"' if layout.quoted else "\u0000", "escape": '"'}
-        frame = frame.withColumn("fields", F.from_csv("value", schema, options))
-        fields = {name: F.col(f"fields.c{position}") for name, position in layout.positions.items()}
+        if layout.rest_of_line:
+            frame = frame.withColumn("fields", F.split("value", re.escape(layout.separator), layout.width))
+            fields = {name: F.get("fields", F.lit(position)) for name, position in layout.positions.items()}
+        else:
+            schema = ", ".join(f"c{position} string" for position in range(layout.width))
+            options = {"sep": layout.separator, "quote": '"' if layout.quoted else "\u0000", "escape": '"'}
+            frame = frame.withColumn("fields", F.from_csv("value", schema, options))
+            fields = {name: F.col(f"fields.c{position}") for name, position in layout.positions.items()}
         line = F.make_valid_utf8("value")
         reason = F.lit(None).cast("string")
         if layout.quoted:
@@ -236,6 +241,9 @@ def parse_movies(rows: DataFrame, integer_movies: bool, ids_told: bool = True) -
     movie = _parse_id(rows, MOVIE, integer_movies)
     title = F.trim(F.coalesce(F.col(TITLE).cast("string"), F.lit("")))
     year = F.expr(f"try_cast(regexp_extract({TITLE}, {_sql_text(YEAR_PATTERN)}, 1) as int)")
+    if YEAR in rows.columns:
+        column = F.expr(f"try_cast(try_cast({YEAR} as double) as int)")  # 2008.0 where some rows have none
+        year = F.coalesce(F.when(column != 0, column), year)
     reason = F.when(F.col(REASON).isNotNull(), F.col(REASON))
     if integer_movies and ids_told and (is_text := _is_text(rows, MOVIE)) is not None:
         reason = reason.when(is_text, MOVIE_IS_TEXT)
@@ -243,7 +251,7 @@ def parse_movies(rows: DataFrame, integer_movies: bool, ids_told: bool = True) -
     kept = [F.col(name) for name in (POSITION, FILE, LINE) if name in rows.columns]
     if LINE in rows.columns:
         kept.append(F.when(movie.isNull(), F.lit(MOVIE)).alias(FIELD))
-    return rows.select(movie.alias(MOVIE), title.alias(TITLE), reason.alias(REASON), *kept).withColumn(YEAR, year)
+    return rows.select(movie.alias(MOVIE), title.alias(TITLE), year.alias(YEAR), reason.alias(REASON), *kept)
 
 
 def _parse_id(rows: DataFrame, name: str, integer: bool) -> Column:

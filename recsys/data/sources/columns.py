@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER, YEAR
 from recsys.config.data import ABSENT
 from recsys.errors import DataError
 
-DEFAULT_NAMES = {USER: "userId", MOVIE: "movieId", RATING: "rating", TIMESTAMP: "timestamp", TITLE: "title"}
+DEFAULT_NAMES = {
+    USER: "userId",
+    MOVIE: "movieId",
+    RATING: "rating",
+    TIMESTAMP: "timestamp",
+    TITLE: "title",
+    YEAR: "year",
+}
 RATINGS_ORDER = (USER, MOVIE, RATING, TIMESTAMP)
 MOVIES_ORDER = (MOVIE, TITLE)
-OPTIONAL = (TIMESTAMP, RATING)
+OPTIONAL = (TIMESTAMP, RATING, YEAR)
 # the names that published data sets use, without case, blanks and punctuation; an earlier one is preferred
 _KNOWN = {
     USER: "userid user uid users customerid customer memberid member reviewerid profileid accountid visitorid personid",
@@ -21,6 +28,7 @@ _KNOWN = {
     "plays playcount count counts listens listencount weight",
     TIMESTAMP: "timestamp time date datetime ts unixreviewtime ratedat createdat",
     TITLE: "title name movietitle booktitle",
+    YEAR: "year releaseyear publicationyear originalpublicationyear yearofpublication",
 }
 KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _KNOWN.items()}
 _COUNTS = KNOWN_NAMES[RATING][-7:]
@@ -56,6 +64,7 @@ def columns_by_name(
         DataError: a column is missing, there twice, or two of ours would be the same.
     """
     positions: dict[str, int] = {}
+    order = (*order, YEAR) if TITLE in order and YEAR not in order else order
     for name in order:
         reference = given.get(name)
         if reference == ABSENT and name in OPTIONAL:

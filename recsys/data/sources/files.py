@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
@@ -11,15 +12,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType
 
+from recsys.catalogue import CATALOGUE, FileLayout, Release
 from recsys.columns import MOVIE, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
-from recsys.data.scale import Scale
-from recsys.data.sources.catalogue import CATALOGUE
+from recsys.data.scale import COUNT_MAX, COUNT_MIN, Scale
 from recsys.data.sources.columns import MOVIES_ORDER, RATINGS_ORDER, columns_by_name
 from recsys.data.sources.download import fetch, find
 from recsys.data.sources.layout import HEAD_BYTES, Hints
 from recsys.data.sources.local import head_of, is_document, literal_path
-from recsys.data.sources.meaning import own_sources
+from recsys.data.sources.meaning import known_sources, own_sources
 from recsys.data.sources.source import Look, Size, Source, Sources, look_at
 from recsys.data.sources.synthetic.generator import find_generated, generate
 from recsys.data.sources.text_source import catalogue_hints, own_hints, text_source
@@ -54,18 +55,21 @@ def find_sources(spark: SparkSession, data: DataConfig, data_dir: str, default_d
         ratings = source_at(spark, f"{path}/ratings.csv", hints[0])
         movies = source_at(spark, f"{path}/movies.csv", hints[1])
         size = Size(facts.ratings, facts.users, facts.rated_movies) if facts else None
-        return Sources(ratings, movies, Scale(0.5, 5.0, 0.5), best_rmse=facts.best_rmse if facts else None, size=size)
+        sources = known_sources(ratings, movies, Scale(0.5, 5.0, 0.5), "ratings", data)
+        return replace(sources, best_rmse=facts.best_rmse if facts else None, size=size)
     entry = CATALOGUE[str(data.dataset)]
     folder = fetch(entry, data_dir or default_dir) if make else find(entry, data_dir or default_dir)
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}")
     folder = folder.resolve()
-    return Sources(
-        source_at(spark, str(folder / entry.ratings.path), catalogue_hints(entry.ratings, RATINGS_ORDER)),
-        source_at(spark, str(folder / entry.movies.path), catalogue_hints(entry.movies, MOVIES_ORDER)),
-        Scale(entry.rating_min, entry.rating_max, entry.rating_step),
-        size=Size(entry.ratings_count, entry.users_count, entry.movies_count),
-    )
+    ratings = _catalogue_source(spark, entry, entry.ratings, folder, RATINGS_ORDER)
+    movies = _catalogue_source(spark, entry, entry.movies, folder, MOVIES_ORDER) if entry.movies else None
+    scale = Scale(COUNT_MIN, COUNT_MAX, None, entry.missing)
+    if entry.rating_min is not None and entry.rating_max is not None:
+        scale = Scale(entry.rating_min, entry.rating_max, entry.rating_step, entry.missing)
+    counts = [count for count in (entry.ratings_count, entry.users_count, entry.movies_count) if count is not None]
+    sources = known_sources(ratings, movies, scale, entry.feedback, data)
+    return replace(sources, size=Size(*counts) if len(counts) == len(Size._fields) else None)
 
 
 def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, default_dir: str) -> Source | None:
@@ -81,7 +85,19 @@ def find_test_source(spark: SparkSession, data: DataConfig, data_dir: str, defau
     folder = find(entry, data_dir or default_dir)
     if folder is None:
         raise DataError(f"{data.dataset} is not in {data_dir or default_dir}, where data.test_ratings should be")
-    return source_at(spark, str(folder.resolve() / data.test_ratings), catalogue_hints(entry.ratings, RATINGS_ORDER))
+    return _catalogue_source(spark, entry, entry.ratings, folder.resolve(), RATINGS_ORDER, data.test_ratings)
+
+
+def _catalogue_source(
+    spark: SparkSession, entry: Release, layout: FileLayout, folder: Path, order: tuple[str, ...], file: str = ""
+) -> Source:
+    """The source of a data set's ratings or movies in `folder`: the files of its layout, or `file` laid out alike."""
+    path = file or layout.path_in(folder) or layout.path
+    source = source_at(spark, f"{folder}/{path}", catalogue_hints(layout, order))
+    if entry.integer_ids is None:
+        return source
+    ids = dict.fromkeys(source.integer_ids, entry.integer_ids)
+    return replace(source, look=replace(source.look, integer_ids=ids))
 
 
 def source_at(spark: SparkSession, path: str, hints: Hints) -> Source:

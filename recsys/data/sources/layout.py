@@ -50,6 +50,7 @@ class TextLayout:
     decimal: str = "."
     layout: str = "long"  # "long", "wide" or "netflix"
     wide: WideShape | None = None
+    rest_of_line: bool = False  # the last of our columns holds the rest of the line, with its separators
     records: str = ""  # why the rows are read one by one, a task a file; empty where lines are read in ranges
 
     @property
@@ -86,6 +87,8 @@ class Hints:
     quoted: bool | None = None
     decimal: str | None = None
     layout: str | None = None
+    rest_of_line: bool = False  # the last of our columns holds the rest of the line, with its separators
+    skipped_columns: int | None = None  # of a matrix: how many columns stand before the first item's, no ids
 
 
 def detect_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
@@ -128,8 +131,12 @@ def _matrix_or_blocks(
     if form == "netflix":
         dated = any(line.count(",") >= 2 for line in lines)
         positions |= {TIMESTAMP: 3} if dated and hints.columns.get(TIMESTAMP) != "none" else {}
-        return TextLayout(",", False, encoding, None, positions, 4, ".", form, None, "it has a block for each movie")
-    wide = told_wide(lines, separator, given=hints.layout is not None)
+        reason = "it has a block for each movie"
+        return TextLayout(",", False, encoding, None, positions, 4, layout=form, records=reason)
+    if hints.skipped_columns is not None:
+        wide = WideShape(bool(hints.header), None, None, hints.skipped_columns, None)
+    else:
+        wide = told_wide(lines, separator, given=hints.layout is not None)
     if wide is None:
         raise DataError(
             f"{file}: is no matrix of a user a row: its rows have different numbers of fields, or fields that are no "
@@ -137,9 +144,8 @@ def _matrix_or_blocks(
         )
     header = lines[0] if wide.has_header else None
     decimal = hints.decimal or ("." if separator == "," else told_decimal(lines, separator))
-    return TextLayout(
-        separator, True, encoding, header, positions, 3, decimal, form, wide, "it has a user a row, a movie a column"
-    )
+    reason = "it has a user a row, a movie a column"
+    return TextLayout(separator, True, encoding, header, positions, 3, decimal, layout=form, wide=wide, records=reason)
 
 
 def _long(lines: Sequence[str], encoding: str, hints: Hints, file: str) -> TextLayout:
@@ -162,7 +168,9 @@ def _long(lines: Sequence[str], encoding: str, hints: Hints, file: str) -> TextL
         positions = columns_by_order(len(first), hints.order, hints.columns, file, times_third)
     decimal = hints.decimal or ("." if separator == "," else told_decimal(lines, separator))
     header = lines[0] if has_header else None
-    return TextLayout(separator, quoted, encoding, header, positions, len(first), decimal)
+    return TextLayout(
+        separator, quoted, encoding, header, positions, len(first), decimal, rest_of_line=hints.rest_of_line
+    )
 
 
 def split_line(line: str, separator: str, quoted: bool) -> list[str]:

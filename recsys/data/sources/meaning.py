@@ -13,6 +13,7 @@ from recsys.data.sources.told_scale import ToldScale, are_counts, told_scale
 from recsys.errors import DataError
 
 LIKES, COUNTS, RATINGS = "likes", "counts", "ratings"
+_NOT_READ = "data.feedback = 'likes': the column of ratings is not read, every row is a like"
 _DEFAULT = ToldScale(0.5, 5.0, None)  # where no rating can be read
 _ROWS_OF_LIKES = 20  # so many ratings of 1 and no other are likes
 
@@ -36,10 +37,20 @@ def own_sources(ratings: Source, movies: Source | None, data: DataConfig) -> Sou
     if not ratings.has_ratings:
         notes = (*notes, "there is no column of ratings: every row is a like")
     elif data.feedback == LIKES:
-        notes = (*notes, "data.feedback = 'likes': the column of ratings is not read, every row is a like")
+        notes = (*notes, _NOT_READ)
     else:
         notes = (*notes, "every rating is 1: every row is a like")
     return Sources(ratings.without(RATING), movies, Scale(1.0, 1.0, None), LIKES, notes=notes)
+
+
+def known_sources(ratings: Source, movies: Source | None, scale: Scale, feedback: str, data: DataConfig) -> Sources:
+    """The sources of a data set whose scale and kind of rows are known; `data.feedback` may take them for others."""
+    wanted = feedback if data.feedback == "auto" else data.feedback
+    if wanted == LIKES:
+        return Sources(ratings.without(RATING), movies, Scale(1.0, 1.0), LIKES, notes=(_NOT_READ,))
+    if wanted == COUNTS and feedback != COUNTS:
+        scale = Scale(COUNT_MIN, COUNT_MAX, None, scale.missing)
+    return Sources(ratings, movies, scale, wanted)
 
 
 def retold(sources: Sources, off: dict[float, int], data: DataConfig) -> Sources:

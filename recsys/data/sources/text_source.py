@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from recsys.catalogue import FileLayout
+from recsys.columns import MOVIE, TIMESTAMP, USER, YEAR
 from recsys.config import DataConfig
-from recsys.data.sources.catalogue import FileLayout
+from recsys.config.data import ABSENT
 from recsys.data.sources.columns import MOVIES_ORDER, RATINGS_ORDER
 from recsys.data.sources.layout import Hints, detect_layout, sample_rows
 from recsys.data.sources.source import Source, look_at
@@ -55,8 +56,8 @@ def own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:
     given = data.columns
     columns = {
         name: value
-        for name in order
-        if name in (USER, MOVIE, RATING, TIMESTAMP, TITLE) and (value := getattr(given, name)) is not None
+        for name in (*order, *([YEAR] if order is MOVIES_ORDER else []))
+        if (value := getattr(given, name)) is not None
     }
     if order is MOVIES_ORDER:
         if isinstance(columns.get(MOVIE), int):
@@ -69,4 +70,17 @@ def own_hints(data: DataConfig, order: tuple[str, ...]) -> Hints:
 
 def catalogue_hints(layout: FileLayout, order: tuple[str, ...]) -> Hints:
     """What the catalogue says of a file."""
-    return Hints(order, dict(layout.columns), layout.separator, layout.header, layout.encoding, layout.quoted)
+    # what the layout does not name is not in the file, whatever stands at its position in MovieLens' files
+    columns = {name: layout.columns.get(name, ABSENT) for name in (*order, YEAR)} if layout.columns else {}
+    return Hints(
+        order,
+        columns,
+        layout.separator,
+        layout.header,
+        layout.encoding,
+        layout.quoted,
+        layout.decimal,
+        layout.layout,
+        layout.rest_of_line,
+        layout.skipped_columns if layout.layout == "wide" else None,
+    )
