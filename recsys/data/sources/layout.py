@@ -133,6 +133,7 @@ def _matrix_or_blocks(
         positions |= {TIMESTAMP: 3} if dated and hints.columns.get(TIMESTAMP) != "none" else {}
         reason = "it has a block for each movie"
         return TextLayout(",", False, encoding, None, positions, 4, layout=form, records=reason)
+    wide: WideShape | None
     if hints.skipped_columns is not None:
         wide = WideShape(bool(hints.header), None, None, hints.skipped_columns, None)
     else:
