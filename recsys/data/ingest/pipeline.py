@@ -95,7 +95,8 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
     with phase("data_integration"):
         partitions = _partitions(spark, sources, loaded.counts[READ])
         users = id_type(integer_users)
-        gathered = gather_users(loaded.chunks, scale, movies, users, partitions, data.positive_from)
+        by_time = data.split == "time"
+        gathered = gather_users(loaded.chunks, scale, movies, users, partitions, data.positive_from, by_time)
         loaded.release()
 
     with phase("statistical_analysis"):
