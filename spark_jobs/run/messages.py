@@ -66,7 +66,7 @@ def describe_time_split(split: dict[str, Any]) -> str:
         if left["users"]:
             line += (
                 f"\n  {left['users']:,} {part} users have no earlier rating: they and their {left['ratings']:,} {part} "
-                "ratings are not evaluated"
+                "ratings are not evaluated (data.split_time = 'user' evaluates every user)"
             )
     return line
 

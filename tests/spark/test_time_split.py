@@ -144,6 +144,20 @@ def test_a_model_is_trained_and_judged_by_time(whole, frame):
     assert validation["without_history"] == whole.statistics["time_split"]["without_history"]["validation"]
 
 
+def test_no_later_rating_changes_what_is_learned(spark, whole, frame):
+    parts = parts_by_moments(frame, 0.25, 0.2)
+
+    def weights(changed):
+        ratings = frame.assign(rating=frame["rating"].where(~changed, 6 - frame["rating"]))
+        settings = {"split": "time", "test_fraction": 0.25, "validation_fraction": 0.2}
+        dataset = Dataset.from_dataframe(spark.createDataFrame(ratings), timestamp="when", **settings)
+        return fit(dataset, config_of(dataset, model={"kind": "linear"})).family.weights
+
+    as_it_is = fit(whole, config_of(whole, model={"kind": "linear"})).family.weights
+    np.testing.assert_allclose(weights(parts != "train"), as_it_is, atol=1e-6)
+    assert np.abs(weights(parts == "train") - as_it_is).max() > 1e-3
+
+
 def test_the_sample_user_is_one_who_can_be_judged(whole, frame):
     parts = parts_by_moments(frame, 0.25, 0.2)
     able = set(frame["userId"][parts == "test"]) & set(frame["userId"][parts != "test"])
