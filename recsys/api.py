@@ -22,6 +22,7 @@ from recsys.errors import ConfigError, UserError
 from recsys.evaluation.evaluate import ROLES, Judged, judge_factors
 from recsys.evaluation.evaluate import evaluate as evaluate_parts
 from recsys.evaluation.fold_in import fit_factors
+from recsys.evaluation.protocol import with_unjudged
 from recsys.models.base import ModelFamily, Scorer
 from recsys.models.fold_in import FoldIn
 from recsys.recommend.items import Items
@@ -170,6 +171,7 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
             "give the data that it was trained on"
         )
     arranged = model._arranged
+    dataset = dataset.split_as(model.config.data)
     if arranged is None or arranged.dataset is not dataset:
         arranged = arrange(dataset, model.config)
     _ship_own(arranged.context, type(model.family), model.config)
@@ -183,7 +185,8 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
             if model._judged is None or model._arranged is not arranged:
                 _fit_fold_in(model, arranged)
             judged = model._judged
-        return evaluate_parts(arranged.parts, shared, arranged.examples, model.config, judged, ROLES[role])
+        metrics = evaluate_parts(arranged.parts, shared, arranged.examples, model.config, judged, ROLES[role])
+        return with_unjudged(metrics, dataset.statistics.get("time_split"), role)
 
 
 def settings_for(dataset: Dataset, config: Config) -> Config:
@@ -213,6 +216,7 @@ def _free(config: Config) -> dict[str, Any]:
 
 def arrange(dataset: Dataset, config: Config) -> Arranged:
     """The rating arrays that the model is of, partitioned by role; UserError where there is no test."""
+    dataset = dataset.split_as(config.data)
     by_user = examples_of(dataset, config)
     arrays = rating_arrays(dataset, config.data, by_user)
     parts = {
@@ -226,7 +230,8 @@ def arrange(dataset: Dataset, config: Config) -> Arranged:
 
 def examples_of(dataset: Dataset, config: Config) -> Examples:
     """How the users' arrays are split."""
-    return Examples.of(config, dataset.movies, dataset.preprocessing, test_entries=dataset.test_entries)
+    entries, moments = dataset.test_entries, dataset.split_as(config.data).moments
+    return Examples.of(config, dataset.movies, dataset.preprocessing, test_entries=entries, moments=moments)
 
 
 def _fit_fold_in(model: Model, arranged: Arranged) -> None:

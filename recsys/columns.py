@@ -16,6 +16,7 @@ USER_HASHES = "user_hashes"
 INDPTR = "indptr"
 INDICES = "indices"
 RATINGS = "ratings"
+TIMES = "times"
 
 # items.parquet
 INDEX = "index"

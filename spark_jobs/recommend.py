@@ -85,7 +85,7 @@ def _ratings_of_all(run: Run, spark: SparkSession, directory: str | None, config
     if directory:
         with run.phase("data_loading"):
             return datasets.Dataset.load(spark, directory, test_ratings=None)
-    data = config.data.model_copy(update={"positive_from": None, "test_ratings": None})
+    data = config.data.model_copy(update={"positive_from": None, "test_ratings": None, "split": "user"})
     run.say(describe_source(data))
     sources = sources_of(spark, data, folder / "data")
     return datasets.Dataset.from_config(spark, data, sources=sources, phase=run.phase)

@@ -145,7 +145,7 @@ class DataConfig(Table):
     orientation: Literal["user", "movie"] = key(
         "user",
         "what has a rating array: each user, over all movies; or each movie, over all users, which predicts ratings "
-        "better (needs data.split = 'rating' and model.loss = 'masked_mse')",
+        "better (needs data.split = 'rating', or 'time' with split_time = 'user', and model.loss = 'masked_mse')",
     )
     block_users: int = key(512, "users (or movies) whose rating arrays are stored as one block", "users", ge=1)
 
@@ -182,9 +182,21 @@ class DataConfig(Table):
         if self.positive_from is not None and high is not None and self.positive_from > high:
             text = f"data.positive_from = {self.positive_from:g} is above the highest rating, {high:g}: nothing is left"
             yield ("data.positive_from", "data.rating_max"), text
-        if self.orientation == "movie" and self.split != "rating":
+        if self.split == "time" and self.ratings and self.columns.timestamp == ABSENT:
+            text = "data.split = 'time' needs the times of the ratings: name their column in data.columns.timestamp"
+            yield ("data.split", "data.columns"), text
+        if self.split == "time" and self.layout == "wide":
+            text = "data.layout = 'wide' has no times, which data.split = 'time' needs: set data.split = 'rating'"
+            yield ("data.split", "data.layout"), text
+        if self.orientation == "movie" and self.split == "user":
             text = "data.orientation = 'movie' has every user in its arrays, none is unseen: set data.split = 'rating'"
             yield ("data.orientation", "data.split"), text
+        if self.orientation == "movie" and self.split == "time" and self.split_time == "all":
+            text = (
+                "data.orientation = 'movie' cannot score users whom training has not seen, as there are after one "
+                "moment for all: set data.split_time = 'user'"
+            )
+            yield ("data.orientation", "data.split", "data.split_time"), text
         if self.orientation == "movie" and self.positive_from is not None:
             text = (
                 "data.orientation = 'movie' predicts ratings, data.positive_from leaves likes alone: drop one of them"

@@ -2,7 +2,8 @@
 
 A stored block is a row of a DataFrame. `users` is an array of ids. Every other column holds the raw little-endian bytes
 of a NumPy array, so that a worker reads it without a copy: `user_hashes` uint64 (rows), `indptr` int32 (rows + 1),
-`indices` int32 and `ratings` float32 (a value an entry; indices ascend in each row).
+`indices` int32 and `ratings` float32 (a value an entry; indices ascend in each row), and `times` int64 (a value an
+entry), which is null where `data.split` does not need the times.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from recsys.columns import INDICES, INDPTR, RATINGS, USER_HASHES, USERS
+from recsys.columns import INDICES, INDPTR, RATINGS, TIMES, USER_HASHES, USERS
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 ROWS = "rows"
+NO_TIME = np.iinfo(np.int64).min  # of an entry whose time is missing
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Block:
     indptr: np.ndarray  # int32 (rows + 1)
     indices: np.ndarray  # int32 (entries): movie indices, ascending in each row
     ratings: np.ndarray  # float32 (entries)
+    # int64 (entries): seconds since 1970, NO_TIME where missing; of movies' arrays the part of each entry
+    times: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -56,19 +60,22 @@ class Block:
         indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
         # positions of the entries: the row's start plus the position within the row
         entries = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return Block(self.users[rows], self.hashes[rows], indptr, self.indices[entries], self.ratings[entries])
+        times = None if self.times is None else self.times[entries]
+        return Block(self.users[rows], self.hashes[rows], indptr, self.indices[entries], self.ratings[entries], times)
 
 
 def block_from_row(row: Mapping[str, Any] | Any) -> Block:
     """The block of one stored row (a Spark Row or a dictionary)."""
     users = row[USERS]
     is_text = len(users) > 0 and isinstance(users[0], str)
+    times = row[TIMES] if TIMES in row else None  # noqa: SIM401  a Spark Row has no get; earlier versions stored none
     return Block(
         users=np.array(users, object if is_text else np.int64),
         hashes=np.frombuffer(row[USER_HASHES], "<u8"),
         indptr=np.frombuffer(row[INDPTR], "<i4"),
         indices=np.frombuffer(row[INDICES], "<i4"),
         ratings=np.frombuffer(row[RATINGS], "<f4"),
+        times=None if times is None else np.frombuffer(times, "<i8"),
     )
 
 
@@ -91,7 +98,7 @@ def build_blocks(gathered: DataFrame, index_of_code: np.ndarray, block_users: in
 
 def block_schema(user_type: str) -> str:
     """The columns of stored blocks."""
-    binary = ", ".join(f"{name} binary" for name in (USER_HASHES, INDPTR, INDICES, RATINGS))
+    binary = ", ".join(f"{name} binary" for name in (USER_HASHES, INDPTR, INDICES, RATINGS, TIMES))
     return f"{USERS} array<{user_type}>, {ROWS} int, {binary}"
 
 
@@ -100,12 +107,14 @@ def blocks_of_batch(batch: pa.RecordBatch) -> Iterator[Block]:
     for row in range(batch.num_rows):
         users = batch[USERS][row].values.to_numpy(zero_copy_only=False)
         raw = {name: batch[name][row].as_buffer() for name in (USER_HASHES, INDPTR, INDICES, RATINGS)}
+        times = batch[TIMES][row].as_buffer()
         yield Block(
             users,
             np.frombuffer(raw[USER_HASHES], "<u8"),
             np.frombuffer(raw[INDPTR], "<i4"),
             np.frombuffer(raw[INDICES], "<i4"),
             np.frombuffer(raw[RATINGS], "<f4"),
+            None if times is None else np.frombuffer(times, "<i8"),
         )
 
 
@@ -121,6 +130,7 @@ def cut(block: Block, index_of_code: np.ndarray, block_users: int) -> Iterator[B
             (block.indptr[first : last + 1] - block.indptr[first]).astype(np.int32),
             indices[entries],
             block.ratings[entries],
+            None if block.times is None else block.times[entries],
         )
 
 
@@ -133,6 +143,7 @@ def stored(block: Block, user_type: pa.DataType | None = None) -> pa.RecordBatch
         INDPTR: pa.array([block.indptr.astype("<i4").tobytes()]),
         INDICES: pa.array([block.indices.astype("<i4").tobytes()]),
         RATINGS: pa.array([block.ratings.astype("<f4").tobytes()]),
+        TIMES: pa.array([None if block.times is None else block.times.astype("<i8").tobytes()], pa.binary()),
     }
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 

@@ -23,6 +23,8 @@ from recsys.data.sources.meaning import own_sources
 from recsys.data.sources.source import Source, Sources
 from recsys.data.split_file import find_test_entries
 from recsys.data.store import FREE_SETTINGS, Stored, load_prepared, save_prepared
+from recsys.data.time_cuts import check_times, find_time_split
+from recsys.data.time_split import Moments
 from recsys.errors import ConfigError
 from recsys.session import local_session
 
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 """Called with the name of each phase when it starts."""
 
-_TEST_FILE = "test_file"
+_TEST_FILE, _TIME_SPLIT = "test_file", "time_split"
+_OF_TIME = ("split", "split_time", "test_fraction", "validation_fraction")
 _OF_FILES = (
     "dataset",
     "separator",
@@ -71,6 +74,8 @@ class Dataset:
     """Every rejected row (reason, file, row, line); None where there is none, and in a data set that was loaded."""
     test_entries: np.ndarray | None = None
     """The hashes (uint64, ascending) of the ratings that `data.test_ratings` names; None without that setting."""
+    moments: Moments | None = None
+    """Where `data.split = "time"` cuts the ratings of all users; None with other settings."""
 
     @property
     def movies(self) -> int:
@@ -167,7 +172,7 @@ class Dataset:
             movie: the column of movie ids, integers or text.
             rating: the column of ratings, or of counts; None: every row is a like.
             timestamp: the column of times (seconds, or dates and times). Of two ratings of a movie by a user the later
-                counts, without this column the last row.
+                counts, without this column the last row. split = "time" needs it.
             title: the column of titles in `movies`; the release year is read from the end of the title.
             movie_in_movies: the column of movie ids in `movies`, where its name is not that of `movie`.
             progress: called with the name of each phase when it starts.
@@ -224,9 +229,12 @@ class Dataset:
         """
         sources = sources or find_sources(spark, data, data.data_dir or "", default_dir)
         test = find_test_source(spark, data, data.data_dir or "", default_dir)
+        if data.split == "time":
+            check_times(sources.ratings)
         made = prepare(spark, sources, data, phase or _phases(None), profile)
         scale = Preprocessing(made.sources.scale.low, made.sources.scale.high, data.positive_from)
-        return cls(made.blocks, made.items, made.statistics, scale, data, made.rejected)._with_test(test)
+        made_set = cls(made.blocks, made.items, made.statistics, scale, data, made.rejected)
+        return made_set._with_test(test)._with_time_split()
 
     @classmethod
     def load(
@@ -256,7 +264,7 @@ class Dataset:
 
         The executors write the blocks: on a cluster `directory` must be a folder that all machines see.
         """
-        statistics = {key: value for key, value in self.statistics.items() if key != _TEST_FILE}
+        statistics = {key: value for key, value in self.statistics.items() if key not in (_TEST_FILE, _TIME_SPLIT)}
         save_prepared(
             directory, Stored(self.blocks, self.items, statistics, self.preprocessing, self.data), self.rejected
         )
@@ -266,8 +274,8 @@ class Dataset:
 
         Args:
             default_dir: as of `from_config`, for `data.test_ratings`.
-            **data_settings: orientation, split, test_ratings, test_fraction, validation_fraction, data_dir or
-                max_rejected (of the rows of test_ratings).
+            **data_settings: orientation, split, split_time, test_ratings, test_fraction, validation_fraction, data_dir
+                or max_rejected (of the rows of test_ratings). split = "time" needs a data set that was made with it.
 
         Raises:
             ConfigError: a setting is wrong, or cannot be changed any more.
@@ -283,7 +291,18 @@ class Dataset:
             return replace(self, data=data)
         spark = self.blocks.sparkSession
         test = find_test_source(spark, data, data.data_dir or "", default_dir)
-        return replace(self, data=data)._with_test(test)
+        return replace(self, data=data)._with_test(test)._with_time_split()
+
+    def split_as(self, data: DataConfig) -> Dataset:
+        """The same ratings split by time as in those settings; itself where these do not split by time.
+
+        Raises:
+            ConfigError, DataError: as of `with_settings`.
+        """
+        wanted = {key: getattr(data, key) for key in _OF_TIME}
+        if data.split != "time" or wanted == {key: getattr(self.data, key) for key in _OF_TIME}:
+            return self
+        return self.with_settings(**wanted, test_ratings=None)
 
     def _with_test(self, source: Source | None) -> Dataset:
         """The same data set with the test ratings of that file; without it there are none."""
@@ -292,6 +311,14 @@ class Dataset:
             return replace(self, statistics=dict(statistics), test_entries=None)
         entries, summary = find_test_entries(source, self.data, self.blocks, self.items, self.preprocessing)
         return replace(self, statistics={**statistics, _TEST_FILE: summary}, test_entries=entries)
+
+    def _with_time_split(self) -> Dataset:
+        """The same data set split by time where its settings say so."""
+        statistics = {key: value for key, value in self.statistics.items() if key != _TIME_SPLIT}
+        if self.data.split != "time":
+            return replace(self, statistics=statistics, moments=None)
+        moments, summary = find_time_split(self.blocks, self.data)
+        return replace(self, statistics={**statistics, _TIME_SPLIT: summary}, moments=moments)
 
 
 def _session(spark: SparkSession | None) -> SparkSession:

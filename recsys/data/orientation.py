@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,9 +17,13 @@ from recsys.data.dataset import Dataset
 from recsys.data.examples import Examples
 from recsys.data.ingest.join import partition_keys
 from recsys.data.partition import regroup
+from recsys.data.time_split import PARTS_AS_TIMES
 
-_TARGET, _MOVIES = "target", "movies"  # of a piece: its partition, and the movie of each rating
+_TARGET, _MOVIES, _PARTS = "target", "movies", "parts"  # of a piece: its partition; movie and part of each rating
 _ARRAYS = ((_MOVIES, "<i4"), (INDICES, "<i4"), (RATINGS, "<f4"))  # the arrays of a piece, a value an entry
+_ARRAYS_BY_TIME = (*_ARRAYS, (_PARTS, "<i1"))
+
+Kinds = tuple[tuple[str, str], ...]  # names and types of the arrays of a piece
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,13 @@ def rating_arrays(dataset: Dataset, data: DataConfig, by_user: Examples) -> Arra
     if data.orientation == "user":
         return ArraySource(dataset.blocks, by_user)
     users, hashes = columns_of_users(dataset.blocks)
-    blocks = transpose(dataset.blocks, users, dataset.items[POPULARITY].to_numpy(), data.block_users)
+    by_time = by_user if by_user.split_time is not None else None
+    blocks = transpose(dataset.blocks, users, dataset.items[POPULARITY].to_numpy(), data.block_users, by_time)
     blocks = blocks.persist(StorageLevel.MEMORY_AND_DISK)  # read once for each of the three roles
-    return ArraySource(blocks, replace(by_user, width=len(users), column_hashes=hashes), users)
+    examples = replace(by_user, width=len(users), column_hashes=hashes)
+    if by_time is not None:
+        examples = replace(examples, split_time="all", moments=PARTS_AS_TIMES)
+    return ArraySource(blocks, examples, users)
 
 
 def columns_of_users(blocks: DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +62,13 @@ def columns_of_users(blocks: DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return users[order], hashes[order]
 
 
-def transpose(blocks: DataFrame, users: np.ndarray, ratings_of_movie: np.ndarray, block_rows: int) -> DataFrame:
+def transpose(
+    blocks: DataFrame,
+    users: np.ndarray,
+    ratings_of_movie: np.ndarray,
+    block_rows: int,
+    by_time: Examples | None = None,
+) -> DataFrame:
     """Blocks of users over movies as blocks of at most `block_rows` movies over users, in the order of the movies.
 
     A movie without ratings has no row. There is one shuffle, of a piece from each partition to each other. The order
@@ -65,31 +79,37 @@ def transpose(blocks: DataFrame, users: np.ndarray, ratings_of_movie: np.ndarray
         users: the user ids, ascending; a user's column is the position of the id.
         ratings_of_movie: how many ratings each movie has (movies). It makes partitions of about the same size.
         block_rows: how many movies a block has at most.
+        by_time: how the users' arrays are split by time, where they are. A user's order of ratings is not seen in the
+            movies' arrays, so that these have the part of each rating in place of its time.
     """
     spark = blocks.sparkSession
     partitions = max(1, min(blocks.rdd.getNumPartitions(), len(ratings_of_movie)))
     keys = partition_keys(spark, partitions)
     broadcast = spark.sparkContext.broadcast((users, partition_movies(ratings_of_movie, partitions), keys))
+    kinds = _ARRAYS if by_time is None else _ARRAYS_BY_TIME
+
+    def cut_block(block: Block, users: np.ndarray) -> tuple[np.ndarray, ...]:
+        return entries(block, users) if by_time is None else (*entries(block, users), by_time.parts(block))
 
     def cut(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         users, partition_of_movie, keys = broadcast.value
-        pieces = [entries(block, users) for batch in batches for block in blocks_of_batch(batch)]
+        pieces = [cut_block(block, users) for batch in batches for block in blocks_of_batch(batch)]
         if not pieces:
             return
-        movies, columns, ratings = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-        target = partition_of_movie[movies]
+        arrays = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+        target = partition_of_movie[arrays[0]]
         for number in np.unique(target):
             chosen = target == number
-            yield _packed(int(keys[number]), (movies[chosen], columns[chosen], ratings[chosen]))
+            yield _packed(int(keys[number]), kinds, [values[chosen] for values in arrays])
 
     def gather(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        pieces = [piece for batch in batches for piece in _unpacked(batch)]
+        pieces = [piece for batch in batches for piece in _unpacked(batch, kinds)]
         if pieces:
-            movies, columns, ratings = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-            for block in regroup([movie_block(movies, columns, ratings)], block_rows):
+            whole = movie_block(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+            for block in regroup([whole], block_rows):
                 yield stored(block, pa.int64())
 
-    schema = f"{_TARGET} int, " + ", ".join(f"{name} binary" for name, _ in _ARRAYS)
+    schema = f"{_TARGET} int, " + ", ".join(f"{name} binary" for name, _ in kinds)
     pieces = blocks.mapInArrow(cut, schema)
     return pieces.repartition(partitions, _TARGET).mapInArrow(gather, block_schema("bigint"))
 
@@ -107,21 +127,22 @@ def entries(block: Block, users: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     return block.indices, np.repeat(columns, np.diff(block.indptr)), block.ratings
 
 
-def movie_block(movies: np.ndarray, columns: np.ndarray, ratings: np.ndarray) -> Block:
+def movie_block(movies: np.ndarray, columns: np.ndarray, ratings: np.ndarray, parts: np.ndarray | None = None) -> Block:
     """The block of all movies of the entries, movies and columns ascending; the entries may be in any order."""
     order = np.lexsort((columns, movies))
     rows, counts = np.unique(movies[order], return_counts=True)
     indptr = np.append(0, np.cumsum(counts)).astype(np.int32)
-    return Block(rows.astype(np.int64), hash_movies(rows), indptr, columns[order], ratings[order])
+    times = None if parts is None else parts[order].astype(np.int64)
+    return Block(rows.astype(np.int64), hash_movies(rows), indptr, columns[order], ratings[order], times)
 
 
-def _packed(target: int, arrays: tuple[np.ndarray, ...]) -> pa.RecordBatch:
+def _packed(target: int, kinds: Kinds, arrays: Sequence[np.ndarray]) -> pa.RecordBatch:
     columns = {_TARGET: pa.array([target], pa.int32())}
-    for (name, kind), values in zip(_ARRAYS, arrays, strict=True):
+    for (name, kind), values in zip(kinds, arrays, strict=True):
         columns[name] = pa.array([values.astype(kind, copy=False).tobytes()], pa.binary())
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _unpacked(batch: pa.RecordBatch) -> Iterator[tuple[np.ndarray, ...]]:
+def _unpacked(batch: pa.RecordBatch, kinds: Kinds) -> Iterator[tuple[np.ndarray, ...]]:
     for row in range(batch.num_rows):
-        yield tuple(np.frombuffer(batch[name][row].as_buffer(), kind) for name, kind in _ARRAYS)
+        yield tuple(np.frombuffer(batch[name][row].as_buffer(), kind) for name, kind in kinds)

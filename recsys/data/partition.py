@@ -111,4 +111,5 @@ def concatenate(blocks: list[Block]) -> Block:
         np.concatenate([[0], *indptr]).astype(np.int32),
         np.concatenate([block.indices for block in blocks]),
         np.concatenate([block.ratings for block in blocks]),
+        None if any(block.times is None for block in blocks) else np.concatenate([block.times for block in blocks]),
     )

@@ -18,11 +18,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys.checksums import check_digests, digest_of, read_sealed, write_sealed
-from recsys.columns import MOVIE_ID, USERS
+from recsys.columns import MOVIE_ID, TIMES, USERS
 from recsys.config import Config, DataConfig
 from recsys.config.load import as_tree, build_config, data_as_tree
 from recsys.data.blocks import ROWS, block_from_row
 from recsys.data.preprocessing import Preprocessing
+from recsys.data.time_split import WITHOUT_TIMES
 from recsys.errors import ConfigError, DataError, UserError
 from recsys.files import Files
 
@@ -31,7 +32,16 @@ _ITEMS = "items.parquet"
 _CHECKED = ParquetFragmentScanOptions(page_checksum_verification=True)
 # the settings that a prepared data set leaves open: how users and ratings are split, and whose arrays are trained
 FREE_SETTINGS = frozenset(
-    {"orientation", "split", "test_ratings", "test_fraction", "validation_fraction", "data_dir", "max_rejected"}
+    {
+        "orientation",
+        "split",
+        "split_time",
+        "test_ratings",
+        "test_fraction",
+        "validation_fraction",
+        "data_dir",
+        "max_rejected",
+    }
 )
 
 
@@ -79,6 +89,7 @@ def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | N
         "positive_from": stored.preprocessing.positive_from,
         "users": stored.statistics["users"],
         "digest": _digest(stored.blocks)[1],
+        "times": not stored.blocks.where(F.col(TIMES).isNotNull()).isEmpty(),
         "sha256": {_ITEMS: digest_of(folder / _ITEMS)},
         "data": data_as_tree(stored.data),
         "statistics": stored.statistics,
@@ -102,6 +113,8 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Stored:
         raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
     if digest != described.get("digest", digest):  # earlier versions wrote none
         raise DataError(f"{directory}: was changed since it was prepared (its checksum is wrong): prepare it again")
+    if TIMES not in blocks.columns:  # of earlier versions
+        blocks = blocks.withColumn(TIMES, F.lit(None).cast("binary"))
     scale = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
     return Stored(blocks, items, described["statistics"], scale, _data_of(described))
 
@@ -142,12 +155,15 @@ def with_prepared_data(config: Config, given: frozenset[str], directory: str | P
     `given` are the keys of the data table that the user set: ConfigError where one of them has another value.
     """
     tree = as_tree(config)
-    stored: dict[str, Any] = _describe(directory)["data"]
+    described = _describe(directory)
+    stored: dict[str, Any] = described["data"]
     stored_data = _data_of({"data": stored})
     wrong = sorted(key for key in given - FREE_SETTINGS if getattr(config.data, key) != getattr(stored_data, key))
     if wrong:
         keys = ", ".join(f"data.{key} = {getattr(stored_data, key)!r}" for key in wrong)
         raise ConfigError(f"--prepared {directory} was made with {keys}: leave these keys out, or prepare it again")
+    if config.data.split == "time" and not described.get("times", False):
+        raise ConfigError(f"--prepared {directory} {WITHOUT_TIMES}, or set data.split = 'rating' or 'user'")
     free = {key: value for key, value in tree["data"].items() if key in FREE_SETTINGS}
     stored.pop("test_ratings", None)  # else it would stay where this run has none
     return build_config({**tree, "data": {**stored, **free}})

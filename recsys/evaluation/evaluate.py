@@ -23,6 +23,7 @@ from recsys.evaluation.loss import mean_losses
 from recsys.evaluation.metrics.base import Metric
 from recsys.evaluation.metrics.ndcg import Ndcg
 from recsys.evaluation.metrics.recall import Recall
+from recsys.evaluation.protocol import split_protocol
 from recsys.evaluation.row_sampling import choose, fraction_of
 from recsys.evaluation.scoring import ModelScores, UserScores
 from recsys.evaluation.topk import hits, top_n, top_of_all
@@ -251,6 +252,7 @@ def _reconstruction(
     losses = mean_losses({key: parts[key] for key in (TRAIN, role)}, shared, examples, loss_named(name), about)
     train, test = losses[TRAIN].loss, losses[role].loss
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
+    what = what if examples.split_time is None else "the ratings of the part given the earlier ones"
     rows = f"{config.data.orientation}s"
     some = _some_of(parts[role].rows, about.get(role, 0))
     return {
@@ -306,18 +308,9 @@ def _ranking(sums: Sums, judged: Judged, config: Config) -> dict[str, Any]:
 
 
 def _test_protocol(judged: Judged, config: Config) -> str:
-    return _split_protocol(judged.examples, config) + _some_of(judged.test.rows, config.evaluation.users)
+    return split_protocol(judged.examples, config, judged.role) + _some_of(judged.test.rows, config.evaluation.users)
 
 
 def _some_of(users: int, enough: int) -> str:
     fraction = fraction_of(users, enough)
     return "" if fraction == 1 else f"; {fraction:.1%} of {users:,} test users, chosen by their ids"
-
-
-def _split_protocol(examples: Examples, config: Config) -> str:
-    if config.data.test_ratings is not None:
-        return f"the ratings of {config.data.test_ratings} held out, the other ratings shown"
-    if examples.by_rating:
-        return f"{config.data.test_fraction:.0%} of all ratings held out at random, the other ratings shown"
-    shown = 1 - config.evaluation.holdout_fraction
-    return f"test users unseen in training, {shown:.0%} of their ratings shown (fold-in), the rest held out"

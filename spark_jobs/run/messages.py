@@ -49,6 +49,8 @@ def describe_data(statistics: dict[str, Any]) -> str:
         lines.append(f"  {count:,} titles are not in the encoding of the file: try data.encoding = 'cp1252'")
     if "test_file" in statistics:
         lines.append(describe_test_file(statistics["test_file"]))
+    if "time_split" in statistics:
+        lines.append(describe_time_split(statistics["time_split"]))
     return "\n".join(lines)
 
 
@@ -80,6 +82,22 @@ def describe_test_file(counts: dict[str, Any]) -> str:
     others = {key: counts[key] for key in ("not_selected", "repeated") if counts[key]}
     line += "".join(f", {count:,} {key.replace('_', ' ')}" for key, count in others.items())
     return "\n".join([line, *_rejected("test ", counts["rejected"])])
+
+
+def describe_time_split(split: dict[str, Any]) -> str:
+    """When each part of a split by time begins, and what it holds."""
+    parts = []
+    for part, ratings in split["ratings"].items():
+        begins = split.get(f"{part}_from")
+        parts.append(f"{ratings:,} {part}" + (f" from {begins} on" if begins else ""))
+    line = f"split by time ({split['kind']}), ratings of {split['first']} to {split['last']}: {', '.join(parts)}"
+    for part, left in split["without_history"].items():
+        if left["users"]:
+            line += (
+                f"\n  {left['users']:,} {part} users have no earlier rating: they and their {left['ratings']:,} {part} "
+                "ratings are not evaluated (data.split_time = 'user' evaluates every user)"
+            )
+    return line
 
 
 def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:

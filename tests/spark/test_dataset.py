@@ -26,7 +26,8 @@ def columns(user="userId", movie="movieId", rating="rating"):
 
 def as_bytes(dataset):
     blocks = sorted(blocks_of(dataset), key=lambda block: block.users.tolist())
-    return [[(part.dtype.str, part.tolist()) for part in vars(block).values()] for block in blocks]
+    assert all(block.times is None for block in blocks)
+    return [[(part.dtype.str, part.tolist()) for part in list(vars(block).values())[:5]] for block in blocks]
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def frame_of(spark, **others):
         ({"rating_max": 0.1}, ConfigError, "data.rating_min = 0.5 must be less than data.rating_max = 0.1"),
         ({"separator": ";"}, ConfigError, "data.separator: only for files, not for DataFrames: leave out separator"),
         ({"test_ratings": "t.csv"}, ConfigError, "data.test_ratings: only for files"),
-        ({"split": "Rating"}, ConfigError, "data.split = 'Rating': expected 'user' or 'rating'"),
+        ({"split": "Rating"}, ConfigError, "data.split = 'Rating': expected 'user', 'rating' or 'time'"),
     ],
 )
 def test_what_is_wrong_is_said_before_any_work(spark, settings, error, message):

@@ -70,7 +70,10 @@ def saved(prepared, tmp_path_factory):
 
 def as_bytes(blocks):
     """Blocks as comparable values, down to the last bit."""
-    return [[(np.asarray(part).dtype.str, part.tolist()) for part in vars(block).values()] for block in blocks]
+    assert all(block.times is None for block in blocks)
+    return [
+        [(np.asarray(part).dtype.str, part.tolist()) for part in list(vars(block).values())[:5]] for block in blocks
+    ]
 
 
 def roles_of(prepared, examples):

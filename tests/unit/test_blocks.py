@@ -149,7 +149,8 @@ def test_hashes_are_the_same_in_every_process() -> None:
 
 
 def unique(rows: list[Raw], sizes: int = 4) -> list[Rated]:
-    users, places, codes, ratings = unique_ratings(table_of(rows, sizes))
+    users, places, codes, ratings, times = unique_ratings(table_of(rows, sizes))
+    assert times is None
     return list(zip(users[places].tolist(), codes.tolist(), ratings.tolist(), strict=True))
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType
 
 from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
-from recsys.data.blocks import ROWS, Block, block_schema, hash_users, stored
+from recsys.data.blocks import NO_TIME, ROWS, Block, block_schema, hash_users, stored
 from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, TABLE, Batches, count_not_rated, on_scale, pack, tables_of
 from recsys.data.ingest.parse import FILE, POSITION
 from recsys.data.scale import Scale
@@ -54,12 +54,14 @@ def gather_users(
     partitions: int,
     positive_from: float | None,
     duplicates: str = LATEST,
+    second: int | None = None,
 ) -> Gathered:
     """Chunks of ratings as one block for each partition of users, with movie codes for indices.
 
     Left out are, in this order: ratings off the scale, ratings of movies that are unknown or not selected, all but the
     latest rating of a user-movie pair, and ratings below `positive_from`. So a like that was taken back is no like.
-    `duplicates` may instead ask for the sum or the mean of such a pair's ratings, or leave all of them out.
+    `duplicates` may instead ask for the sum or the mean of such a pair's ratings, or leave all of them out. `second` keeps
+    the time of each rating in the blocks: it says how many units of the timestamps are a second.
     """
     spark = chunks.sparkSession
     known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
@@ -82,13 +84,9 @@ def gather_users(
             tables += tables_of([batch])
             counts.update({name: pc.sum(batch[name]).as_py() for name in _LEFT_OUT})
         if tables or counts:
-            yield gather_ratings(
-                pa.concat_tables(tables, promote_options="default") if tables else None,
-                lowest,
-                users,
-                counts,
-                duplicates,
-            )
+            # lines of other forms have times where the file has none
+            every = pa.concat_tables(tables, promote_options="default") if tables else None
+            yield gather_ratings(every, lowest, users, counts, duplicates, second)
 
     counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
     pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
@@ -193,31 +191,34 @@ def gather_ratings(
     user_type: pa.DataType,
     counts: Mapping[str, int],
     duplicates: str = LATEST,
+    second: int | None = None,
 ) -> pa.RecordBatch:
     """All ratings of the users of one partition as one block with movie codes, with counts: those given, the number of
-    ratings and of user-movie pairs, and the number of pairs below `lowest`."""
+    ratings and of user-movie pairs, and the number of pairs below `lowest`. The block has times with `second` only."""
     if table is None:
         columns = {USER: user_type, CODE: pa.int32(), RATING: pa.float32(), POSITION: pa.int64()}
         table = pa.table({name: pa.array([], kind) for name, kind in columns.items()})
-    users, rows, codes, ratings = unique_ratings(table, duplicates)
+    users, rows, codes, ratings, times = unique_ratings(table, duplicates, second)
     pairs = len(codes)
     if lowest is not None:
         liked = ratings >= lowest
-        rows, codes, ratings = rows[liked], codes[liked], ratings[liked]
+        rows, codes, ratings, times = rows[liked], codes[liked], ratings[liked], None if times is None else times[liked]
     lengths = np.bincount(rows, minlength=len(users))
     left = np.flatnonzero(lengths)
     indptr = np.append(0, np.cumsum(lengths[left])).astype(np.int32)
     ids = users[left]
-    block = stored(Block(ids, hash_users(ids), indptr, codes, ratings), user_type)
+    block = stored(Block(ids, hash_users(ids), indptr, codes, ratings, times), user_type)
     totals = {**counts, GATHERED: table.num_rows, UNIQUE: pairs, BELOW_POSITIVE: pairs - len(codes)}
     counted = {name: pa.array([value], pa.int64()) for name, value in totals.items()}
     return pa.RecordBatch.from_pydict({**counted, **dict(zip(block.schema.names, block.columns, strict=True))})
 
 
-def unique_ratings(table: pa.Table, duplicates: str = LATEST) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def unique_ratings(
+    table: pa.Table, duplicates: str = LATEST, second: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
     """The users of one partition in ascending order, and their ratings sorted by user and movie code: the user's rank
-    (int64), the code (int32) and the rating (float32). Of a pair that occurs twice the latest rating counts, the sum,
-    the mean, or (REJECT) no rating.
+    (int64), the code (int32), the rating (float32) and, with `second` only, the time (int64 seconds, NO_TIME where it
+    is missing). Of a pair that occurs twice the latest rating counts, the sum, the mean, or (REJECT) no rating.
 
     The latest rating has the highest timestamp (a missing one counts as the lowest), then it is the last in the input.
     """
@@ -232,8 +233,7 @@ def unique_ratings(table: pa.Table, duplicates: str = LATEST) -> tuple[np.ndarra
         by = [table[POSITION].to_numpy()]
         if FILE in table.column_names:
             by.append(_ranks(_decoded(table[FILE]))[1])
-        if TIMESTAMP in table.column_names:
-            by.append(table[TIMESTAMP].fill_null(np.iinfo(np.int64).min).to_numpy())
+        by.append(_times(table))
         order = np.lexsort((*by, keys))
     ratings = table[RATING].to_numpy()
     if duplicates != LATEST and not last.all():
@@ -245,10 +245,22 @@ def unique_ratings(table: pa.Table, duplicates: str = LATEST) -> tuple[np.ndarra
             starts = np.append(0, np.cumsum(lengths)[:-1])
             sums = np.add.reduceat(ratings[order].astype(np.float64), starts)
             order, ratings = ends, (sums / lengths if duplicates == MEAN else sums).astype(np.float32)
-        return users.to_numpy(zero_copy_only=False), ranks[order], codes[order].astype(np.int32), ratings
-    order = order[last]
-    ratings = ratings[order]
-    return users.to_numpy(zero_copy_only=False), ranks[order], codes[order].astype(np.int32), ratings
+    else:
+        order = order[last]
+        ratings = ratings[order]
+    times = _seconds(table, second)[order] if second else None
+    return users.to_numpy(zero_copy_only=False), ranks[order], codes[order].astype(np.int32), ratings, times
+
+
+def _times(table: pa.Table) -> np.ndarray:
+    if TIMESTAMP not in table.column_names:
+        return np.full(table.num_rows, NO_TIME)
+    return table[TIMESTAMP].fill_null(NO_TIME).to_numpy()
+
+
+def _seconds(table: pa.Table, second: int) -> np.ndarray:
+    times = _times(table)
+    return times if second == 1 else np.where(times == NO_TIME, NO_TIME, times // second)
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -112,8 +112,9 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
     with phase("data_integration"):
         partitions = _partitions(spark, sources, loaded.counts[READ])
         users = id_type(loaded.reading.integer_users)
+        second = loaded.reading.times.stored if data.split == "time" else None
         gathered = gather_users(
-            loaded.chunks, sources.scale, movies, users, partitions, data.positive_from, data.duplicates
+            loaded.chunks, sources.scale, movies, users, partitions, data.positive_from, data.duplicates, second
         )
         loaded.release()
 
