@@ -60,8 +60,8 @@ def gather_users(
 
     Left out are, in this order: ratings off the scale, ratings of movies that are unknown or not selected, all but the
     latest rating of a user-movie pair, and ratings below `positive_from`. So a like that was taken back is no like.
-    `duplicates` may instead ask for the sum or the mean of such a pair's ratings, or leave all of them out. `second` keeps
-    the time of each rating in the blocks: it says how many units of the timestamps are a second.
+    `duplicates` may instead ask for the sum or the mean of such a pair's ratings, or leave all of them out. `second`
+    keeps the time of each rating in the blocks: it says how many units of the timestamps are a second.
     """
     spark = chunks.sparkSession
     known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
