@@ -36,7 +36,7 @@ class Splits:
 def read_splits(prepared: Path, config: Config) -> Splits:
     """The splits of prepared data by the seed and fractions of the settings."""
     described = json.loads((prepared / "prepared.json").read_text(encoding="utf-8"))
-    preprocessing = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+    preprocessing = Preprocessing.of(described)
     movies = pq.read_metadata(prepared / "items.parquet").num_rows
     blocks = [block_from_row(row) for row in pq.read_table(prepared / "blocks").to_pylist()]
     return splits_of(blocks, Examples.of(config, movies, preprocessing))
@@ -44,7 +44,7 @@ def read_splits(prepared: Path, config: Config) -> Splits:
 
 def splits_of(blocks: list[Block], examples: Examples) -> Splits:
     """The splits of blocks in memory."""
-    likes = examples.preprocessing.positive_from is not None
+    likes = examples.preprocessing.likes
 
     def joined(matrices: list[csr_matrix]) -> csr_matrix:
         whole = vstack(matrices).tocsr()

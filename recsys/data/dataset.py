@@ -16,7 +16,7 @@ from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
 from recsys.config.load import build_data, data_as_tree
 from recsys.data.ingest.pipeline import Phase, prepare
-from recsys.data.preprocessing import Preprocessing
+from recsys.data.preprocessing import Preprocessing, preprocessing_of
 from recsys.data.sources.files import Source, Sources, find_sources, find_test_source
 from recsys.data.sources.frames import FRAME, source_of_frame
 from recsys.data.split_file import find_test_entries
@@ -50,7 +50,7 @@ class Dataset:
     statistics: dict[str, Any]
     """What statistics.json says: counts, density, quantiles, rejected rows by reason, and of `data.test_ratings`."""
     preprocessing: Preprocessing
-    """The scale of the ratings, and from which rating on they are likes."""
+    """The scale of the ratings, from which rating on they are likes, and what counts weigh."""
     data: DataConfig
     """The settings that the data set was made with."""
     rejected: DataFrame | None = None
@@ -179,7 +179,13 @@ class Dataset:
             own = movie_in_movies or movie
             columns = {MOVIE: (own, "movie_in_movies"), TITLE: (title, "title")}
             movie_source = source_of_frame(spark, "movies", movies, columns)
-        sources = Sources(source, movie_source, data.rating_min or 0.5, data.rating_max or 5.0, None)
+        sources = Sources(
+            source,
+            movie_source,
+            0.5 if data.rating_min is None else data.rating_min,
+            5.0 if data.rating_max is None else data.rating_max,
+            None,
+        )
         return cls.from_config(spark, data, sources=sources, phase=_phases(progress))
 
     @classmethod
@@ -209,7 +215,7 @@ class Dataset:
         sources = sources or find_sources(spark, data, data.data_dir or "", default_dir)
         test = find_test_source(spark, data, data.data_dir or "", default_dir)
         made = prepare(spark, sources, data, phase or _phases(None), profile)
-        scale = Preprocessing(sources.rating_min, sources.rating_max, data.positive_from)
+        scale = preprocessing_of(sources.rating_min, sources.rating_max, data.feedback, data)
         return cls(made.blocks, made.items, made.statistics, scale, data, made.rejected)._with_test(test)
 
     @classmethod

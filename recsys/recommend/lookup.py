@@ -57,5 +57,6 @@ def _rows_of(spark: SparkSession, sources: Sources, data: DataConfig, user_id: s
     rows = rows.orderBy(F.col(TIMESTAMP).asc_nulls_first(), F.col(FILE), F.col(POSITION))
     own = rows.select(USER, MOVIE, RATING).collect()
     latest = {row[MOVIE]: row[RATING] for row in own}
-    lowest = data.positive_from or 0.0
-    return (own[0][USER] if own else None), {movie: rating for movie, rating in latest.items() if rating >= lowest}
+    if data.positive_from is not None:
+        latest = {movie: rating for movie, rating in latest.items() if rating >= data.positive_from}
+    return (own[0][USER] if own else None), latest
