@@ -126,7 +126,9 @@ class Preprocessing:
     def _values_of(self, ratings: np.ndarray) -> np.ndarray:
         if self._divides:
             return (ratings / np.float32(self.rating_max)).astype(np.float32)
-        low, high, lowest = self.rating_min, self.rating_max, self.lowest_value
+        # as stored ratings are, so that the ends of the scale become lowest_value and 1 exactly
+        low, high = (float(np.float32(end)) for end in (self.rating_min, self.rating_max))
+        lowest = self.lowest_value
         if low == high:  # one rating alone, which says no more than a like
             return np.ones_like(ratings, np.float32)
         above = (ratings.astype(np.float64) - low) / (high - low)
