@@ -25,8 +25,8 @@ STARS = 5.0  # the highest rating, of the scale that ridges and shrinkages are c
 class Splits:
     """Ratings as the models get them, users x movies: likes are 1, ratings are of 5 stars, whatever their scale.
 
-    `train` are all rows of the training users; by rating, the training ratings of all. Pairs are (shown, held out); what
-    is held out is raw, but for likes, which are 1.
+    `train` are all rows of the training users; by rating, the training ratings of all. Pairs are (shown, held out).
+    What is held out is raw, but for likes, which are 1.
     """
 
     train: csr_matrix

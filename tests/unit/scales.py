@@ -54,8 +54,9 @@ def examples_of(scale: Preprocessing, split: str = "user", movies: int = MOVIES)
     return Examples.of(settings_of(split), movies, scale)
 
 
-def scorer_of(preprocessing: Preprocessing, normalisation: str = "center") -> Scorer:
+def scorer_of(preprocessing: Preprocessing) -> Scorer:
+    """An autoencoder with random weights, which takes the mean off a user's ratings."""
     draw = np.random.default_rng(4)
     weights = [draw.normal(size=shape).astype(np.float32) for shape in ((MOVIES, 3), (3,), (3, MOVIES), (MOVIES,))]
-    config = DaeConfig(hidden=(3,), loss="masked_mse", input_normalisation=normalisation)
+    config = DaeConfig(hidden=(3,), loss="masked_mse", input_normalisation="center")
     return DenoisingAutoencoder(config, preprocessing, MOVIES, weights).scorer()

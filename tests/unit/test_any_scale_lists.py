@@ -144,8 +144,8 @@ def test_one_rating_of_0_by_hand() -> None:
 
 def test_a_dense_array_is_refused_where_0_is_a_rating() -> None:
     with pytest.raises(UserError, match=r"cannot tell a rating of 0 from none, on a scale of -10 to 10: give a scipy"):
-        recommender_on(Preprocessing(-10, 10)).score(DENSE)  # type: ignore[arg-type]
-    assert recommender_on(STARS).score(DENSE).shape == DENSE.shape  # type: ignore[arg-type]
+        recommender_on(Preprocessing(-10, 10)).score(DENSE)
+    assert recommender_on(STARS).score(DENSE).shape == DENSE.shape
 
 
 @pytest.mark.parametrize("rating", [None, "5", [1]])
