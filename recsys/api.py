@@ -200,7 +200,8 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
 
 def _check_scale(ours: Preprocessing, theirs: Preprocessing) -> None:
     """UserError where a model of ratings would take the data's for what they are not."""
-    if ours.likes or theirs.likes or ours == theirs:
+    scales = [(one.rating_min, one.rating_max, one.lowest_value) for one in (ours, theirs)]
+    if ours.likes or theirs.likes or scales[0] == scales[1]:
         return
     raise UserError(
         f"the model was trained on ratings from {ours.rating_min:g} to {ours.rating_max:g}, those of the data are from "

