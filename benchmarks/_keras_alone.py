@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
     config = load_config([experiment], argv[5:])
     described = json.loads((Path(prepared) / "prepared.json").read_text(encoding="utf-8"))
     movies = pq.read_table(Path(prepared) / "items.parquet").num_rows
-    scale = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+    scale = Preprocessing.of(described).without_weights()
     examples = Examples.of(config, movies, scale)
     blocks = [block_from_row(row) for row in pq.read_table(Path(prepared) / "blocks").to_pylist()]
     whole = concatenate([block.take(examples.rows(block, TRAIN)) for block in blocks])

@@ -18,25 +18,38 @@ from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.evaluate import Sums, measure_ranking
 
 Pair = tuple[csr_matrix, csr_matrix]
+STARS = 5.0  # the highest rating, of the scale that ridges and shrinkages are chosen for
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Ratings as the models get them, users x movies: likes are 1, ratings raw. `train` are all rows of the training
-    users; by rating, the training ratings of all. Pairs are (shown, held out)."""
+    """Ratings as the models get them, users x movies: likes are 1, ratings are of 5 stars, whatever their scale.
+
+    `train` are all rows of the training users; by rating, the training ratings of all. Pairs are (shown, held out).
+    What is held out is raw, but for likes, which are 1.
+    """
 
     train: csr_matrix
     validation: Pair
     test: Pair
     by_rating: bool
-    likes: bool
-    scale: tuple[float, float]  # lowest and highest rating
+    preprocessing: Preprocessing
+
+    @property
+    def likes(self) -> bool:
+        """Whether there are likes in place of ratings."""
+        return self.preprocessing.likes
+
+    def rating_figures(self, predictions: np.ndarray, held: csr_matrix) -> dict[str, float]:
+        """`rating_figures` of predictions of 5 stars, on the data's own scale."""
+        scale = self.preprocessing.rating_min, self.preprocessing.rating_max
+        return rating_figures(self.preprocessing.to_ratings(predictions / STARS), held, scale)
 
 
 def read_splits(prepared: Path, config: Config) -> Splits:
     """The splits of prepared data by the seed and fractions of the settings."""
     described = json.loads((prepared / "prepared.json").read_text(encoding="utf-8"))
-    preprocessing = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+    preprocessing = Preprocessing.of(described)
     movies = pq.read_metadata(prepared / "items.parquet").num_rows
     blocks = [block_from_row(row) for row in pq.read_table(prepared / "blocks").to_pylist()]
     return splits_of(blocks, Examples.of(config, movies, preprocessing))
@@ -44,19 +57,21 @@ def read_splits(prepared: Path, config: Config) -> Splits:
 
 def splits_of(blocks: list[Block], examples: Examples) -> Splits:
     """The splits of blocks in memory."""
-    likes = examples.preprocessing.positive_from is not None
+    preprocessing = examples.preprocessing.without_weights()
 
     def joined(matrices: list[csr_matrix]) -> csr_matrix:
-        whole = vstack(matrices).tocsr()
-        return examples.preprocessing.scale(whole) if likes else whole
+        scaled = preprocessing.scale(vstack(matrices).tocsr())
+        if not preprocessing.likes:
+            scaled.data *= np.float32(STARS)
+        return scaled
 
     def pair(role: int) -> Pair:
         pairs = [examples.shown_and_held(block.take(examples.rows(block, role)), role) for block in blocks]
-        return joined([shown for shown, _ in pairs]), joined([held for _, held in pairs])
+        held = vstack([held for _, held in pairs]).tocsr()
+        return joined([shown for shown, _ in pairs]), preprocessing.scale(held) if preprocessing.likes else held
 
     train = joined([examples.arrays(block.take(examples.rows(block, TRAIN)), TRAIN)[0] for block in blocks])
-    scale = examples.preprocessing.rating_min, examples.preprocessing.rating_max
-    return Splits(train, pair(VALIDATION), pair(TEST), examples.by_rating, likes, scale)
+    return Splits(train, pair(VALIDATION), pair(TEST), examples.by_rating, preprocessing)
 
 
 def ranking_figures(scores: np.ndarray, pair: Pair, config: Config) -> dict[str, float]:

@@ -49,7 +49,7 @@ class Data:
 
     def __init__(self, folder: Path, config: Any) -> None:
         described = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
-        scale = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
+        scale = Preprocessing.of(described).without_weights()
         self.movies = pq.read_table(folder / "items.parquet").num_rows
         self.density = described["statistics"]["density"]
         self.examples = Examples.of(config, self.movies, scale)

@@ -31,7 +31,7 @@ quiet_keras()  # before recsys.models imports TensorFlow
 
 from _alternatives import Scorer, best_of, biases, linear, neighbours, popularity, rating_neighbours  # noqa: E402
 from _factors import has_implicit, implicit_als, spark_als  # noqa: E402
-from _splits import Splits, ranking_figures, rating_figures, read_splits  # noqa: E402
+from _splits import Splits, ranking_figures, read_splits  # noqa: E402
 from _table import table  # noqa: E402
 
 from recsys.config import Config  # noqa: E402
@@ -56,7 +56,7 @@ def alternatives(splits: Splits, config: Config, spark: Any, say: Callable[[str]
         scores = scorer(splits.validation[0])
         if splits.likes:
             return ranking_figures(scores, splits.validation, config)[f"ndcg@{config.evaluation.ndcg_at}"]
-        return -rating_figures(scores, splits.validation[1], splits.scale)["rmse"]
+        return -splits.rating_figures(scores, splits.validation[1])["rmse"]
 
     def by_ndcg(scorer: Scorer) -> float:
         scores = scorer(splits.validation[0])
@@ -67,7 +67,7 @@ def alternatives(splits: Splits, config: Config, spark: Any, say: Callable[[str]
         scores = scores_of()
         figures = {"seconds": time.monotonic() - clock, **ranking_figures(scores, splits.test, config)}
         if predicts and not splits.likes:
-            figures |= rating_figures(scores, splits.test[1], splits.scale)
+            figures |= splits.rating_figures(scores, splits.test[1])
         found[name] = figures
         say(f"  {name}: " + ", ".join(f"{key} {value:.4f}" for key, value in figures.items()))
 
@@ -172,7 +172,8 @@ def _compare(options: argparse.Namespace, folder: Path) -> None:
                     results.setdefault(name, {})[seed] = experiment(name, seed, prepared, run)
         settings = config.evaluation
         ranked = [f"ndcg@{settings.ndcg_at}", *(f"recall@{k}" for k in settings.recall_at)]
-        rated = [] if config.data.positive_from is not None else ["rmse", "mae", "coverage"]
+        every = [figures for seeds in results.values() for figures in seeds.values()]
+        rated = [name for name in ("rmse", "mae", "coverage") if any(name in figures for figures in every)]
         print("\n".join(table(results, [*ranked, *rated, "seconds"], EASE, ranked[0])), flush=True)
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 from pyspark import Broadcast, SparkContext
 
+from recsys.config.feedback import check_feedback, uses_weights
 from recsys.config.run import Config
 from recsys.data.dataset import Dataset
 from recsys.data.examples import Examples
 from recsys.data.orientation import rating_arrays
 from recsys.data.partition import Part, partition
+from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.data.store import FREE_SETTINGS
 from recsys.errors import ConfigError, UserError
@@ -36,7 +38,8 @@ from recsys.workers import preloading, ship_source, warm_up
 
 __all__ = ["Model", "Progress", "evaluate", "fit"]
 
-_NOT_SEEN = ("positive_from", "year_from", "year_to")  # settings of a data set that change what a model learns
+# settings of a data set that change what a model learns
+_NOT_SEEN = ("positive_from", "year_from", "year_to", "feedback", "weights", "weight_power")
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,13 @@ def fit(
     """
     config = settings_for(dataset, config)
     dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
+    check_feedback(config, dataset.preprocessing.feedback)
+    say = on_message or (lambda text: None)
+    if dataset.preprocessing.weighted and not uses_weights(config):
+        say(
+            f"data.weights = {config.data.weights!r} has no effect: model.kind = {config.model.kind!r} with "
+            f"model.loss = {config.model.loss_name!r} takes all counts alike"
+        )
     family = FAMILIES.get(config.model.kind)
     context = dataset.blocks.sparkSession.sparkContext
     _ship_own(context, family, config)
@@ -133,7 +143,7 @@ def fit(
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         loss, orientation = config.model.loss_name, config.data.orientation
-        save_items(folder / "model", dataset.items, dataset.preprocessing, loss, orientation)
+        save_items(folder / "model", dataset.items, arranged.examples.preprocessing, loss, orientation)
     trained_on = {role: parts[role] for role in (TRAIN, VALIDATION)}
     data = TrainingData(config, arranged.examples, trained_on, dataset.statistics["density"])
     best, ended, history = train(
@@ -142,7 +152,7 @@ def fit(
         folder,
         on_epoch=on_progress or (lambda progress: None),
         on_best=(lambda model: model.save(folder / "model")) if folder else (lambda model: None),
-        say=on_message or (lambda text: None),
+        say=say,
     )
     model = Model(best, config, dataset.items, ended, history, _arranged=arranged)
     _fit_fold_in(model, arranged)
@@ -160,7 +170,7 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
         role: "test" or "validation": on whose users or ratings.
 
     Raises:
-        UserError: the data set has other movies than the model.
+        UserError: the data set has other movies than the model, or ratings of another scale.
     """
     if role not in ROLES:
         raise ConfigError(f"role = {role!r}: there are {', '.join(map(repr, ROLES))}")
@@ -170,10 +180,12 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
             f"the model was trained on other data: it has {len(ours):,} movies, the data {len(theirs):,}, or others; "
             "give the data that it was trained on"
         )
+    check_feedback(model.config, dataset.preprocessing.feedback)
     arranged = model._arranged
     dataset = dataset.split_as(model.config.data)
     if arranged is None or arranged.dataset is not dataset:
         arranged = arrange(dataset, model.config)
+    _check_scale(model.family.preprocessing, arranged.examples.preprocessing)
     _ship_own(arranged.context, type(model.family), model.config)
     with _scorer_on_workers(model.family, arranged.context) as shared:
         judged = None
@@ -189,11 +201,25 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
         return with_unjudged(metrics, dataset.statistics.get("time_split"), role)
 
 
+def _check_scale(ours: Preprocessing, theirs: Preprocessing) -> None:
+    """UserError where a model of ratings would take the data's for what they are not."""
+    scales = [(one.rating_min, one.rating_max, one.lowest_value) for one in (ours, theirs)]
+    if ours.likes or theirs.likes or scales[0] == scales[1]:
+        return
+    raise UserError(
+        f"the model was trained on ratings from {ours.rating_min:g} to {ours.rating_max:g}, those of the data are from "
+        f"{theirs.rating_min:g} to {theirs.rating_max:g}: set data.rating_min and data.rating_max as in training, or "
+        "train again"
+    )
+
+
 def settings_for(dataset: Dataset, config: Config) -> Config:
     """The settings with the data set's own. ConfigError where the two say different things of what is learned."""
     asked = config.data
     for key in _NOT_SEEN:
         wanted, has = getattr(asked, key), getattr(dataset.data, key)
+        if key == "feedback":
+            wanted, has = None if wanted == "auto" else wanted, dataset.preprocessing.feedback
         if key in asked.model_fields_set and wanted is not None and wanted != has:
             raise ConfigError(
                 f"data.{key} = {wanted!r} in the settings, {has!r} in the data set: make the data set with "
@@ -229,9 +255,10 @@ def arrange(dataset: Dataset, config: Config) -> Arranged:
 
 
 def examples_of(dataset: Dataset, config: Config) -> Examples:
-    """How the users' arrays are split."""
+    """How the users' arrays are scaled and split; counts weigh where the model and its loss use weights."""
+    scale = dataset.preprocessing if uses_weights(config) else dataset.preprocessing.without_weights()
     entries, moments = dataset.test_entries, dataset.split_as(config.data).moments
-    return Examples.of(config, dataset.movies, dataset.preprocessing, test_entries=entries, moments=moments)
+    return Examples.of(config, dataset.movies, scale, test_entries=entries, moments=moments)
 
 
 def _fit_fold_in(model: Model, arranged: Arranged) -> None:
@@ -241,7 +268,7 @@ def _fit_fold_in(model: Model, arranged: Arranged) -> None:
     dataset = arranged.dataset
     with _scorer_on_workers(model.family, arranged.context) as shared:
         factors = fit_factors(shared, arranged.parts, arranged.examples, dataset.blocks, arranged.by_user)
-    model.fold_in = FoldIn.of(factors, dataset.preprocessing)
+    model.fold_in = FoldIn.of(factors, arranged.by_user.preprocessing)
     model._judged = judge_factors(factors, arranged.users, dataset.blocks, arranged.by_user)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import Field, SerializeAsAny, field_validator
 
 from recsys.config.data import DataConfig
+from recsys.config.feedback import feedback_complaints, known_feedback
 from recsys.config.model import ModelConfig, narrowed
 from recsys.config.table import Complaint, Table, key
 from recsys.config.training import TrainingConfig
@@ -129,12 +130,7 @@ class Config(Table):
                 "model.loss = 'masked_mse'"
             )
             yield ("model.loss", "data.orientation"), text
-        if self.data.positive_from is not None and not loss.learns_likes:
-            text = (
-                f"{name} learns nothing where data.positive_from makes every rating 1: drop data.positive_from, or use "
-                "'multinomial'"
-            )
-            yield ("model.loss", "data.positive_from"), text
+        yield from feedback_complaints(self, known_feedback(self.data))
         if self.training.sampled_items and not loss.samples_items:
             text = f"training.sampled_items has no meaning with {name}: drop it"
             yield ("training.sampled_items", "model.loss"), text

@@ -16,7 +16,7 @@ from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
 from recsys.config.load import build_data, data_as_tree
 from recsys.data.ingest.pipeline import Phase, prepare
-from recsys.data.preprocessing import Preprocessing
+from recsys.data.preprocessing import Preprocessing, preprocessing_of
 from recsys.data.sources.files import find_sources, find_test_source
 from recsys.data.sources.frames import FRAME, source_of_frame
 from recsys.data.sources.meaning import own_sources
@@ -67,7 +67,7 @@ class Dataset:
     statistics: dict[str, Any]
     """What statistics.json says: counts, density, quantiles, rejected rows by reason, and of `data.test_ratings`."""
     preprocessing: Preprocessing
-    """The scale of the ratings, and from which rating on they are likes."""
+    """The scale of the ratings, from which rating on they are likes, and what counts weigh."""
     data: DataConfig
     """The settings that the data set was made with."""
     rejected: DataFrame | None = None
@@ -232,8 +232,9 @@ class Dataset:
         if data.split == "time":
             check_times(sources.ratings)
         made = prepare(spark, sources, data, phase or _phases(None), profile)
-        scale = Preprocessing(made.sources.scale.low, made.sources.scale.high, data.positive_from)
-        made_set = cls(made.blocks, made.items, made.statistics, scale, data, made.rejected)
+        scale = made.sources.scale
+        preprocessing = preprocessing_of(scale.low, scale.high, made.sources.feedback, data)
+        made_set = cls(made.blocks, made.items, made.statistics, preprocessing, data, made.rejected)
         return made_set._with_test(test)._with_time_split()
 
     @classmethod

@@ -84,9 +84,7 @@ def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | N
     stored.items.to_parquet(folder / _ITEMS, index=False, write_page_checksum=True)
     described = {
         "format_version": FORMAT_VERSION,
-        "rating_min": stored.preprocessing.rating_min,
-        "rating_max": stored.preprocessing.rating_max,
-        "positive_from": stored.preprocessing.positive_from,
+        **stored.preprocessing.to_mapping(),
         "users": stored.statistics["users"],
         "digest": _digest(stored.blocks)[1],
         "times": not stored.blocks.where(F.col(TIMES).isNotNull()).isEmpty(),
@@ -113,10 +111,7 @@ def load_prepared(spark: SparkSession, directory: str | Path) -> Stored:
         raise DataError(f"{directory}: holds {users:,} users, {described['users']:,} were prepared: prepare it again")
     if digest != described.get("digest", digest):  # earlier versions wrote none
         raise DataError(f"{directory}: was changed since it was prepared (its checksum is wrong): prepare it again")
-    if TIMES not in blocks.columns:  # of earlier versions
-        blocks = blocks.withColumn(TIMES, F.lit(None).cast("binary"))
-    scale = Preprocessing(described["rating_min"], described["rating_max"], described["positive_from"])
-    return Stored(blocks, items, described["statistics"], scale, _data_of(described))
+    return Stored(blocks, items, described["statistics"], Preprocessing.of(described), _data_of(described))
 
 
 def _data_of(described: dict[str, Any]) -> DataConfig:

@@ -117,8 +117,8 @@ def evaluate(
     """
     judged = judged or Judged(parts[TRAIN], parts[role], examples, ModelScores(shared), role)
     totals = judged.test.blocks.context.broadcast(movie_totals(judged.train, judged.examples))
-    loss = loss_named(config.model.loss_name)
-    predicts_ratings = loss.predicts_ratings and config.data.positive_from is None
+    likes = judged.examples.preprocessing.likes
+    predicts_ratings = loss_named(config.model.loss_name).predicts_ratings and not likes
     run = _measure_partition(judged, config, totals, predicts_ratings)
     sums = judged.test.blocks.mapPartitions(run).treeReduce(Sums.merge)
     totals.destroy()
@@ -249,7 +249,8 @@ def _reconstruction(
     about = {TRAIN: config.training.loss_rows}
     if config.data.orientation == "user":
         about[role] = config.evaluation.users
-    losses = mean_losses({key: parts[key] for key in (TRAIN, role)}, shared, examples, loss_named(name), about)
+    loss = loss_named(name).of(examples.preprocessing)
+    losses = mean_losses({key: parts[key] for key in (TRAIN, role)}, shared, examples, loss, about)
     train, test = losses[TRAIN].loss, losses[role].loss
     what = "held-out ratings given the others" if examples.by_rating else "whole rating arrays, in and out"
     what = what if examples.split_time is None else "the ratings of the part given the earlier ones"
@@ -269,7 +270,8 @@ def _reconstruction(
 
 def _rating_prediction(sums: Sums, judged: Judged, config: Config, predicts_ratings: bool) -> dict[str, Any]:
     if not predicts_ratings:
-        return {"skipped": "the model scores movies, it does not predict ratings (multinomial loss or likes for input)"}
+        why = "multinomial loss, or likes or counts for input"
+        return {"skipped": f"the model scores movies, it does not predict ratings ({why})"}
     preprocessing = judged.examples.preprocessing
     folded = "; fold_in: the same users as the saved model has them, fitted to the ratings shown alone"
     result: dict[str, Any] = {

@@ -65,8 +65,9 @@ def squared_errors(fold_in: FoldIn, block: Block, examples: Examples) -> np.ndar
     """The sum of squared errors on the validation ratings of a block of users by each of NOISES."""
     errors = np.zeros(len(NOISES))
     shown, held = (examples.preprocessing.scale(part) for part in examples.arrays(block, VALIDATION))
-    for row, array in enumerate(shown.toarray()):
+    for row in range(block.rows):
         movies, truth = held[row].indices, held[row].data
-        guesses = fold_in.weights(array, NOISES) @ fold_in.traits[movies].T + fold_in.mean[movies]
+        known = shown[row]
+        guesses = fold_in.weights(known.indices, known.data, NOISES) @ fold_in.traits[movies].T + fold_in.mean[movies]
         errors += np.square(guesses - truth).sum(axis=1)
     return errors

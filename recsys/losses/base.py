@@ -13,12 +13,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.activations import activate
+
+if TYPE_CHECKING:
+    from recsys.data.preprocessing import Preprocessing
 
 Sums = tuple[float, float]
 Gradients = list[np.ndarray]
@@ -46,6 +49,10 @@ class Targets:
     def counts(self) -> np.ndarray:
         """float32 (rows): entries of each row."""
         return np.diff(self.starts).astype(np.float32)
+
+    def totals(self) -> np.ndarray:
+        """float32 (rows): the sum of each row's values."""
+        return np.bincount(self.rows, self.values, self.size).astype(np.float32)
 
     def sparse(self, values: np.ndarray, columns: int | None = None) -> csr_matrix:
         """These values at the entries: (rows x distinct columns), or with all `columns`."""
@@ -99,6 +106,7 @@ class Loss(ABC):
     activations: ClassVar[tuple[str, ...] | None] = None  # that the output layer may have; None: any
     orientations: ClassVar[tuple[str, ...]] = ("user",)  # whose rating arrays it is for
     learns_likes: ClassVar[bool] = True  # whether it learns where all ratings are 1
+    uses_weights: ClassVar[bool] = False  # whether it has a form in which counts weigh (`weighted`)
     samples_items: ClassVar[bool] = False  # whether training.sampled_items has a meaning
 
     def __eq__(self, other: object) -> bool:
@@ -112,13 +120,22 @@ class Loss(ABC):
         """The definition: (sum, weight); the loss is their quotient.
 
         Args:
-            target: rating arrays, rows x columns, 0 where not rated.
+            target: rating arrays, rows x columns; what is rated is stored, and above 0.
             output: outputs float32, rows x columns, C-contiguous; may be written over.
         """
 
     @abstractmethod
     def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
         """The slope of sum / weight by each output: float32, rows x columns. `output` may be written over."""
+
+    def weighted(self) -> Loss:
+        """The same loss where the values of the targets are the weights of counts. A loss that `uses_weights` gives it,
+        unless it reads the values anyway."""
+        return self
+
+    def of(self, preprocessing: Preprocessing) -> Loss:
+        """The loss of arrays that were made so: the weighted one where they hold weights."""
+        return self.weighted() if preprocessing.weighted else self
 
     def keras_sums(self, target: Any, output: Any) -> tuple[Any, Any]:
         """The definition in Keras' operations, of dense tensors: what Elephas trains with.

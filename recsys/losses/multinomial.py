@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -32,33 +32,41 @@ _COLUMNS_AT_A_TIME = 4096
 class Multinomial(Loss):
     """Minus log-likelihood of the rated movies under softmax(output), summed over rows (Liang et al. 2018, eq. 2).
 
-    The weight is the number of rows. Ratings count alike, whatever they are.
+    The weight is the number of rows. Ratings count alike, whatever they are; weighted, each counts as its value.
     """
 
     name = "multinomial"
     predicts_ratings = False
     activations = ("linear",)  # the softmax is in the loss
     samples_items = True
+    uses_weights = True
+    by_value: ClassVar[bool] = False  # whether a rated movie's term is multiplied by its value
+
+    def weighted(self) -> Loss:
+        return WeightedMultinomial()
 
     def sums(self, target: csr_matrix, output: np.ndarray) -> Sums:
         rated = output.ravel()[flat_positions(target)]
+        counts = np.diff(target.indptr)
+        if self.by_value:
+            rated, counts = rated * target.data, _row_totals(target)
         highest = exponentials_in_place(output)
         normalisers = np.log(output.sum(axis=1)) + highest[:, 0]
-        total = float(np.dot(np.diff(target.indptr), normalisers)) - float(rated.sum(dtype=np.float64))
+        total = float(np.dot(counts, normalisers)) - float(rated.sum(dtype=np.float64))
         return total, output.shape[0]
 
     def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
-        counts = np.diff(target.indptr).astype(np.float32)
+        counts = _row_totals(target) if self.by_value else np.diff(target.indptr)
         exponentials_in_place(output)
-        output *= (counts / output.sum(axis=1))[:, None]
-        output.ravel()[flat_positions(target)] -= 1.0
+        output *= (counts.astype(np.float32) / output.sum(axis=1))[:, None]
+        output.ravel()[flat_positions(target)] -= target.data if self.by_value else np.float32(1.0)
         output *= np.float32(1.0 / max(len(output), 1))
         return output
 
     def keras_sums(self, target: Any, output: Any) -> tuple[Any, Any]:
         from keras import ops
 
-        rated = ops.cast(target > 0, output.dtype)
+        rated = ops.cast(target if self.by_value else target > 0, output.dtype)
         return -ops.sum(rated * ops.log_softmax(output, axis=-1)), ops.cast(ops.shape(target)[0], "float32")
 
     def layout(self, activation: str, width: int, batch_size: int, sampled_items: int) -> str:
@@ -67,21 +75,32 @@ class Multinomial(Loss):
     def result(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> LossResult:
         # what is added to all outputs of a row is nothing to a softmax
         if layer.layout == ROWS:
-            return sampled_multinomial(h, decoder[0], targets, work)
+            return sampled_multinomial(h, decoder[0], targets, work, self.by_value)
         kernel, bias = decoder
-        return multinomial(h, kernel, bias, targets, work)
+        return multinomial(h, kernel, bias, targets, work, self.by_value)
 
     def exact_sums(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> Sums:
         if layer.layout == ROWS:
-            return multinomial_sums(h, decoder[0], targets, work)
+            return multinomial_sums(h, decoder[0], targets, work, self.by_value)
         return self.result(layer, h, decoder, targets, work).sums()
 
 
-def multinomial(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work) -> LossResult:
-    """Minus log-likelihood of what was rated under softmax(h kernel + bias) (Liang et al. 2018, eq. 2), exact."""
+class WeightedMultinomial(Multinomial):
+    """The multinomial loss of counts that weigh: the term of a rated movie times the target's value."""
+
+    by_value = True
+
+
+def multinomial(
+    h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work, by_value: bool = False
+) -> LossResult:
+    """Minus log-likelihood of what was rated under softmax(h kernel + bias) (Liang et al. 2018, eq. 2), exact.
+
+    `by_value` multiplies the term of a rated movie by the target's value.
+    """
     logits = dense_outputs(h, kernel, bias, work)
     places = targets.places(len(bias))
-    sums, wrong = _log_likelihood(logits, places, targets)
+    sums, wrong = _log_likelihood(logits, places, targets, by_value)
 
     def back(into: Gradients) -> np.ndarray:
         return through_decoder(h, kernel, wrong(), 1.0 / max(targets.size, 1), into)
@@ -89,7 +108,9 @@ def multinomial(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Ta
     return LossResult(sums, back)
 
 
-def sampled_multinomial(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> LossResult:
+def sampled_multinomial(
+    h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work, by_value: bool = False
+) -> LossResult:
     """The multinomial loss with the softmax' sum over the batch's columns and a sample of the others.
 
     A sampled column stands for (columns not in the batch) / (columns sampled) of them (Jean et al. 2015, section 3,
@@ -99,7 +120,7 @@ def sampled_multinomial(h: np.ndarray, decoder: np.ndarray, targets: Targets, wo
     logits = np.matmul(ones, decoder.T, out=work.array("outputs", len(h), len(decoder)))
     logits += targets.log_weights  # 0 where something is rated
     places = targets.rows.astype(np.int64) * len(decoder) + targets.slots
-    sums, wrong = _log_likelihood(logits, places, targets)
+    sums, wrong = _log_likelihood(logits, places, targets, by_value)
 
     def back(into: Gradients) -> np.ndarray:
         gradient, scale = wrong(), np.float32(1.0 / max(targets.size, 1))
@@ -109,7 +130,7 @@ def sampled_multinomial(h: np.ndarray, decoder: np.ndarray, targets: Targets, wo
     return LossResult(sums, back)
 
 
-def multinomial_sums(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> Sums:
+def multinomial_sums(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work, by_value: bool = False) -> Sums:
     """The exact multinomial loss of a large catalogue, a block of its columns at a time; `decoder` has all rows."""
     ones = with_one(h)
     highest, total = np.full(len(h), -np.inf, np.float32), np.zeros(len(h), np.float32)
@@ -123,14 +144,25 @@ def multinomial_sums(h: np.ndarray, decoder: np.ndarray, targets: Targets, work:
         highest = higher
     rated = rated_outputs(ones, decoder[targets.columns], targets, work)
     normaliser = np.log(total) + highest
-    return float(np.dot(targets.counts(), normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
+    if by_value:
+        rated = rated * targets.values
+    counts = targets.totals() if by_value else targets.counts()
+    return float(np.dot(counts, normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
+
+
+def _row_totals(target: csr_matrix) -> np.ndarray:
+    """float64 (rows): the sum of each row's values."""
+    rows = np.repeat(np.arange(target.shape[0]), np.diff(target.indptr))
+    return np.bincount(rows, target.data, target.shape[0])
 
 
 def _log_likelihood(
-    logits: np.ndarray, places: np.ndarray, targets: Targets
+    logits: np.ndarray, places: np.ndarray, targets: Targets, by_value: bool
 ) -> tuple[Callable[[], Sums], Callable[[], np.ndarray]]:
     """Minus the log-likelihood's sums, and its gradient of the logits, which are written over."""
     counts, rated = targets.counts(), logits.ravel()[places]
+    if by_value:
+        counts, rated = targets.totals(), rated * targets.values
     highest = exponentials_in_place(logits)
     totals = logits.sum(axis=1)
 
@@ -140,7 +172,7 @@ def _log_likelihood(
 
     def wrong() -> np.ndarray:
         logits[...] *= (counts / totals)[:, None]
-        logits.ravel()[places] -= 1.0
+        logits.ravel()[places] -= targets.values if by_value else np.float32(1.0)
         return logits
 
     return sums, wrong

@@ -35,6 +35,7 @@ class Support:
         orientations: values of `data.orientation`: whose rating arrays it learns from.
         losses: names of losses; None: any that is registered.
         needs_tensorflow: whether its scorer imports TensorFlow.
+        weights: whether its rating arrays may hold the weights of counts (`data.weights`), where the loss uses them.
     """
 
     strategies: tuple[str, ...] = ("local_sgd",)
@@ -42,6 +43,7 @@ class Support:
     orientations: tuple[str, ...] = ("user",)
     losses: tuple[str, ...] | None = None
     needs_tensorflow: bool = False
+    weights: bool = False
 
 
 class Scorer(ABC):
@@ -59,7 +61,7 @@ class Scorer(ABC):
         """Scores of raw ratings.
 
         Args:
-            ratings: raw ratings, rows x columns, 0 where not rated.
+            ratings: raw ratings, rows x columns; every stored entry is a rating, also one of 0.
 
         Returns:
             float32, rows x columns; larger is better. On the scale of rating arrays where the loss predicts ratings.

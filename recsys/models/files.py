@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def write_scorer(
         described = {
             "format_version": FORMAT_VERSION,
             "config": config.model_dump(mode="json", exclude_none=True),
-            "preprocessing": asdict(preprocessing),
+            "preprocessing": preprocessing.to_mapping(),
             "facts": facts,
             "sha256": digests,
         }
@@ -90,7 +90,7 @@ def read_scorer(folder: Path) -> Saved:
         if digest_of(path) != digest:
             raise ValueError(f"the checksum of {name} is wrong")
         arrays[name.removesuffix(".npy")] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return Saved(described["config"], Preprocessing(**described["preprocessing"]), described["facts"], arrays)
+    return Saved(described["config"], Preprocessing.of(described["preprocessing"]), described["facts"], arrays)
 
 
 def _description(folder: Path) -> dict[str, Any]:

@@ -68,13 +68,19 @@ class FoldIn(Scorer):
         scaled = self.preprocessing.scale(ratings)
         weights = np.zeros((scaled.shape[0], self.traits.shape[1]))
         for row in range(scaled.shape[0]):
-            weights[row] = self.weights(scaled[row].toarray()[0], [self.noise])[0]
+            entries = slice(scaled.indptr[row], scaled.indptr[row + 1])
+            weights[row] = self.weights(scaled.indices[entries], scaled.data[entries], [self.noise])[0]
         return weights
 
-    def weights(self, array: np.ndarray, noises: Sequence[float]) -> np.ndarray:
-        """The weights (noises, k) of one user by each of the noises."""
-        rated = np.flatnonzero(array)
-        traits, rest = self.traits[rated], array[rated] - self.mean[rated]
+    def weights(self, rated: np.ndarray, values: np.ndarray, noises: Sequence[float]) -> np.ndarray:
+        """The weights (noises, k) of one user by each of the noises.
+
+        Args:
+            rated: the movies rated (ratings).
+            values: what they have in the user's rating array (ratings).
+            noises: variances of ratings about the scores.
+        """
+        traits, rest = self.traits[rated], values - self.mean[rated]
         # (G'G + noise I)^-1 G' = G' (GG' + noise I)^-1: whichever system is smaller
         few = len(rated) < traits.shape[1]
         gramian = traits @ traits.T if few else traits.T @ traits

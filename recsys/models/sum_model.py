@@ -145,6 +145,7 @@ class SumModel(ModelFamily):
             losses=losses,
             orientations=("user",),
             needs_tensorflow=first.needs_tensorflow or second.needs_tensorflow,
+            weights=first.weights and second.weights,
         )
 
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -19,6 +20,8 @@ from recsys.registries import loss_named
 
 class Recommender:
     """A model with its movies. Rating matrices are SciPy CSR, users x movies, of raw ratings.
+
+    Every stored entry is a rating, also one of 0. A dense array is taken for a matrix of its non-zero entries.
 
     Attributes:
         items: movie ids in index order.
@@ -43,14 +46,17 @@ class Recommender:
     @property
     def predicts_ratings(self) -> bool:
         """Whether scores stand for ratings, not only for an order."""
-        return loss_named(self._loss).predicts_ratings and self.preprocessing.positive_from is None
+        return loss_named(self._loss).predicts_ratings and not self.preprocessing.likes
 
     def to_rating(self, score: float) -> float:
         """A score as a rating, clipped to the scale."""
         return float(self.preprocessing.to_ratings(np.array(score)))
 
     def score(self, ratings: csr_matrix) -> np.ndarray:
-        """Scores float32 (users, movies), larger is better; only to be compared within a row."""
+        """Scores float32 (users, movies), larger is better; only to be compared within a row.
+
+        Raises UserError for another number of movies, and for a dense array where 0 is a rating of the scale.
+        """
         matrix = self._checked(ratings)
         size = batch_rows(matrix.shape[1])
         if matrix.shape[0] <= size:
@@ -92,15 +98,32 @@ class Recommender:
         unknown = [movie for movie in ratings if movie not in self._index]
         if unknown:
             raise UserError(f"movie {unknown[0]!r} is not among the {len(self._ids):,} movies of this model")
-        low, high = self.preprocessing.rating_min, self.preprocessing.rating_max
         for movie, rating in ratings.items():
-            if not low <= rating <= high:
-                raise UserError(f"rating {rating!r} of movie {movie!r} is off the scale of {low:g} to {high:g}")
+            self._check_rating(movie, rating)
         columns = np.array(sorted(self._index[movie] for movie in ratings), np.int32)
         values = np.array([ratings[self._ids[index]] for index in columns], np.float32)
         return csr_matrix((values, columns, [0, len(columns)]), shape=(1, len(self._ids)))
 
+    def _check_rating(self, movie: Any, rating: Any) -> None:
+        """UserError for what no row of the data can hold."""
+        if isinstance(rating, str) or not isinstance(rating, SupportsFloat):
+            raise UserError(f"rating {rating!r} of movie {movie!r} is no number: give a number for each movie")
+        scale = self.preprocessing
+        low, high = scale.rating_min, scale.rating_max
+        if scale.feedback == "ratings" and not low <= float(rating) <= high:
+            raise UserError(f"rating {rating!r} of movie {movie!r} is off the scale of {low:g} to {high:g}")
+        if scale.feedback == "likes" and rating != 1:
+            raise UserError(f"rating {rating!r} of movie {movie!r}: the model is of likes: give 1 for each movie liked")
+        if scale.feedback == "counts" and not 0 < float(rating) < math.inf:
+            raise UserError(f"rating {rating!r} of movie {movie!r}: the model is of counts: give a number above 0")
+
     def _checked(self, ratings: csr_matrix) -> csr_matrix:
+        scale = self.preprocessing
+        if isinstance(ratings, np.ndarray) and not scale.likes and scale.rating_min <= 0 <= scale.rating_max:
+            raise UserError(
+                f"a dense array cannot tell a rating of 0 from none, on a scale of {scale.rating_min:g} to "
+                f"{scale.rating_max:g}: give a scipy.sparse.csr_matrix that stores each rating"
+            )
         matrix = csr_matrix(ratings)
         if matrix.shape[1] != len(self._ids):
             raise UserError(f"ratings have {matrix.shape[1]} columns, the model has {len(self._ids)} movies")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +34,8 @@ def save_items(
     folder.mkdir(parents=True, exist_ok=True)
     write_items(folder / ITEMS, items)
     digests = {ITEMS: digest_of(folder / ITEMS)}
-    described = {"format_version": FORMAT_VERSION, "loss": loss, "orientation": orientation, **asdict(preprocessing)}
-    write_sealed(folder / PREPROCESSING, {**described, "sha256": digests})
+    described = {"format_version": FORMAT_VERSION, "loss": loss, "orientation": orientation}
+    write_sealed(folder / PREPROCESSING, {**described, **preprocessing.to_mapping(), "sha256": digests})
 
 
 def save_fold_in(directory: str | Path, model: ModelFamily, fold_in: FoldIn) -> None:

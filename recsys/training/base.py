@@ -12,6 +12,7 @@ import numpy as np
 from recsys.config.run import Config
 from recsys.data.preprocessing import Preprocessing
 from recsys.models.base import ModelFamily
+from recsys.registries import loss_named
 from recsys.training.history import Seconds
 from recsys.training.state import Moments, Snapshot
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from recsys.data.arrays import Arrays
     from recsys.data.examples import Examples
     from recsys.data.partition import Part
+    from recsys.losses.base import Loss
 
 AfterRound = Callable[[int], None]
 Step = tuple[float, float]  # the learning rate of a step, and how many epochs were done before (a fraction within one)
@@ -49,6 +51,11 @@ class TrainingData:
     def preprocessing(self) -> Preprocessing:
         """How raw ratings become rating arrays."""
         return self.examples.preprocessing
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of the settings, of these rating arrays."""
+        return loss_named(self.config.model.loss_name).of(self.preprocessing)
 
 
 def no_checkpoint(round_done: int) -> None:

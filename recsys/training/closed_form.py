@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 
 from recsys.models.base import ModelFamily
-from recsys.registries import loss_named
 from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
 from recsys.training.history import Seconds
 
@@ -36,9 +35,8 @@ class ClosedFormTrainer(Trainer):
         data = self._data
         shared = data.parts[TRAIN].blocks.context.broadcast(self._model.scorer())
         try:
-            loss = loss_named(data.config.model.loss_name)
             about = {TRAIN: data.config.training.loss_rows}
-            measured = mean_losses(data.parts, shared, data.examples, loss, about)
+            measured = mean_losses(data.parts, shared, data.examples, data.loss, about)
             return {role: mean.loss for role, mean in measured.items()}
         finally:
             shared.destroy()

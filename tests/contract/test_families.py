@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.sparse import csr_matrix
+from kinds import EXAMPLE, ROOT, SMALL, all_ratings, every_kind
 
 import recsys
 from recsys.api import arrange
 from recsys.config.load import load_config
 from recsys.config.training import TrainingConfig
-from recsys.data.blocks import Block, block_from_row
-from recsys.data.partition import concatenate
+from recsys.data.blocks import Block
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.errors import ConfigError
 from recsys.recommend.batch import Ranker, recommend_to_all
@@ -30,19 +29,6 @@ from recsys.training.local_sgd.worker import Delta, Task, train_round
 from recsys.training.outer import outer_for
 from recsys.training.state import Moments
 
-ROOT = Path(__file__).parents[2]
-EXAMPLE = f"{ROOT}/examples/add_a_model.py:ItemNeighbours"
-KINDS = [*FAMILIES.names(), EXAMPLE]
-# keys without which a family is not small, or does not train at all; a family that is not here is trained as it comes
-SMALL: dict[str, list[str]] = {
-    "dae": ["model.loss=multinomial", "model.hidden=[8]", "model.input_dropout=0.3", "model.dropout=0.1"],
-    "vae": ["model.hidden=[8]", "model.latent=4", "model.kl_epochs=2"],
-    "recvae": ["model.hidden=[8,8]", "model.latent=4"],
-    "sum": ["model.first.loss=multinomial", "model.first.hidden=[8]", "model.second.l2=20.0"],
-    "keras": ["model.function=small_keras:build", "model.loss=multinomial"],
-}
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.rsplit(":", 1)[-1])
-
 
 def settings(kind: str, *more: str) -> recsys.Config:
     common = ["training.epochs=3", "training.batch_size=16", "training.learning_rate=0.01", "data.positive_from=4.0"]
@@ -51,12 +37,6 @@ def settings(kind: str, *more: str) -> recsys.Config:
 
 def scores_of(model: recsys.Model, dataset: recsys.Dataset) -> np.ndarray:
     return model.recommender.score(all_ratings(dataset))
-
-
-def all_ratings(dataset: recsys.Dataset) -> csr_matrix:
-    """All users' raw ratings, by ascending user id."""
-    block = concatenate([block_from_row(row) for row in dataset.blocks.collect()])
-    return block.take(np.argsort(block.users)).matrix(dataset.movies)
 
 
 @pytest.fixture(scope="session")

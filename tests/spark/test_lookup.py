@@ -45,6 +45,17 @@ def test_a_user_of_the_files_is_as_in_the_data_phases(spark, files, more, expect
     assert arrays_of(run_prepare(spark, **data))[7] == expected
 
 
+def test_ratings_of_0_and_below_are_ratings(spark, tmp_path):
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating\n7,1,0\n7,2,-3\n7,3,2.5\n8,1,0\n")
+    data: dict[str, Any] = {"ratings": f"{tmp_path}/ratings.csv", "rating_min": -5.0, "rating_max": 5.0}
+    expected = {1: 0.0, 2: -3.0, 3: 2.5}
+    assert user_in_data(spark, DataConfig(**data), tmp_path, "7", True, (-5.0, 5.0)) == (7, expected)
+    assert arrays_of(run_prepare(spark, **data))[7] == expected
+    liked = {**data, "positive_from": 0.0}
+    assert user_in_data(spark, DataConfig(**liked), tmp_path, "7", True, (-5.0, 5.0)) == (7, {1: 0.0, 3: 2.5})
+    assert arrays_of(run_prepare(spark, **liked))[7] == {1: 0.0, 3: 2.5}
+
+
 def test_years_are_left_to_the_models_movies(spark, files):
     data = settings(files, year_from=2000)
     assert set(user_in_data(spark, DataConfig(**data), files, "7", True, (0.5, 5.0))[1]) == {1, 2, 3, 5}

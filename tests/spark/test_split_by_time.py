@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ TINY = {
 def made_ratings():
     """80 users who come one after the other, 12 movies each of 30, several ratings in a second."""
     rng = np.random.default_rng(4)
-    rows = []
+    rows: list[Any] = []
     for user in range(1, 81):
         times = START + 500 * user + rng.integers(0, 9000, 12)
         movies = rng.choice(30, 12, replace=False)
@@ -82,7 +83,7 @@ def as_iso(seconds):
 def targets_of(dataset, config):
     """part -> {(user, movie id)}: what each role is held against, of the users who have it."""
     examples, ids = examples_of(dataset, config), dataset.items["movie_id"].to_numpy()
-    found = {part: set() for part in NAMES}
+    found: dict[str, set[Any]] = {part: set() for part in NAMES}
     for block in blocks_of(dataset):
         for part, role in NAMES.items():
             chosen = block.take(examples.rows(block, role))
@@ -149,11 +150,11 @@ def test_no_later_rating_changes_what_is_learned(spark, whole, frame):
 
     def weights(changed):
         ratings = frame.assign(rating=frame["rating"].where(~changed, 6 - frame["rating"]))
-        settings = {"split": "time", "test_fraction": 0.25, "validation_fraction": 0.2}
+        settings: dict[str, Any] = {"split": "time", "test_fraction": 0.25, "validation_fraction": 0.2}
         dataset = Dataset.from_dataframe(spark.createDataFrame(ratings), timestamp="when", **settings)
-        return fit(dataset, config_of(dataset, model={"kind": "linear"})).family.weights
+        return fit(dataset, config_of(dataset, model={"kind": "linear"})).family.weights  # type: ignore[attr-defined]
 
-    as_it_is = fit(whole, config_of(whole, model={"kind": "linear"})).family.weights
+    as_it_is = fit(whole, config_of(whole, model={"kind": "linear"})).family.weights  # type: ignore[attr-defined]
     np.testing.assert_allclose(weights(parts != "train"), as_it_is, atol=1e-6)
     assert np.abs(weights(parts == "train") - as_it_is).max() > 1e-3
 

@@ -9,6 +9,8 @@ import pytest
 from _alternatives import best_of, biases, cosine, linear, nearest, neighbours, popularity, rating_neighbours
 from _splits import ranking_figures, rating_figures, splits_of
 from _table import mean_and_error, mean_ratio, table
+from scales import DENSE, STARS, Map, block_on, every_scale, examples_of, scale_of
+from scales import USERS as SCALE_USERS
 from small_ratings import RATINGS, block_of, sparse
 
 from recsys.config import Config
@@ -122,6 +124,27 @@ def test_splits_are_the_projects_own_and_likes_are_ones() -> None:
     for (shown, held), role in ((splits.validation, VALIDATION), (splits.test, TEST)):
         np.testing.assert_array_equal((shown + held).toarray(), rows[role] >= 3)
     assert sum(len(one) for one in rows.values()) == 5
+
+
+@every_scale
+def test_alternatives_on_any_scale_are_those_of_stars(other: Map) -> None:
+    stars = block_of(DENSE, SCALE_USERS)
+    found, expected = (
+        splits_of([block], examples_of(scale, "rating"))
+        for block, scale in ((block_on(stars, other), scale_of(other)), (stars, STARS))
+    )
+    assert (found.train.nnz, found.train.indices.tolist()) == (expected.train.nnz, expected.train.indices.tolist())
+    np.testing.assert_allclose(expected.train.data, np.rint(expected.train.data), atol=1e-6)  # stars
+    for fit in (popularity, biases, lambda one: linear(one, 2.0), lambda one: rating_neighbours(one, 2, 1.0)):
+        scores, of_stars = fit(found.train)(found.test[0]), fit(expected.train)(expected.test[0])
+        np.testing.assert_allclose(scores, of_stars, rtol=1e-4, atol=1e-5)
+        errors = found.rating_figures(scores, found.test[1])
+        errors_of_stars = expected.rating_figures(of_stars, expected.test[1])
+        assert errors["coverage"] == errors_of_stars["coverage"] == 1
+        assert errors["rmse"] == pytest.approx(other[0] * errors_of_stars["rmse"], rel=1e-4)
+    plain = rating_figures(biases(expected.train)(expected.test[0]), expected.test[1], (1.0, 5.0))
+    again = expected.rating_figures(biases(expected.train)(expected.test[0]), expected.test[1])
+    assert again == pytest.approx(plain, rel=1e-5)
 
 
 def test_mean_and_standard_error_by_hand() -> None:

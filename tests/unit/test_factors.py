@@ -24,7 +24,7 @@ from recsys.models.factors import Factors
 from recsys.models.fold_in import FoldIn
 from recsys.recommend.saved import load_recommender, save_fold_in, save_items
 
-AS_THEY_ARE = Preprocessing(0.0, 1.0)
+AS_THEY_ARE = Preprocessing(0.5, 1.0)  # divides by 1
 
 # two users with the weights 1 and 3 (mean 2, variance 1) and no bias; three movies with the codes 1, 2 and -1
 ONE_WIDE = Factors(

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix
 from small_ratings import RATINGS, sparse
 
+from recsys.data.preprocessing import Preprocessing
 from recsys.losses.base import GRAMIAN, ROWS, Loss, OutputLayer, Targets, Work
 from recsys.registries import LOSSES, loss_named
 from recsys.tensorflow_env import quiet_keras
@@ -131,7 +132,12 @@ def test_sums_and_weights_add_up_over_any_batches(name: str, target: np.ndarray,
     assert np.sum(by_numpy, axis=0).tolist() == expected
 
 
-every_loss = pytest.mark.parametrize("name", LOSSES.names())
+# every loss, and those that use weights also weighted: the target's values are then weights
+FORMS = [
+    *(loss_named(name) for name in LOSSES.names()),
+    *(loss_named(name).weighted() for name in LOSSES.names() if loss_named(name).uses_weights),
+]
+every_loss = pytest.mark.parametrize("loss", FORMS, ids=lambda loss: type(loss).__name__)
 
 
 def slopes(function: Callable[[np.ndarray], float], at: np.ndarray, change: float = 1e-2) -> np.ndarray:
@@ -146,8 +152,8 @@ def slopes(function: Callable[[np.ndarray], float], at: np.ndarray, change: floa
 
 
 @every_loss
-def test_the_gradient_is_the_slope_of_the_definition(name: str) -> None:
-    loss, target = loss_named(name), sparse(TARGET)
+def test_the_gradient_is_the_slope_of_the_definition(loss: Loss) -> None:
+    target = sparse(TARGET)
 
     def mean(output: np.ndarray) -> float:
         total, weight = loss.sums(target, output.copy())
@@ -160,8 +166,7 @@ def test_the_gradient_is_the_slope_of_the_definition(name: str) -> None:
 
 
 @every_loss
-def test_in_keras_it_is_the_same_loss(name: str) -> None:
-    loss = loss_named(name)
+def test_in_keras_it_is_the_same_loss(loss: Loss) -> None:
     if not loss.trains_in_keras():
         with pytest.raises(NotImplementedError):
             loss.keras_sums(TARGET, OUTPUT)
@@ -190,17 +195,16 @@ def generic(loss: Loss) -> Loss:
 
 
 LAYERS = [
-    (name, activation, shifted)
-    for name in LOSSES.names()
-    for activation in loss_named(name).activations or ("linear", "softmax", "sigmoid")
+    (loss, activation, shifted)
+    for loss in FORMS
+    for activation in loss.activations or ("linear", "softmax", "sigmoid")
     for shifted in (False, True)
 ]
 
 
-@pytest.mark.parametrize(("name", "activation", "shifted"), LAYERS)
-def test_every_fast_way_gives_what_the_definition_gives(name: str, activation: str, shifted: bool) -> None:
+@pytest.mark.parametrize(("loss", "activation", "shifted"), LAYERS)
+def test_every_fast_way_gives_what_the_definition_gives(loss: Loss, activation: str, shifted: bool) -> None:
     """Sums, and gradients of h and of the decoder; of whichever layouts the loss takes."""
-    loss = loss_named(name)
     matrix, draw = sparse(TARGET), np.random.default_rng(5)
     h, kernel = draw.normal(size=(5, 3)).astype(np.float32), draw.normal(size=(3, 7)).astype(np.float32)
     bias = draw.normal(size=7).astype(np.float32)
@@ -237,3 +241,30 @@ def test_every_fast_way_gives_what_the_definition_gives(name: str, activation: s
         layer = OutputLayer(layout, activation, shifted)
         exact = loss.exact_sums(layer, h, decoder, targets_of(matrix, rated, offsets), Work())
         assert exact == pytest.approx(sums, rel=1e-4), layout
+
+
+def test_a_weighted_likelihood_by_hand() -> None:
+    """A count of weight 3 is as three likes of the movie by the user."""
+    target, output = np.array([[1.0, 0.0, 3.0]], np.float32), np.array([[0.5, 2.0, 0.4]], np.float32)
+    normaliser = np.log(np.exp(0.5) + np.exp(2.0) + np.exp(0.4))
+    weighted = Preprocessing(1, 9, feedback="counts", weights="log")
+    loss = loss_named("multinomial").of(weighted)
+    total, weight = loss.sums(sparse(target), output.copy())
+    assert total == pytest.approx(4 * normaliser - 0.5 - 3 * 0.4, rel=1e-6)
+    assert weight == 1
+    alike = loss_named("multinomial").of(weighted.without_weights())
+    assert alike.sums(sparse(target), output.copy())[0] == pytest.approx(2 * normaliser - 0.5 - 0.4, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES.names())
+def test_a_weighted_loss_is_the_loss_where_all_weigh_1(name: str) -> None:
+    ones = sparse((TARGET > 0).astype(np.float32))
+    loss, weighted = loss_named(name), loss_named(name).weighted()
+    assert weighted.name == name
+    assert weighted.sums(ones, OUTPUT.copy()) == pytest.approx(loss.sums(ones, OUTPUT.copy()))
+    np.testing.assert_allclose(weighted.gradient(ones, OUTPUT.copy()), loss.gradient(ones, OUTPUT.copy()), rtol=1e-6)
+    if loss.uses_weights:
+        assert weighted != loss
+        assert weighted.sums(sparse(TARGET), OUTPUT.copy()) != pytest.approx(loss.sums(sparse(TARGET), OUTPUT.copy()))
+    else:
+        assert weighted == loss

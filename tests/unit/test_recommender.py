@@ -84,7 +84,8 @@ def test_a_model_is_saved_with_what_it_needs(tmp_path: Path) -> None:
     assert list(described.pop("sha256")) == ["items.parquet"]
     assert described == {
         "format_version": 3, "loss": "masked_mse", "orientation": "user",
-        "rating_min": 0.5, "rating_max": 5.0, "positive_from": 4.0,
+        "rating_min": 0.5, "rating_max": 5.0, "positive_from": 4.0, "lowest": None,
+        "feedback": "ratings", "weights": "none", "weight_power": 0.5,
     }  # fmt: skip
     assert recsys.load_recommender(tmp_path / "run").items.tolist() == IDS
 

@@ -22,7 +22,7 @@ from recsys.tensorflow_env import quiet_keras
 keras = quiet_keras()
 
 COLUMNS = 9
-AS_THEY_ARE = Preprocessing(0.0, 1.0)
+AS_THEY_ARE = Preprocessing(0.5, 1.0)  # divides by 1
 LIKES: dict[str, Any] = {"loss": "multinomial", "input_normalisation": "l2"}
 CONFIGS: dict[str, DaeConfig | VaeConfig | RecVaeConfig] = {
     "paper": DaeConfig(),

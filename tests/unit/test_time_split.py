@@ -281,14 +281,15 @@ def test_of_a_pair_that_comes_twice_the_latest_rating_keeps_its_time() -> None:
     table = pa.table({name: pa.array(columns[name], kind) for name, kind in names.items()})
     table = table.append_column(POSITION, pa.array(range(len(rows)), pa.int64()))
 
-    def gathered(table: pa.Table, lowest: float | None, with_times: bool = True) -> list[Any]:
+    def gathered(table: pa.Table, lowest: float | None, second: int | None = 1) -> list[Any]:
         limit = None if lowest is None else np.float32(lowest)
-        (block,) = blocks_of_batch(gather_ratings(table, limit, pa.int64(), {}, with_times))
+        (block,) = blocks_of_batch(gather_ratings(table, limit, pa.int64(), {}, second=second))
         return [block.users.tolist(), block.ratings.tolist(), None if block.times is None else block.times.tolist()]
 
     assert gathered(table, None) == [[2, 9], [4.0, 3.0, 2.0, 5.0], [NO_TIME, 30, 5, 90]]
     assert gathered(table, 3.0) == [[2, 9], [4.0, 3.0, 5.0], [NO_TIME, 30, 90]]
-    assert gathered(table, None, with_times=False)[2] is None
+    assert gathered(table, None, second=None)[2] is None
+    assert gathered(table, None, second=10)[2] == [NO_TIME, 3, 0, 9]
     assert gathered(table.drop_columns(TIMESTAMP), None)[2] == [NO_TIME] * 4
 
 

@@ -20,7 +20,7 @@ from recsys.models.ease.config import EaseConfig
 from recsys.models.ease.family import Ease
 from recsys.models.sum_model import SumConfig, SumModel
 
-AS_THEY_ARE = Preprocessing(0.0, 1.0)
+AS_THEY_ARE = Preprocessing(0.5, 1.0)  # divides by 1
 
 
 def blocks_of(scores: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:

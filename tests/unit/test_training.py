@@ -11,6 +11,7 @@ from small_ratings import RATINGS, block_of
 
 from recsys.config import Config
 from recsys.config.load import build_config
+from recsys.data.blocks import Block, hash_users
 from recsys.data.examples import Examples
 from recsys.data.partition import Part
 from recsys.data.preprocessing import Preprocessing
@@ -60,6 +61,14 @@ def test_rows_are_scaled_rating_arrays_as_input_and_target() -> None:
     rows = list(dense_rows(examples, seed=7)(0, iter(blocks)))
     assert all(target is array and array.dtype == np.float32 for array, target in rows)
     np.testing.assert_allclose(np.stack([array for array, _ in rows]), RATINGS / 5)
+
+
+def test_rows_of_ratings_of_0_are_above_0() -> None:
+    block = Block(np.array([1, 2]), hash_users(np.array([1, 2])), np.array([0, 2, 4]), np.array([0, 1, 0, 2]),
+                  np.array([0, 10, 5, 0], np.float32))  # fmt: skip
+    examples = Examples.of(settings_of(), 3, Preprocessing(0, 10))
+    rows = np.stack([array for array, _ in dense_rows(examples, seed=7)(0, iter([block]))])
+    np.testing.assert_allclose(rows, [[0.2, 1, 0], [0.6, 0, 0.2]])
 
 
 def test_by_rating_only_training_ratings_are_trained_on() -> None:

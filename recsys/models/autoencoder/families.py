@@ -19,7 +19,6 @@ from recsys.models.autoencoder.scorer import AutoencoderScorer
 from recsys.models.base import MemoryNeeds, ModelFamily, Support
 from recsys.models.exchange import save_keras
 from recsys.models.files import read_scorer, write_scorer
-from recsys.registries import loss_named
 
 if TYPE_CHECKING:
     from recsys.training.base import Trainer, TrainingData
@@ -48,14 +47,14 @@ class Autoencoder(ModelFamily):
             from recsys.training.elephas.trainer import ElephasTrainer  # late: it imports TensorFlow
 
             network = cls.architecture.build(data.columns, model, data.config.seed)
-            return ElephasTrainer(data, network, loss_named(model.loss), of_weights)
+            return ElephasTrainer(data, network, data.loss, of_weights)
         from recsys.tensorflow_env import quiet_keras
         from recsys.training.local_sgd.trainer import LocalSgdTrainer
 
         quiet_keras()
         start = cls.architecture.build(data.columns, model, data.config.seed).get_weights()
         plan = plan_for(
-            cls.architecture, model, data.columns, data.density, settings.batch_size, settings.sampled_items
+            cls.architecture, model, data.columns, data.density, settings.batch_size, settings.sampled_items, data.loss
         )
         return LocalSgdTrainer(data, plan, plan.layout.from_keras(start), of_weights)
 
@@ -95,7 +94,7 @@ class DenoisingAutoencoder(Autoencoder):
     """The paper's autoencoder and its variations: AutoRec, Mult-DAE."""
 
     Config = DaeConfig
-    supports = Support(strategies=("local_sgd", "elephas"), orientations=("user", "movie"))
+    supports = Support(strategies=("local_sgd", "elephas"), orientations=("user", "movie"), weights=True)
     architecture = DenseLayers()
 
 
@@ -103,7 +102,7 @@ class VariationalAutoencoder(Autoencoder):
     """Mult-VAE (Liang et al. 2018). Its divergence is no part of the Keras model, so that Elephas cannot train it."""
 
     Config = VaeConfig
-    supports = Support(losses=("multinomial",))
+    supports = Support(losses=("multinomial",), weights=True)
     architecture = VariationalLayers()
 
 
@@ -111,5 +110,5 @@ class RecVae(Autoencoder):
     """RecVAE (Shenbin et al. 2020). Its divergence is no part of the Keras model, so that Elephas cannot train it."""
 
     Config = RecVaeConfig
-    supports = Support(losses=("multinomial",))
+    supports = Support(losses=("multinomial",), weights=True)
     architecture = RecVaeLayers()

@@ -41,7 +41,7 @@ class Ease(ModelFamily):
     """Item-item weights (movies x movies, float32): the score of movie j from movie i in [i, j]."""
 
     Config = EaseConfig
-    supports = Support(strategies=(), closed_form=True, losses=("multinomial",))
+    supports = Support(strategies=(), closed_form=True, losses=("multinomial",), weights=True)
 
     def __init__(self, config: EaseConfig, preprocessing: Preprocessing, weights: np.ndarray) -> None:
         self.config: EaseConfig = config

@@ -15,7 +15,6 @@ from recsys.errors import UserError
 from recsys.models.base import ModelFamily, Scorer, Support
 from recsys.models.files import read_scorer, write_scorer
 from recsys.models.keras_model.config import KerasConfig
-from recsys.registries import loss_named
 from recsys.registry import import_path
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class KerasModel(ModelFamily):
     """A Keras model as its description in JSON and its weights."""
 
     Config = KerasConfig
-    supports = Support(strategies=("local_sgd", "elephas"), needs_tensorflow=True)
+    supports = Support(strategies=("local_sgd", "elephas"), needs_tensorflow=True, weights=True)
 
     def __init__(
         self,
@@ -76,12 +75,12 @@ class KerasModel(ModelFamily):
         if settings.strategy == "elephas":
             from recsys.training.elephas.trainer import ElephasTrainer
 
-            return ElephasTrainer(data, model, loss_named(config.loss), of_weights)
+            return ElephasTrainer(data, model, data.loss, of_weights)
         from recsys.models.keras_model.engine import KerasPlan, flatten
         from recsys.training.local_sgd.trainer import LocalSgdTrainer
 
         shapes = tuple(tuple(array.shape) for array in model.get_weights())
-        plan = KerasPlan(description, compilation(model), _module(config), loss_named(config.loss), shapes)
+        plan = KerasPlan(description, compilation(model), _module(config), data.loss, shapes)
         return LocalSgdTrainer(data, plan, flatten(model.get_weights()), of_weights, preload=PRELOAD)
 
     @classmethod

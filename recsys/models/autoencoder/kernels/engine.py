@@ -79,12 +79,14 @@ def plan_for(
     density: float,
     batch_size: int,
     sampled_items: int,
+    loss: Loss | None = None,
 ) -> Plan:
     """The cheapest exact way, unless `sampled_items` asks for a sampled softmax.
 
-    density: ratings per entry of the matrix. `l2` pulls on all weights in every step, so that all are updated.
+    density: ratings per entry of the matrix. `l2` pulls on all weights in every step, so that all are updated. `loss`
+    is by default the one that the settings name.
     """
-    loss = loss_named(model.loss)
+    loss = loss or loss_named(model.loss)
     touched = 1.0 - (1.0 - density) ** batch_size
     width = architecture.shapes(model)[1]
     layout = loss.layout(model.resolved_output_activation, width, batch_size, sampled_items)
