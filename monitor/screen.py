@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import io
 import locale
+import logging
 import os
 import sys
 
@@ -63,6 +64,24 @@ def say(text: str = "", end: str = "\n") -> None:
         _to_null_device(1)
 
 
+class ScreenHandler(logging.StreamHandler):
+    """Log messages on standard output. One that cannot be written disturbs nobody, and `close_screen` says so."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Called where a message was not written."""
+        error = sys.exc_info()[1]
+        if isinstance(error, BrokenPipeError):
+            _to_null_device(1)
+        elif isinstance(error, OSError):
+            _lost.append(error)
+
+
+_lost: list[OSError] = []
+
+
 def close_screen(code: int, program: str) -> int:
     """Writes what is still to be written; to be called at a program's end.
 
@@ -80,9 +99,12 @@ def close_screen(code: int, program: str) -> int:
         _to_null_device(1)
     except OSError as error:
         _to_null_device(1)
-        print(f"{program}: standard output cannot be written: {error.strerror}", file=sys.stderr)
-        return code or 1
-    return code
+        _lost.append(error)
+    if not _lost:
+        return code
+    print(f"{program}: standard output cannot be written: {_lost[0].strerror}", file=sys.stderr)
+    _lost.clear()
+    return code or 1
 
 
 def _to_null_device(number: int) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import monitor
 from monitor.records import PhaseRecord
 from monitor.report import make_report
-from monitor.screen import close_screen, prepare_screen
+from monitor.screen import ScreenHandler, close_screen, prepare_screen
 from recsys.config import Config
 from recsys.config.load import write_config
 from recsys.errors import UserError
@@ -251,7 +251,7 @@ def _log_to(path: Path) -> None:
     _log.setLevel(logging.DEBUG)
     file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    screen = logging.StreamHandler(sys.stdout)
+    screen = ScreenHandler()
     screen.setLevel(logging.INFO)
     screen.setFormatter(logging.Formatter("%(message)s"))
     _log.handlers[:] = [file, screen]

@@ -82,15 +82,17 @@ _SPARK = (
         instead="jobs run with the Spark in {value}",
     ),
     Variable(
-        "SPARK_CONF_DIR", "Spark", ON_CLUSTER, "another Spark's settings", instead="name properties by --spark-conf",
+        "SPARK_CONF_DIR", "Spark", ON_CLUSTER, "another Spark's settings",
+        instead="local[N] takes properties of Spark from --spark-conf",
     ),
     Variable(
         "HADOOP_CONF_DIR", "Spark", ON_CLUSTER, "plain paths would be on HDFS. Also kept where a path of the settings "
-        "has a scheme, such as hdfs:", instead="local[N] with plain paths needs no cluster's configuration",
+        "has a scheme, such as hdfs:",
+        instead="local[N] reads plain paths from local disks; paths with a scheme keep it",
     ),
     Variable(
         "YARN_CONF_DIR", "Spark", ON_CLUSTER, "as HADOOP_CONF_DIR",
-        instead="local[N] with plain paths needs no cluster's configuration",
+        instead="local[N] reads plain paths from local disks; paths with a scheme keep it",
     ),
     Variable(
         "SPARK_LOCAL_IP", "Spark", ON_CLUSTER, "local[N] listens to this machine alone: 127.0.0.1",

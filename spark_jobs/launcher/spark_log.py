@@ -10,11 +10,13 @@ _LONGEST = 300
 # the JVM does not start; its launcher or SparkSubmit ends; Spark ends the JVM
 _CAUSES = (
     r"^Error occurred during initialization of (?:VM|boot layer)\n(.+)",
-    r"^Error: (Could not create the Java Virtual Machine)",
-    r"^Unrecognized (?:VM )?option.*",
+    r"^(.+)\n(?:Did you mean .+\n)?Error: Could not create the Java Virtual Machine",
+    r"commit_memory\(.*\) (failed; error='[^']+')",
     r'^Exception in thread "main" ((?:.|\n(?!\s+at |Caused by|\d\d/))+)',
     r"^Error: (.+)",
-    r"^\S+ \S+ ERROR \S+ (.*[Ff]ailed to create any local dir.*)",
+    r"^\S+ \S+ ERROR \S+ (Failed to create directory \S+)",
+    r"^\S+ \S+ ERROR \S+ (Failed to create any local dir.*)",
+    r"^\S+ \S+ ERROR \S+ Application has been killed. Reason: (.+)",
     r"^(java\.lang\.OutOfMemoryError.*)",
     r"^\S+: line \d+: (.+)",
 )
@@ -39,12 +41,12 @@ def cause_in(log: Path) -> str | None:
     lines = text.decode("utf-8", "replace")
     for pattern in _CAUSES:
         if found := re.search(pattern, lines, re.MULTILINE):
-            return _one_line(found[found.lastindex or 0])
+            return _one_line(found[1])
     return None
 
 
 def _one_line(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(text.split()).replace("failed; error=", "Java gets no memory, lower spark.driver.memory: ")
     name = _NAMES.match(line)
     if name and name[1] in _PLAIN:
         line = line[name.end() :]

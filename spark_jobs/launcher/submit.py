@@ -78,7 +78,7 @@ def _java() -> Path:
     folder = state_folder() / "java"
     try:
         java, given = find_java(folder), os.environ.get("JAVA_HOME", "")
-        if given and not java.samefile(given):
+        if given and os.path.realpath(given) != os.path.realpath(java):
             print(*not_used("JAVA_HOME", given, str(java)), file=sys.stderr, flush=True)
         return java
     except UserError:
@@ -110,6 +110,8 @@ def _local_python(arguments: Arguments, properties: Path, environment: dict[str,
     in_file = re.search(rf"^\s*{re.escape(key)}[\s=:]+(\S+)", properties.read_text(encoding="utf-8"), re.MULTILINE)
     for value in (in_file[1] if in_file else "", *given):  # the later one counts
         setting, python = (key, value) if value else (setting, python)
+    if any("archives" in word for word in (*arguments.spark_options, *arguments.config.spark)):
+        return environment["PYSPARK_PYTHON"]  # Spark unpacks it
     family = FAMILIES.get(arguments.config.model.kind)
     tensorflow = arguments.config.training.strategy == "elephas" or family.supports.needs_tensorflow
     return check_executors_python(python, setting, arguments.job == "train" and tensorflow, environment)
@@ -126,6 +128,8 @@ def _class_archive(arguments: Arguments, java: Path) -> ClassArchive:
 def _command(
     arguments: Arguments, properties: Path, run: Path | None, scratch: Path, java_options: list[str]
 ) -> list[str]:
+    java = [f"-Djava.io.tmpdir={scratch}", f"-XX:ErrorFile={run or scratch}/java-error.log", "-XX:-UsePerfData"]
+    java += [*small_heap(), *java_options]
     command = [
         str(Path(str(spark_home())) / "bin" / "spark-submit"),
         "--master", arguments.master,
@@ -136,16 +140,20 @@ def _command(
         "--conf", f"spark.sql.warehouse.dir={scratch}/warehouse",
         # else the driver takes the executors', spark.pyspark.python, which may be in an archive that only they unpack
         "--conf", f"spark.pyspark.driver.python={sys.executable}",
-        "--driver-java-options",
-        " ".join(map(_quoted, [f"-Djava.io.tmpdir={scratch}", "-XX:-UsePerfData", *small_heap(), *java_options])),
     ]  # fmt: skip
     if not arguments.options.spark_conf and (key := _EXECUTORS.get(manager_of(arguments.master))):
         command += ["--conf", f"{key}={arguments.config.training.workers}"]
     secret = secrets_in(arguments.config.spark)
-    for key, value in arguments.config.spark.items():
-        if key in secret:
-            continue
-        command += ["--conf", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
+    words = [
+        f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in arguments.config.spark.items()
+        if key not in secret
+    ]
+    for word in words:
+        command += ["--conf", word]
+    command += ["--driver-java-options", " ".join(map(_quoted, java))]
+    if "spark.authenticate=false" in (*words, *arguments.spark_options):  # Spark encrypts only with authentication
+        command += ["--conf", "spark.network.crypto.enabled=false"]
     script = str(JOBS_FOLDER / f"{arguments.job}.py")
     return [*command, *arguments.spark_options, script, *job_options(arguments, run)]
 
@@ -180,6 +188,9 @@ def _run(
         directory.finish_if_killed(run, code, stopped, cause)
         gather(run / "resources")  # where the job was killed before it could
         ended = read_json(run / "run.json")
+        if cause and "stopped SparkContext" in str(ended.get("error")):  # the job saw the effect alone
+            ended["error"] = cause
+            directory.write_json(run / "run.json", ended)
         if forgive and not stopped and ended.get("status") == "succeeded":
             code = 0
         if cause != ended.get("error"):
