@@ -29,6 +29,10 @@ def quiet_keras() -> Any:
     been imported on another backend, or Python has removed the docstrings that TensorFlow reads.
     """
     os.environ["KERAS_BACKEND"] = BACKEND
+    if "keras" in sys.modules and (other := sys.modules["keras"].backend.backend()) != BACKEND:
+        raise UserError(
+            f"Keras was imported on {other}, and models need TensorFlow: start Python anew with KERAS_BACKEND={BACKEND}"
+        )
     if sys.flags.optimize > 1 and "tensorflow" not in sys.modules:
         raise UserError(
             "TensorFlow does not start without docstrings: unset PYTHONOPTIMIZE, or leave out -OO"
@@ -48,9 +52,4 @@ def quiet_keras() -> Any:
             os.close(nowhere)
     import keras
 
-    if keras.backend.backend() != BACKEND:
-        raise UserError(
-            f"Keras was imported on {keras.backend.backend()}, and models need TensorFlow: start Python anew with "
-            f"KERAS_BACKEND={BACKEND}"
-        )
     return keras

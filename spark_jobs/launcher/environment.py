@@ -82,8 +82,8 @@ _SPARK = (
         instead="jobs run with the Spark in {value}",
     ),
     Variable(
-        "SPARK_CONF_DIR", "Spark", ON_CLUSTER, "another Spark's settings",
-        instead="local[N] takes properties of Spark from --spark-conf",
+        "SPARK_CONF_DIR", "Spark", KEPT, "log4j2.properties and *-site.xml in it count, spark-defaults.conf does not: "
+        "conf/spark takes its place, or --spark-conf",
     ),
     Variable(
         "HADOOP_CONF_DIR", "Spark", ON_CLUSTER, "plain paths would be on HDFS. Also kept where a path of the settings "
@@ -128,7 +128,10 @@ _SPARK = (
     Variable("SPARK_LOCAL_REMOTE", "Spark", CLEARED, "as SPARK_REMOTE"),
     Variable("MASTER", "Spark", CLEARED, "--master names it"),
     Variable("DEPLOY_MODE", "Spark", CLEARED, "the launcher watches the driver: client mode"),
-    Variable("SPARK_ENV_LOADED", "Spark", CLEARED, "spark-env.sh of a cluster would not be read"),
+    Variable(
+        "SPARK_ENV_LOADED", "Spark", SET, "spark-env.sh counts on clusters alone: it may name another Java",
+        "<1 with local[N]>",
+    ),
     Variable("SPARK_CLASSPATH", "Spark", CLEARED, "classes of another Spark"),
     Variable("SPARK_PREPEND_CLASSES", "Spark", CLEARED, "is for Spark's developers"),
     Variable("SPARK_SCALA_VERSION", "Spark", CLEARED, "is for Spark's developers"),

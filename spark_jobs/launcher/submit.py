@@ -95,8 +95,10 @@ def _environment(arguments: Arguments, java: Path, properties: Path) -> dict[str
     assert home is not None  # pyspark is installed
     environment = {**os.environ, "JAVA_HOME": str(java), "SPARK_HOME": home}
     environment.setdefault("PYSPARK_PYTHON", sys.executable)
+    environment.pop("SPARK_ENV_LOADED", None)
     if manager_of(arguments.master) == "local":
         environment["SPARK_LOCAL_IP"] = "127.0.0.1"  # elsewhere executors must reach the driver
+        environment["SPARK_ENV_LOADED"] = "1"  # bin/spark-class does not source spark-env.sh
         environment["PYSPARK_PYTHON"] = _local_python(arguments, properties, environment)
     environment["SPARK_LAUNCHER_OPTS"] = "-XX:-UsePerfData"  # nothing in /tmp/hsperfdata_USER
     return environment

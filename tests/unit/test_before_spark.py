@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsys.errors import UserError
+from spark_jobs.launcher.arguments import parse_arguments
 from spark_jobs.launcher.interpreter import check_executors_python, utf8_locale
 from spark_jobs.launcher.masters import FORMS, check_master, manager_of
 from spark_jobs.launcher.spark_log import cause_in
@@ -72,19 +73,18 @@ def test_yarn_needs_its_configuration() -> None:
     check_master("yarn", {"YARN_CONF_DIR": "/etc/hadoop"})
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--master", "bad://x"], "--master bad://x: is no Spark master"),
-        (["--", "--master", "local[2]"], "--master after --: write it before --"),
-    ],
-)
-def test_the_launcher_refuses_a_master_before_spark(java: FakeJava, cwd: Path, words: list[str], said: str) -> None:
-    for job in ("prepare", "compare"):
-        refused = java.launch(job, *words, cwd=cwd)
-        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-        assert said in refused.stderr
-        assert not java.started and not list(cwd.iterdir())
+@pytest.mark.parametrize("job", ["prepare", "compare"])
+def test_the_launcher_refuses_a_master_before_spark(java: FakeJava, cwd: Path, job: str) -> None:
+    refused = java.launch(job, "--master", "bad://x", cwd=cwd)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith("howdah: --master bad://x: is no Spark master: write one of local[N], ")
+    assert not java.started and not list(cwd.iterdir())
+
+
+@pytest.mark.parametrize("words", [["--master", "local[2]"], ["--master=yarn"]])
+def test_a_master_behind_the_dashes_is_refused(words: list[str]) -> None:
+    with pytest.raises(UserError, match="--master after --: write it before --"):
+        parse_arguments("prepare", ["--", *words])
 
 
 def program(path: Path, text: str) -> str:
@@ -126,15 +126,19 @@ def test_what_cannot_run_workers_is_named(tmp_path: Path, script: str | None, sa
     assert str(refused.value).startswith(f"spark.pyspark.python={path}: ")
 
 
-@pytest.mark.parametrize("option", [(), ("--conf", "spark.pyspark.python=./absent"), ("--set", "x")])
-def test_the_launcher_looks_at_the_executors_python_where_it_is_here(java, cwd, monkeypatch, option):
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([], "PYSPARK_PYTHON=/absent/python"),
+        (
+            ["--set", "spark.spark.pyspark.python=/other", "--", "--conf", "spark.pyspark.python=./absent"],
+            "spark.pyspark.python=./absent",
+        ),
+    ],
+)
+def test_the_launcher_looks_at_the_executors_python_where_it_is_here(java, cwd, monkeypatch, words, named):
     monkeypatch.setenv("PYSPARK_PYTHON", "/absent/python")
-    words = ("--", *option) if option[:1] == ("--conf",) else ()
-    if option[:1] == ("--set",):
-        words = ("--set", "spark.spark.pyspark.python=/other/python")
     refused = java.launch("prepare", *words, cwd=cwd)
-    named = {(): "PYSPARK_PYTHON=/absent/python", "--conf": "spark.pyspark.python=./absent",
-             "--set": "spark.pyspark.python=/other/python"}[option[0] if option else ()]  # fmt: skip
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"howdah: {named}: no such program: leave ") and refused.stderr.count("\n") == 1
     assert not java.started and not list(cwd.iterdir())

@@ -13,6 +13,7 @@ from fake_java import EXIT_CODE, ROOT, FakeJava, run, value_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_jobs.launcher.arguments import parse_arguments
 from spark_jobs.launcher.environment import (
     CLEARED,
     KEPT,
@@ -24,6 +25,7 @@ from spark_jobs.launcher.environment import (
     settle,
     variable,
 )
+from spark_jobs.launcher.working_directory import with_absolute_paths
 
 VALUES = {
     "PYTHONIOENCODING": "utf-8:replace", "PYSPARK_DRIVER_PYTHON": "/venv/bin/python", "SPARK_HOME": "/spark",
@@ -147,33 +149,39 @@ def test_a_strangers_environment_does_not_reach_a_job(
     python = str(ROOT / ".venv" / "bin" / "python")
     expected = {
         "PYSPARK_DRIVER_PYTHON": python, "PYSPARK_PYTHON": python, "KERAS_BACKEND": "tensorflow", "PYTHONUTF8": "1",
+        "SPARK_ENV_LOADED": "1",
         "SPARK_LOCAL_IP": "127.0.0.1", "TMPDIR": str(cwd / "out-ü" / "tmp"), "PYTHONIOENCODING": "utf-8:replace",
     }  # fmt: skip
     assert expected.items() <= java.environment.items()
     assert java.environment["LC_ALL"].upper().replace("-", "").endswith(".UTF8")
     assert java.environment["SPARK_HOME"].endswith("site-packages/pyspark")
-    gone = set(STRAY) - set(expected) - {"LC_ALL", "SPARK_HOME", "SPARK_CONF_DIR"}  # Spark's script sets its own
+    gone = set(STRAY) - set(expected) - {"LC_ALL", "SPARK_HOME", "SPARK_CONF_DIR"}
     assert gone & set(java.environment) == set()
     said = [line for line in ended.stderr.splitlines() if "is not used" in line]
     assert [line.split()[1].partition("=")[0] for line in said] == sorted(
-        {"PYSPARK_DRIVER_PYTHON", "KERAS_BACKEND", "PYTHONOPTIMIZE", "SPARK_HOME", "SPARK_CONF_DIR", "HADOOP_CONF_DIR",
+        {"PYSPARK_DRIVER_PYTHON", "KERAS_BACKEND", "PYTHONOPTIMIZE", "SPARK_HOME", "HADOOP_CONF_DIR",
          "SPARK_REMOTE"}
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kept"),
+    ("words", "named"),
     [
-        (["--master", "yarn"], True),
         (["--set", "data.ratings=hdfs://name/ratings.csv"], True),
+        (["--set", "data.ratings=/r.csv", "--set", "data.movies=s3a://bucket/m.csv"], True),
         (["--set", "data.ratings=ratings.csv"], False),
+        ([], False),
     ],
 )
-def test_a_hadoop_configuration_is_kept_where_it_is_meant(java, cwd, monkeypatch, arguments, kept):
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(cwd))
-    (cwd / "ratings.csv").touch()
-    java.launch("prepare", *arguments, "--output", "out", cwd=cwd)
-    assert ("HADOOP_CONF_DIR" in java.environment) is kept
+def test_an_address_on_another_file_system_needs_hadoops_configuration(words: list[str], named: bool) -> None:
+    assert parse_arguments("prepare", words).names_other_file_system is named
+
+
+def test_relative_paths_of_settings_hold_in_another_directory(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cwd)
+    words = ["data.ratings=r/*.csv", "data.movies=/m.csv", "data.data_dir=hdfs://name/data"]
+    data = with_absolute_paths(parse_arguments("prepare", [w for one in words for w in ("--set", one)])).config.data
+    assert (data.ratings, data.movies, data.data_dir) == (f"{cwd}/r/*.csv", "/m.csv", "hdfs://name/data")
 
 
 def test_where_the_current_directory_cannot_be_written_spark_starts_in_another(java: FakeJava, cwd: Path) -> None:
