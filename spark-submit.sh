@@ -5,4 +5,5 @@ root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "$root/conf/environment.sh"
 ensure_environment requirements.lock
 export HOWDAH_COMMAND=./spark-submit.sh # how messages name the command
-exec "$root/.venv/bin/python" "$root/.venv/bin/howdah" "$@"
+# -E: Python itself ignores the PYTHON* variables; what becomes of them says spark_jobs/launcher/environment.py
+exec "$root/.venv/bin/python" -EBs -X utf8 "$root/.venv/bin/howdah" "$@"

@@ -1,12 +1,14 @@
 # Sourced by spark-submit.sh and tests/run.sh. Makes .venv from a lock file on first use, with every version pinned, and
 # installs this checkout into it. Needs $root, the folder of the checkout. Writes nothing outside $root/.venv.
 
-# Libraries keep their settings below .venv, not in the home directory. Sources get no bytecode beside them. pip's
-# bytecode stays in use: with a PYTHONPYCACHEPREFIX every process would compile TensorFlow.
-export PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
-export KERAS_HOME="$root/.venv/cache/keras" MPLCONFIGDIR="$root/.venv/cache/matplotlib"
-unset PYTHONPYCACHEPREFIX PYTHONPATH
-unset MPLBACKEND # in a notebook's environment it names a backend that only the notebook has
+# For pip and the tests; jobs get theirs from spark_jobs/launcher/environment.py. Libraries keep their settings below
+# .venv, not in the home directory. Sources get no bytecode beside them. pip's bytecode stays in use: with a
+# PYTHONPYCACHEPREFIX every process would compile TensorFlow. MPLBACKEND may name a backend that only a notebook has.
+use_own_settings() {
+    export PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1 KERAS_BACKEND=tensorflow
+    export KERAS_HOME="$root/.venv/cache/keras" MPLCONFIGDIR="$root/.venv/cache/matplotlib"
+    unset PYTHONPYCACHEPREFIX PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONINSPECT PYTHONWARNINGS MPLBACKEND
+}
 
 find_python() {
     local candidate
@@ -65,6 +67,7 @@ ensure_environment() {
     if has_packages "$1" && has_checkout; then return 0; fi
     mkdir -p "$root/.venv"
     (
+        use_own_settings
         if command -v flock >/dev/null; then flock 9; fi # of two first calls at once the second waits
         { has_packages "$1" || install_packages "$1"; } && { has_checkout || install_checkout; }
     ) 9>"$root/.venv/.setup" || {

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from monitor.errors import MonitorError
 from monitor.records import SAMPLES
+from monitor.screen import close_screen, prepare_screen
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,13 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; 2 for anything that the user must mend, which is said in one line.
     """
+    prepare_screen()
     words = list(sys.argv[1:] if argv is None else argv)
     # what stands behind -- is a command with options of its own
     split = words.index("--") if "--" in words else len(words)
     try:
         options = _parser().parse_args(words[:split])
         options.command = words[split + 1 :]
-        return int(options.run(options))
+        return close_screen(int(options.run(options)), "monitor")
     except MonitorError as error:
         print(f"monitor: {error}", file=sys.stderr)
         return 2

@@ -35,6 +35,7 @@ def named(text: str) -> list[str]:
 
 def preload(modules: Sequence[str]) -> list[str]:
     """Imports the modules, each if it can be; why those that cannot be are missing, a line each."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the executor's environment says
     for key, value in QUIET.items():
         os.environ.setdefault(key, value)
     missing = []

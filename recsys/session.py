@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from recsys import workers as python_workers
 from recsys.errors import UserError
 from recsys.secrets import PATTERN
+from recsys.tensorflow_env import BACKEND
 
 PROPERTIES = {
     **python_workers.PROPERTIES,
@@ -30,6 +31,7 @@ PROPERTIES = {
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
     "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3",
     "spark.executorEnv.CUDA_VISIBLE_DEVICES": "",
+    "spark.executorEnv.KERAS_BACKEND": BACKEND,
     "spark.executorEnv.KERAS_HOME": os.devnull + "/keras",  # Keras leaves no settings behind
 }
 _LOCAL = {

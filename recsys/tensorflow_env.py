@@ -7,6 +7,10 @@ import os
 import sys
 from typing import Any
 
+from recsys.errors import UserError
+
+BACKEND = "tensorflow"  # of Keras: what models are trained with, saved by and checked against
+
 
 def limit_threads(threads: int = 1) -> None:
     """One worker, one thread: without this every TensorFlow process takes all cores of its machine."""
@@ -19,7 +23,20 @@ def limit_threads(threads: int = 1) -> None:
 
 
 def quiet_keras() -> Any:
-    """The module keras, imported without the notes that TensorFlow's libraries write to the screen."""
+    """The module keras on TensorFlow, imported without the notes that TensorFlow's libraries write to the screen.
+
+    Sets KERAS_BACKEND, so that neither a value of the environment nor a keras.json counts. UserError where Keras has
+    been imported on another backend, or Python has removed the docstrings that TensorFlow reads.
+    """
+    os.environ["KERAS_BACKEND"] = BACKEND
+    if "keras" in sys.modules and (other := sys.modules["keras"].backend.backend()) != BACKEND:
+        raise UserError(
+            f"Keras was imported on {other}, and models need TensorFlow: start Python anew with KERAS_BACKEND={BACKEND}"
+        )
+    if sys.flags.optimize > 1 and "tensorflow" not in sys.modules:
+        raise UserError(
+            "TensorFlow does not start without docstrings: unset PYTHONOPTIMIZE, or leave out -OO"
+        )
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import monitor
 from monitor.records import PhaseRecord
 from monitor.report import make_report
+from monitor.screen import ScreenHandler, close_screen, prepare_screen
 from recsys.config import Config
 from recsys.config.load import write_config
 from recsys.errors import UserError
@@ -102,7 +103,7 @@ class Run:
         self.write_json(
             "environment.json",
             {
-                "directory": os.getcwd(),
+                "directory": os.environ.get("HOWDAH_DIRECTORY") or os.getcwd(),
                 "prepared": getattr(self.arguments.options, "prepared", None),
                 **directory.describe_environment(dict(spark.sparkContext.getConf().getAll())),
             },
@@ -118,6 +119,7 @@ _interrupts: list[int] = []
 def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = None) -> int:
     """Runs `body` with a run directory and returns the exit code. run.json says how it ended, also after a failure."""
     started = time.monotonic()
+    prepare_screen()  # also where the user called spark-submit directly
     try:
         arguments = parse_arguments(job, sys.argv[1:] if argv is None else argv)
         path = _output(arguments)
@@ -162,7 +164,7 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
 
 def exit_with(code: int) -> None:
     """Ends the process with that code."""
-    sys.stdout.flush()
+    code = close_screen(code, "howdah")
     if _interrupts:
         os._exit(code)  # the JVM waits for the end of an interrupted call: nothing may call it any more
     sys.exit(code)
@@ -247,9 +249,9 @@ def _log_to(path: Path) -> None:
     """Sends all messages with their times to run.log, and those from INFO on to the screen."""
     logging.raiseExceptions = False  # on a full disk the screen stays readable
     _log.setLevel(logging.DEBUG)
-    file = logging.FileHandler(path, encoding="utf-8")
+    file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    screen = logging.StreamHandler(sys.stdout)
+    screen = ScreenHandler()
     screen.setLevel(logging.INFO)
     screen.setFormatter(logging.Formatter("%(message)s"))
     _log.handlers[:] = [file, screen]
@@ -300,4 +302,5 @@ def _first_line(error: BaseException) -> str:
         return f"Python does not start on an executor: {lines[lines.index('Error from python worker:') + 1]}"[:300]
     causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
     own = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
-    return (own or lines or [""])[0][:300]
+    java = [line[2:] for line in lines if re.match(r": [\w.]+(Error|Exception): ", line)]  # py4j's second line
+    return (own or java or lines or [""])[0][:300]

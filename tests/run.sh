@@ -6,6 +6,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 . "$root/conf/environment.sh"
+use_own_settings
 ensure_environment requirements-dev.lock
 cd "$root"
 bin="$root/.venv/bin"

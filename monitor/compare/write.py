@@ -19,6 +19,7 @@ from monitor.cost.phase_costs import TOTAL
 from monitor.cost.run_files import read_run
 from monitor.errors import MonitorError
 from monitor.plots import Picture
+from monitor.screen import say
 
 
 def make_comparison(
@@ -79,8 +80,8 @@ def compare_command(runs: Sequence[str | Path], output: str | Path) -> int:
         index = make_comparison(runs, output)
     except PermissionError as error:
         raise MonitorError(f"{error.filename}: cannot be read or written: choose another, or mend its rights") from None
-    print((index.parent / "compare.md").read_text(encoding="utf-8"))
-    print(index)
+    say((index.parent / "compare.md").read_text(encoding="utf-8"))
+    say(str(index))
     return 0
 
 

@@ -15,6 +15,7 @@ from monitor.report.findings import Finding, findings
 from monitor.report.markup import Html, figure
 from monitor.report.page import page
 from monitor.report.tables import costs_csv, costs_markdown, costs_screen
+from monitor.screen import say
 
 REPORT = "report"
 _MOST_HOSTS, _MOST_PHASES = 8, 24  # that have a picture of their own
@@ -47,8 +48,8 @@ def report_command(run: str | Path) -> int:
         path = _write(files)
     except OSError as error:
         raise MonitorError(f"{run}: the report cannot be written there: {error.strerror or error}") from None
-    print(costs_screen(files.costs))
-    print(path)
+    say(costs_screen(files.costs))
+    say(str(path))
     return 0
 
 

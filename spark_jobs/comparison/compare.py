@@ -15,6 +15,7 @@ import tomli_w
 
 from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
+from monitor.screen import say
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
@@ -47,7 +48,7 @@ def run_compare(argv: Sequence[str]) -> int:
     journal = Journal(folder)
     for run in planned:
         journal.check(run.name, _identity(run, arguments))
-    print(f"compare {arguments.config.name}: {len(planned)} runs, writing to {folder}", flush=True)
+    say(f"compare {arguments.config.name}: {len(planned)} runs, writing to {folder}")
     with journal.locked():
         rows = _run_all(journal, planned, arguments)
     failed = [row for row in rows if row.status == FAILED]
@@ -59,7 +60,7 @@ def run_compare(argv: Sequence[str]) -> int:
     keys = varied_keys(options)
     grid = (rows, keys) if options.grid else None
     index = make_comparison(good, folder, f"{arguments.config.name}: comparison", grid)
-    print(f"\n{(folder / 'compare.md').read_text(encoding='utf-8')}\n{index}", flush=True)
+    say(f"\n{(folder / 'compare.md').read_text(encoding='utf-8')}\n{index}")
     return 1 if failed and not options.grid else 0
 
 
@@ -77,10 +78,10 @@ def _run_all(journal: Journal, planned: Sequence[Planned], arguments: Arguments)
         heading = f"[run {number}/{len(planned)}] {run.name}"
         if done is None:
             left = journal.seconds_left([later for later in planned[number - 1 :] if later in todo])
-            print(f"\n{heading}{f': about {time_text(left)} left for all' if left else ''}", flush=True)
+            say(f"\n{heading}{f': about {time_text(left)} left for all' if left else ''}")
             done = _run(journal, run, arguments)
         else:
-            print(f"{heading}: {done.status} before, kept", flush=True)
+            say(f"{heading}: {done.status} before, kept")
         path = journal.path(run.name)
         rows.append(grid_run(path, run.varied, run.workers, run.repeat, done.status, done.reason, prices))
         write_grid(rows, keys, journal.folder)
@@ -112,7 +113,7 @@ def _launch(job: str, config: Config, output: Path, log: Path, arguments: Argume
     with _secrets(config) as secrets:
         command += ["--config", str(secrets)] if secrets else []
         command += ["--", *arguments.spark_options] if arguments.spark_options else []
-        code, stopped = run_child(command, log, lambda line: print(f"    {line}", flush=True))
+        code, stopped = run_child(command, log, lambda line: say(f"    {line}"))
     if stopped:
         print(f"howdah: stopped; to continue: {PROGRAM} compare ... --output {folder}", file=sys.stderr)
         raise Ended(STOPPED)
@@ -138,7 +139,7 @@ def _fetch(journal: Journal, todo: Sequence[Planned], arguments: Arguments) -> N
     for number, (what, config) in enumerate(wanted.items()):
         if what in journal.fetched:
             continue
-        print(f"\n[data] {what}", flush=True)
+        say(f"\n[data] {what}")
         name = f"fetch-{len(journal.fetched) + number}"
         everything = _with_workers(config, os.cpu_count() or 1)
         output = journal.folder / "fetch" / name
@@ -153,7 +154,7 @@ def _measure(folder: Path, planned: Sequence[Planned]) -> None:
     counts = {1, *(run.workers for run in planned)}
     known = read_capability(folder)
     if known is None or counts - {rate.processes for rate in known.rates}:
-        print("\n[machine] measuring what it can do ...", flush=True)
+        say("\n[machine] measuring what it can do ...")
         write_capability(measure_capability(counts), folder)
 
 

@@ -17,7 +17,7 @@ from recsys.config.load import as_tree, build_config, keys_of, load_config, load
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import plan
 from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs
-from spark_jobs.run.resume import SCHEME, config_to_resume
+from spark_jobs.run.resume import DATA_PATHS, SCHEME, config_to_resume
 from spark_jobs.run.trained_run import config_to_evaluate
 
 
@@ -45,6 +45,13 @@ class Arguments:
         return self.job != "recommend" or self.options.all or not (self.options.ratings or self.options.prepared)
 
     @property
+    def names_other_file_system(self) -> bool:
+        """Whether a path of the settings or of --output has a scheme, such as hdfs:."""
+        data, output = self.config.data, getattr(self.options, "output", None)
+        paths = [output, *(getattr(data, key) for key in DATA_PATHS)]
+        return any(path and SCHEME.match(str(path)) for path in paths)
+
+    @property
     def leaves_directory(self) -> bool:
         """Whether the job leaves a run directory: `recommend` does so only for one user and with --output."""
         return self.job != "recommend" or (self.options.output is not None and not self.options.all)
@@ -67,10 +74,14 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     """The arguments of one job; UserError, in one line with the remedy, where they are wrong."""
+    for word in argv:
+        check_utf8(word)
     own, spark_options = list(argv), []
     if "--" in own:
         cut = own.index("--")
         own, spark_options = own[:cut], own[cut + 1 :]
+    if any(word == "--master" or word.startswith("--master=") for word in spark_options):
+        raise UserError("--master after --: write it before --, so that conf/spark and the checks fit the master")
     parser = job_parser(job)
     options, unknown = parser.parse_known_args(own)
     _check_local(job, options)
@@ -99,6 +110,15 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
     elif options.workers is not None:
         config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
     return Arguments(job, config, frozenset(given), options, tuple(spark_options))
+
+
+def check_utf8(text: str, what: str = "") -> None:
+    """UserError for a text with bytes that are not UTF-8, as file names may have: Java cannot open these."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise UserError(f"{what}{shown}: is not UTF-8, and Spark cannot open such names: rename it") from None
 
 
 def _check_local(job: str, options: argparse.Namespace) -> None:

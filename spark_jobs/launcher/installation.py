@@ -36,7 +36,18 @@ def state_folder() -> Path:
     $XDG_CACHE_HOME/howdah (~/.cache/howdah)."""
     if sys.prefix != sys.base_prefix and os.access(sys.prefix, os.W_OK):
         return Path(sys.prefix)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "howdah"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "howdah"
+    except RuntimeError:  # a user id without a name, as in containers
+        raise UserError("no folder for caches: set HOME or XDG_CACHE_HOME to one that can be written") from None
+
+
+def spark_home() -> str | None:
+    """The folder of the package pyspark; None where it is not installed."""
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        return None
+    return str(Path(spec.origin).resolve().parent)  # the same class path by whatever links a checkout is reached
 
 
 def check_installed(modules: Iterable[str]) -> None:

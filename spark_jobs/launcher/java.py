@@ -29,7 +29,7 @@ def find_java(own_folder: Path) -> Path:
     for home in filter(None, candidates):
         version = java_version(Path(home))
         if version in SUPPORTED:
-            return Path(home)
+            return Path(home).absolute()
         seen.append(f"{home} is {'Java ' + str(version) if version else 'no Java'}")
     others = f" ({'; '.join(seen)})" if seen else ""
     raise UserError(

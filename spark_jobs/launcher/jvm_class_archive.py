@@ -74,9 +74,11 @@ class ClassArchive:
 
 def _can_be_made(spark: Path) -> bool:
     """Whether the JVM can make it: not with agents, nor where its class path has folders that are not empty."""
-    conf = Path(os.environ.get("SPARK_CONF_DIR") or spark / "conf")
+    folders = [os.environ.get(name) for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR")]
+    folders.append(os.environ.get("SPARK_CONF_DIR") or str(spark / "conf"))
     options = " ".join(os.environ.get(name, "") for name in JAVA_VARIABLES)
-    return not (conf.is_dir() and any(conf.iterdir())) and not _AGENT.search(options)
+    filled = any(folder and Path(folder).is_dir() and any(Path(folder).iterdir()) for folder in folders)
+    return not filled and not _AGENT.search(options)
 
 
 def _version(java: Path, spark: Path) -> str:

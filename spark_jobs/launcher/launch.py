@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from monitor.screen import close_screen, prepare_screen, say, screen_encoding
 from recsys.conf_folder import EXPERIMENTS
 from recsys.errors import UserError
+from spark_jobs.launcher.environment import settle
 from spark_jobs.launcher.installation import (
     DEFAULT_EXPERIMENT,
     DEFAULT_JOB,
@@ -19,8 +21,11 @@ from spark_jobs.launcher.installation import (
     SETTINGS,
     check_installed,
     jobs,
+    spark_home,
     state_folder,
 )
+from spark_jobs.launcher.interpreter import restart_if_needed, utf8_locale
+from spark_jobs.launcher.masters import manager_of
 from spark_jobs.run.messages import fail
 
 if TYPE_CHECKING:
@@ -29,22 +34,25 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one job and returns its exit code; 2 for anything that the user must correct."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    prepare_screen()
+    if argv is None:
+        restart_if_needed()
+    return close_screen(_run(list(sys.argv[1:] if argv is None else argv)), "howdah")
+
+
+def _run(words: list[str]) -> int:
     try:
         if words and words[0] in ("-h", "--help", "help"):
-            print(_help())
+            say(_help())
             return 0
         if words and words[0] == "--install-java":
             from spark_jobs.launcher.java import install_java
 
-            print(install_java(state_folder() / "java"))
+            say(str(install_java(state_folder() / "java")))
             return 0
         return _start(*_job(words))
     except UserError as error:
         return fail(error)
-    except BrokenPipeError:  # the reader of the output has ended, such as head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:  # a checkout that belongs to another user, a full disk
         return fail(UserError(f"{error.filename or error}: {error.strerror}: correct that and call again"))
     except KeyboardInterrupt:
@@ -54,12 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _start(job: str, words: list[str]) -> int:
     """Checks the arguments and runs the job. Modules are imported as late as they are needed: a second a job."""
     check_installed(SETTINGS)
-    # libraries keep their settings with the caches, not in the home directory
-    os.environ.setdefault("KERAS_HOME", str(state_folder() / "cache" / "keras"))
-    os.environ.setdefault("MPLCONFIGDIR", str(state_folder() / "cache" / "matplotlib"))
     from spark_jobs.launcher.arguments import parse_arguments
 
     arguments = parse_arguments(job, words)
+    _settle_environment(arguments)
     if job == "compare":
         from spark_jobs.compare import main as compare
         from spark_jobs.launcher.jvm_class_archive import OFF, SWITCH
@@ -67,12 +73,32 @@ def _start(job: str, words: list[str]) -> int:
 
         check_spark(arguments)  # reported before the first run
         os.environ[SWITCH] = OFF  # so that all runs start alike
+        os.environ["PYTHONIOENCODING"] = "utf-8:replace"  # of the runs, whose lines compare reads
         return compare(words)
     if arguments.needs_spark:
         from spark_jobs.launcher.submit import submit
 
         return submit(arguments)
     return _recommend_here(arguments)
+
+
+def _settle_environment(arguments: Arguments) -> None:
+    """Sets and clears environment variables, for this process and all below it, and says which are not used."""
+    cache = state_folder() / "cache"
+    values = {
+        "PYTHONIOENCODING": screen_encoding(),
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "KERAS_HOME": str(cache / "keras"),
+        "MPLCONFIGDIR": str(cache / "matplotlib"),
+    }
+    if name := utf8_locale():
+        values["LC_ALL"] = name
+    spark = arguments.needs_spark or arguments.job == "compare"
+    if spark and (home := spark_home()):
+        values["SPARK_HOME"] = home
+    on_cluster = manager_of(arguments.master) != "local" or arguments.names_other_file_system
+    for line in settle(os.environ, values, on_cluster, spark):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _recommend_here(arguments: Arguments) -> int:

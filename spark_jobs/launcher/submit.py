@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from recsys.conf_folder import CONF
 from recsys.errors import UserError
+from recsys.registries import FAMILIES
 from recsys.secrets import secrets_in
-from spark_jobs.launcher.arguments import Arguments
-from spark_jobs.launcher.installation import JOBS_FOLDER, ROOT, SPARK, check_installed, state_folder
+from spark_jobs.launcher.arguments import Arguments, check_utf8
+from spark_jobs.launcher.environment import not_used
+from spark_jobs.launcher.installation import JOBS_FOLDER, ROOT, SPARK, check_installed, spark_home, state_folder
+from spark_jobs.launcher.interpreter import check_executors_python
 from spark_jobs.launcher.java import find_java, install_java, small_heap
 from spark_jobs.launcher.jvm_class_archive import ClassArchive
+from spark_jobs.launcher.masters import check_master, manager_of
 from spark_jobs.launcher.package import pack
 from spark_jobs.launcher.run_directory import job_options, run_directory, scratch_folder
 from spark_jobs.launcher.secret import cluster_secret, with_secrets
+from spark_jobs.launcher.spark_log import cause_in
 from spark_jobs.launcher.supervise import run_to_end
+from spark_jobs.launcher.working_directory import with_absolute_paths, working_directory
 from spark_jobs.run import directory
 from spark_jobs.run.profiling import gather
 from spark_jobs.run.resume import read_json
 
-_MANAGERS = {"spark://": "standalone", "yarn": "yarn", "k8s": "kubernetes"}
 # the property that makes one executor of one core for each training worker
 _EXECUTORS = {
     "standalone": "spark.cores.max",
@@ -33,20 +37,30 @@ _EXECUTORS = {
 
 
 def check_spark(arguments: Arguments) -> None:
-    """UserError where Spark cannot be started: packages, Java or the properties file are missing."""
+    """UserError where Spark cannot be started: packages, Java or the properties file are missing, or the master or the
+    executors' Python cannot be used."""
     check_installed(SPARK)
-    _java()
-    _properties(arguments)
+    check_master(arguments.master)
+    _environment(arguments, _java(), _properties(arguments))
 
 
 def submit(arguments: Arguments) -> int:
     """Runs the job and returns its exit code."""
     check_installed(SPARK)
+    check_master(arguments.master)
+    check_utf8(os.getcwd(), "the current directory ")
     java = _java()
-    environment = _environment(arguments, java)
     properties = _properties(arguments)
-    secrets = {**secrets_in(arguments.config.spark), **cluster_secret(arguments, _manager(arguments.master))}
-    with run_directory(arguments) as run, scratch_folder(run) as scratch:
+    environment = _environment(arguments, java, properties)
+    secrets = {**secrets_in(arguments.config.spark), **cluster_secret(arguments, manager_of(arguments.master))}
+    with (
+        run_directory(arguments) as run,
+        scratch_folder(run) as scratch,
+        working_directory(scratch) as cwd,
+    ):
+        if cwd != Path.cwd():
+            environment["HOWDAH_DIRECTORY"] = os.getcwd()
+            arguments = with_absolute_paths(arguments)
         if secrets:
             properties = with_secrets(properties, secrets, scratch)
         environment["TMPDIR"] = str(scratch)  # for temporary files of Python's libraries
@@ -54,7 +68,7 @@ def submit(arguments: Arguments) -> int:
         code = 1
         try:
             command = _command(arguments, properties, run, scratch, classes.options)
-            code = _run(command, environment, arguments, run, forgive=classes.making)
+            code = _run(command, environment, arguments, run, cwd, forgive=classes.making)
             return code
         finally:
             classes.close(code == 0)
@@ -63,7 +77,10 @@ def submit(arguments: Arguments) -> int:
 def _java() -> Path:
     folder = state_folder() / "java"
     try:
-        return find_java(folder)
+        java, given = find_java(folder), os.environ.get("JAVA_HOME", "")
+        if given and os.path.realpath(given) != os.path.realpath(java):
+            print(*not_used("JAVA_HOME", given, str(java)), file=sys.stderr, flush=True)
+        return java
     except UserError:
         if not sys.stdin.isatty():
             raise
@@ -73,20 +90,33 @@ def _java() -> Path:
         return install_java(folder)
 
 
-def _environment(arguments: Arguments, java: Path) -> dict[str, str]:
-    environment = {**os.environ, "JAVA_HOME": str(java), "SPARK_HOME": _spark_home()}
+def _environment(arguments: Arguments, java: Path, properties: Path) -> dict[str, str]:
+    home = spark_home()
+    assert home is not None  # pyspark is installed
+    environment = {**os.environ, "JAVA_HOME": str(java), "SPARK_HOME": home}
     environment.setdefault("PYSPARK_PYTHON", sys.executable)
-    environment.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    if arguments.master.startswith("local"):
-        environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # elsewhere executors must reach the driver
+    environment.pop("SPARK_ENV_LOADED", None)
+    if manager_of(arguments.master) == "local":
+        environment["SPARK_LOCAL_IP"] = "127.0.0.1"  # elsewhere executors must reach the driver
+        environment["SPARK_ENV_LOADED"] = "1"  # bin/spark-class does not source spark-env.sh
+        environment["PYSPARK_PYTHON"] = _local_python(arguments, properties, environment)
     environment["SPARK_LAUNCHER_OPTS"] = "-XX:-UsePerfData"  # nothing in /tmp/hsperfdata_USER
     return environment
 
 
-def _spark_home() -> str:
-    spec = find_spec("pyspark")
-    assert spec is not None and spec.origin is not None
-    return str(Path(spec.origin).resolve().parent)  # the same class path by whatever links a checkout is reached
+def _local_python(arguments: Arguments, properties: Path, environment: dict[str, str]) -> str:
+    """The Python of executors on this machine, looked at; on other machines nobody can look at it from here."""
+    key, setting, python = "spark.pyspark.python", "PYSPARK_PYTHON", environment["PYSPARK_PYTHON"]
+    given = [str(arguments.config.spark.get(key, ""))]
+    given += [word.partition("=")[2] for word in arguments.spark_options if word.startswith(f"{key}=")]
+    in_file = re.search(rf"^\s*{re.escape(key)}[\s=:]+(\S+)", properties.read_text(encoding="utf-8"), re.MULTILINE)
+    for value in (in_file[1] if in_file else "", *given):  # the later one counts
+        setting, python = (key, value) if value else (setting, python)
+    if any("archives" in word for word in (*arguments.spark_options, *arguments.config.spark)):
+        return environment["PYSPARK_PYTHON"]  # Spark unpacks it
+    family = FAMILIES.get(arguments.config.model.kind)
+    tensorflow = arguments.config.training.strategy == "elephas" or family.supports.needs_tensorflow
+    return check_executors_python(python, setting, arguments.job == "train" and tensorflow, environment)
 
 
 def _class_archive(arguments: Arguments, java: Path) -> ClassArchive:
@@ -94,15 +124,16 @@ def _class_archive(arguments: Arguments, java: Path) -> ClassArchive:
     to other classes."""
     own = arguments.spark_options or arguments.options.spark_conf or arguments.config.spark
     make = arguments.job == "train" and not own
-    return ClassArchive(java, Path(_spark_home()), state_folder() / "cache" / "java", make=make)
+    return ClassArchive(java, Path(str(spark_home())), state_folder() / "cache" / "java", make=make)
 
 
 def _command(
     arguments: Arguments, properties: Path, run: Path | None, scratch: Path, java_options: list[str]
 ) -> list[str]:
-    python = os.environ.get("PYSPARK_DRIVER_PYTHON", sys.executable)
+    java = [f"-Djava.io.tmpdir={scratch}", f"-XX:ErrorFile={run or scratch}/java-error.log", "-XX:-UsePerfData"]
+    java += [*small_heap(), *java_options]
     command = [
-        str(Path(_spark_home()) / "bin" / "spark-submit"),
+        str(Path(str(spark_home())) / "bin" / "spark-submit"),
         "--master", arguments.master,
         "--name", f"howdah-{arguments.job}-{arguments.config.name}",
         "--properties-file", str(properties),
@@ -110,17 +141,21 @@ def _command(
         "--conf", f"spark.local.dir={scratch}",
         "--conf", f"spark.sql.warehouse.dir={scratch}/warehouse",
         # else the driver takes the executors', spark.pyspark.python, which may be in an archive that only they unpack
-        "--conf", f"spark.pyspark.driver.python={python}",
-        "--driver-java-options",
-        " ".join(map(_quoted, [f"-Djava.io.tmpdir={scratch}", "-XX:-UsePerfData", *small_heap(), *java_options])),
+        "--conf", f"spark.pyspark.driver.python={sys.executable}",
     ]  # fmt: skip
-    if not arguments.options.spark_conf and (key := _EXECUTORS.get(_manager(arguments.master))):
+    if not arguments.options.spark_conf and (key := _EXECUTORS.get(manager_of(arguments.master))):
         command += ["--conf", f"{key}={arguments.config.training.workers}"]
     secret = secrets_in(arguments.config.spark)
-    for key, value in arguments.config.spark.items():
-        if key in secret:
-            continue
-        command += ["--conf", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
+    words = [
+        f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in arguments.config.spark.items()
+        if key not in secret
+    ]
+    for word in words:
+        command += ["--conf", word]
+    command += ["--driver-java-options", " ".join(map(_quoted, java))]
+    if "spark.authenticate=false" in (*words, *arguments.spark_options):  # Spark encrypts only with authentication
+        command += ["--conf", "spark.network.crypto.enabled=false"]
     script = str(JOBS_FOLDER / f"{arguments.job}.py")
     return [*command, *arguments.spark_options, script, *job_options(arguments, run)]
 
@@ -138,33 +173,31 @@ def _properties(arguments: Arguments) -> Path:
         if not path.is_file():
             raise UserError(f"--spark-conf {arguments.options.spark_conf}: no such file")
         return path
-    return CONF / "spark" / f"{_manager(arguments.master)}.conf"
+    return CONF / "spark" / f"{manager_of(arguments.master)}.conf"
 
 
-def _manager(master: str) -> str:
-    """The cluster manager that a master URL names, as conf/spark names its file."""
-    return next((name for start, name in _MANAGERS.items() if master.startswith(start)), "local")
-
-
-def _run(command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None, forgive: bool) -> int:
+def _run(
+    command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None, cwd: Path, forgive: bool
+) -> int:
     """Runs the command to its end and returns the job's exit code; a run directory says how it ended.
 
     `forgive` a failure of the JVM when the job has succeeded.
     """
     log = (run or state_folder() / "cache") / "spark.log"
-    artifacts = Path.cwd() / "artifacts"
-    foreign = artifacts.exists() and not list(artifacts.glob("spark-*"))  # not another job's either
-    code, stopped = run_to_end(command, environment, f"{arguments.job}.py", log)
-    if not foreign:
-        # Spark 4.0 makes it in the current directory and leaves it, with empty folders where the JVM was killed
-        for folder in (*sorted(artifacts.glob("spark-*/**/"), reverse=True), artifacts):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    code, stopped = run_to_end(command, environment, f"{arguments.job}.py", log, cwd)
+    cause = cause_in(log) if code and not stopped else None
     if run is not None:
-        directory.finish_if_killed(run, code, stopped)
+        directory.finish_if_killed(run, code, stopped, cause)
         gather(run / "resources")  # where the job was killed before it could
-        if forgive and not stopped and read_json(run / "run.json").get("status") == "succeeded":
+        ended = read_json(run / "run.json")
+        if cause and "stopped SparkContext" in str(ended.get("error")):  # the job saw the effect alone
+            ended["error"] = cause
+            directory.write_json(run / "run.json", ended)
+        if forgive and not stopped and ended.get("status") == "succeeded":
             code = 0
+        if cause != ended.get("error"):
+            cause = None  # the job itself has said what failed
     if code not in (0, 2) and not stopped:
-        print(f"howdah: the job failed (exit code {code}); Spark's own log: {log}", file=sys.stderr)
+        why = f"Spark ended: {cause}" if cause else f"the job failed (exit code {code})"
+        print(f"howdah: {why}; Spark's own log: {log}", file=sys.stderr)
     return code

@@ -21,9 +21,9 @@ _MONITOR_SECONDS = 1.0
 
 
 def run_to_end(
-    command: list[str], environment: dict[str, str], script: str, log: Path | None
+    command: list[str], environment: dict[str, str], script: str, log: Path | None, cwd: Path | None = None
 ) -> tuple[int, int | None]:
-    """Runs a command that is, or starts, the Python `script`; standard error goes to `log`.
+    """Runs a command that is, or starts, the Python `script`, in `cwd`; standard error goes to `log`.
 
     Returns the exit code (128 + the signal where there was one) and the signal that stopped this process, if any.
     """
@@ -38,7 +38,7 @@ def run_to_end(
     with log.open("wb") if log else contextlib.nullcontext() as errors:
         # a process group of its own: Ctrl-C reaches this process alone, which then stops the job before the JVM
         child = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=prepare_child
+            command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=prepare_child
         )
     code = None
     while code is None:

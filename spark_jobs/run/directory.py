@@ -80,11 +80,13 @@ def finish(run: Path, status: str, **more: Any) -> None:
     write_json(run / "run.json", entry)
 
 
-def finish_if_killed(run: Path, code: int, signal_number: int | None) -> None:
-    """Writes run.json for a job that was killed before it could."""
+def finish_if_killed(run: Path, code: int, signal_number: int | None, cause: str | None = None) -> None:
+    """Writes run.json for a job that ended before it could, with the cause where that is known."""
     if (run / "run.json").exists() or not run.is_dir():
         return
-    why = f"stopped by {signal.Signals(signal_number).name}" if signal_number else f"killed (exit code {code})"
+    why = cause or f"killed (exit code {code})"
+    if signal_number:
+        why = f"stopped by {signal.Signals(signal_number).name}"
     with contextlib.suppress(OSError):  # on a full disk, which the job has reported
         finish(run, "failed", error=why, phase=monitor.unfinished_phase(run / "resources"))
 

@@ -13,7 +13,7 @@ from recsys.config import Config
 from recsys.config.load import build_config, load_tree
 from recsys.errors import UserError
 
-_PATHS = (
+DATA_PATHS = (
     "ratings",
     "movies",
     "test_ratings",
@@ -57,7 +57,7 @@ def resolved_paths(data: dict[str, Any], directory: Path) -> dict[str, Any]:
     Other paths stay: absolute ones, and those on a file system that only Spark reads.
     """
     resolved = dict(data)
-    for key in _PATHS:
+    for key in DATA_PATHS:
         path = data.get(key)
         if isinstance(path, str) and path and directory.resolve() != Path.cwd() and not SCHEME.match(path):
             there = directory / path

@@ -64,7 +64,8 @@ def test_without_the_secret_a_cluster_is_refused_unless_it_has_none(java, cwd, m
         ("k8s://https://host:6443", "kubernetes", "spark.executor.instances=4"),
     ],
 )
-def test_properties_fit_the_master(java, cwd, master, place, executors, secret):
+def test_properties_fit_the_master(java, cwd, monkeypatch, master, place, executors, secret):
+    monkeypatch.setenv("HADOOP_CONF_DIR", "/etc/hadoop/conf")
     java.launch("train", "--master", master, "--workers", "4", cwd=cwd)
     assert value_of(java.submitted, "--master") == master
     shipped = (ROOT / "conf" / "spark" / f"{place}.conf").read_text()
