@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from recsys.data.dataset import Dataset
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.data.store import with_prepared_data
 from recsys.errors import ConfigError, DataError
+from recsys.models.ease.family import Ease
 from recsys.recommend.sample import sample_user
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -30,7 +30,7 @@ TINY = {
 def made_ratings():
     """80 users who come one after the other, 12 movies each of 30, several ratings in a second."""
     rng = np.random.default_rng(4)
-    rows: list[Any] = []
+    rows: list[tuple] = []
     for user in range(1, 81):
         times = START + 500 * user + rng.integers(0, 9000, 12)
         movies = rng.choice(30, 12, replace=False)
@@ -83,7 +83,7 @@ def as_iso(seconds):
 def targets_of(dataset, config):
     """part -> {(user, movie id)}: what each role is held against, of the users who have it."""
     examples, ids = examples_of(dataset, config), dataset.items["movie_id"].to_numpy()
-    found: dict[str, set[Any]] = {part: set() for part in NAMES}
+    found: dict[str, set] = {part: set() for part in NAMES}
     for block in blocks_of(dataset):
         for part, role in NAMES.items():
             chosen = block.take(examples.rows(block, role))
@@ -150,11 +150,17 @@ def test_no_later_rating_changes_what_is_learned(spark, whole, frame):
 
     def weights(changed):
         ratings = frame.assign(rating=frame["rating"].where(~changed, 6 - frame["rating"]))
-        settings: dict[str, Any] = {"split": "time", "test_fraction": 0.25, "validation_fraction": 0.2}
-        dataset = Dataset.from_dataframe(spark.createDataFrame(ratings), timestamp="when", **settings)
-        return fit(dataset, config_of(dataset, model={"kind": "linear"})).family.weights  # type: ignore[attr-defined]
+        dataset = Dataset.from_dataframe(
+            spark.createDataFrame(ratings), timestamp="when", split="time", test_fraction=0.25, validation_fraction=0.2
+        )
+        return learned(dataset)
 
-    as_it_is = fit(whole, config_of(whole, model={"kind": "linear"})).family.weights  # type: ignore[attr-defined]
+    def learned(dataset):
+        family = fit(dataset, config_of(dataset, model={"kind": "linear"})).family
+        assert isinstance(family, Ease)
+        return family.weights
+
+    as_it_is = learned(whole)
     np.testing.assert_allclose(weights(parts != "train"), as_it_is, atol=1e-6)
     assert np.abs(weights(parts == "train") - as_it_is).max() > 1e-3
 
