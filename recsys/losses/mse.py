@@ -30,8 +30,7 @@ from recsys.losses.base import (
 class Mse(Loss):
     """Sum over rows of the mean over columns of (target - output)^2; the weight is the number of rows.
 
-    An entry that is not rated counts as the value 0, below that of the lowest rating (Rodeghero, section on the
-    network).
+    An entry that is not rated counts as 0, below the lowest rating (Rodeghero, section on the network).
     """
 
     name = "mse"
