@@ -120,7 +120,8 @@ def _local_python(arguments: Arguments, properties: Path, environment: dict[str,
     key, setting, python = "spark.pyspark.python", "PYSPARK_PYTHON", environment["PYSPARK_PYTHON"]
     given = [str(arguments.config.spark.get(key, ""))]
     given += [word.partition("=")[2] for word in arguments.spark_options if word.startswith(f"{key}=")]
-    in_file = re.search(rf"^\s*{re.escape(key)}[\s=:]+(\S+)", properties.read_text(encoding="utf-8"), re.MULTILINE)
+    text = properties.read_text(encoding="utf-8", errors="replace")
+    in_file = re.search(rf"^\s*{re.escape(key)}[\s=:]+(\S+)", text, re.MULTILINE)
     for value in (in_file[1] if in_file else "", *given):  # the later one counts
         setting, python = (key, value) if value else (setting, python)
     if any("archives" in word for word in (*arguments.spark_options, *arguments.config.spark)):
