@@ -34,9 +34,7 @@ def quiet_keras() -> Any:
             f"Keras was imported on {other}, and models need TensorFlow: start Python anew with KERAS_BACKEND={BACKEND}"
         )
     if sys.flags.optimize > 1 and "tensorflow" not in sys.modules:
-        raise UserError(
-            "TensorFlow does not start without docstrings: unset PYTHONOPTIMIZE, or leave out -OO"
-        )
+        raise UserError("TensorFlow does not start without docstrings: unset PYTHONOPTIMIZE, or leave out -OO")
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
