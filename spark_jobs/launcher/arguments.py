@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import json
 import os
@@ -18,7 +19,7 @@ from recsys.errors import UserError
 from spark_jobs.comparison.grid import plan
 from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs
 from spark_jobs.run.resume import DATA_PATHS, SCHEME, config_to_resume
-from spark_jobs.run.trained_run import config_to_evaluate
+from spark_jobs.run.trained_run import config_of, config_to_evaluate, run_of
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ class Arguments:
 
     @property
     def names_other_file_system(self) -> bool:
-        """Whether a path of the settings or of --output has a scheme, such as hdfs:."""
+        """Whether a path of the settings, of a model's or of --output has a scheme, such as hdfs:."""
         data, output = self.config.data, getattr(self.options, "output", None)
+        if self.job == "recommend":
+            with contextlib.suppress(UserError):  # which the job itself will say
+                data = config_of(run_of(self.options.model)).data
         paths = [output, *(getattr(data, key) for key in DATA_PATHS)]
         return any(path and SCHEME.match(str(path)) for path in paths)
 

@@ -263,7 +263,11 @@ howdah: KERAS_BACKEND=torch is not used: Keras runs on tensorflow
 
 The first row that fits a name counts. A name that ends with `*` stands for all that start so.
 
-The library (`import recsys`) changes nothing of this but `KERAS_BACKEND`, which it sets when it imports Keras.
+The library (`import recsys`) sets `KERAS_BACKEND` when it imports Keras. Where they have no value yet it also sets
+`TF_CPP_MIN_LOG_LEVEL` and `CUDA_VISIBLE_DEVICES`, and in `local_session` `PYSPARK_PYTHON`. It clears nothing.
+
+With a current directory that cannot be written Spark starts in the run directory's `tmp`: write paths in options after
+`--` absolute there.
 
 | variable | read by | what the launcher does | why |
 | --- | --- | --- | --- |

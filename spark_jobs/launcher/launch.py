@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     try:
+        _check_directory()
         if words and words[0] in ("-h", "--help", "help"):
             say(_help())
             return 0
@@ -81,6 +82,13 @@ def _start(job: str, words: list[str]) -> int:
         _look_early(arguments)
         return submit(arguments)
     return _recommend_here(arguments)
+
+
+def _check_directory() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError("the current directory has been deleted: change into another") from None
 
 
 def _settle_environment(arguments: Arguments) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sys
@@ -26,7 +27,7 @@ from spark_jobs.launcher.supervise import run_to_end
 from spark_jobs.launcher.working_directory import with_absolute_paths, working_directory
 from spark_jobs.run import directory
 from spark_jobs.run.profiling import gather
-from spark_jobs.run.resume import read_json
+from spark_jobs.run.resume import SCHEME, read_json
 
 # the property that makes one executor of one core for each training worker
 _EXECUTORS = {
@@ -49,6 +50,7 @@ def submit(arguments: Arguments) -> int:
     check_installed(SPARK)
     check_master(arguments.master)
     check_utf8(os.getcwd(), "the current directory ")
+    _check_file_names(arguments)
     java = _java()
     properties = _properties(arguments)
     environment = _environment(arguments, java, properties)
@@ -72,6 +74,15 @@ def submit(arguments: Arguments) -> int:
             return code
         finally:
             classes.close(code == 0)
+
+
+def _check_file_names(arguments: Arguments) -> None:
+    """UserError where one of the files that a path of the settings matches has a name that is not UTF-8."""
+    for key in ("ratings", "movies", "test_ratings"):
+        value = getattr(arguments.config.data, key)
+        for path in glob.glob(value) if value and not SCHEME.match(value) else []:
+            for name in [path, *(os.listdir(path) if os.path.isdir(path) else [])]:
+                check_utf8(name, f"data.{key} = {value!r}: the file name ")
 
 
 def _java() -> Path:
@@ -109,7 +120,8 @@ def _local_python(arguments: Arguments, properties: Path, environment: dict[str,
     key, setting, python = "spark.pyspark.python", "PYSPARK_PYTHON", environment["PYSPARK_PYTHON"]
     given = [str(arguments.config.spark.get(key, ""))]
     given += [word.partition("=")[2] for word in arguments.spark_options if word.startswith(f"{key}=")]
-    in_file = re.search(rf"^\s*{re.escape(key)}[\s=:]+(\S+)", properties.read_text(encoding="utf-8"), re.MULTILINE)
+    text = properties.read_text(encoding="utf-8", errors="replace")
+    in_file = re.search(rf"^\s*{re.escape(key)}[\s=:]+(\S+)", text, re.MULTILINE)
     for value in (in_file[1] if in_file else "", *given):  # the later one counts
         setting, python = (key, value) if value else (setting, python)
     if any("archives" in word for word in (*arguments.spark_options, *arguments.config.spark)):

@@ -26,7 +26,8 @@ def test_it_trains_and_recommends(tmp_path: Path) -> None:
     variables = {**environment(tmp_path / "home"), **STRAY}
     del variables["HOME"]
     output = here / "Läufe" / "1"
-    command: list[str | Path] = [ROOT / "spark-submit.sh", "train", "--config", here / "tiny.toml", "--output", output]
+    words = ("train", "--config", here / "tiny.toml", "--output", output)
+    command = [str(word) for word in (ROOT / "spark-submit.sh", *words)]
     ended = subprocess.run(
         command, cwd="/proc", env=variables, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_SECONDS
     )

@@ -177,6 +177,13 @@ def test_an_address_on_another_file_system_needs_hadoops_configuration(words: li
     assert parse_arguments("prepare", words).names_other_file_system is named
 
 
+def test_the_data_of_a_model_count_where_it_recommends(tmp_path: Path) -> None:
+    words = ["--model", str(tmp_path), "--user", "1"]
+    assert not parse_arguments("recommend", words).names_other_file_system
+    (tmp_path / "config.toml").write_text('[data]\nratings = "hdfs://name/ratings.csv"\n')
+    assert parse_arguments("recommend", words).names_other_file_system
+
+
 def test_relative_paths_of_settings_hold_in_another_directory(cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(cwd)
     words = ["data.ratings=r/*.csv", "data.movies=/m.csv", "data.data_dir=hdfs://name/data"]
@@ -204,6 +211,23 @@ def test_a_name_that_is_not_utf8_is_one_sentence(java: FakeJava, cwd: Path) -> N
         "howdah: data.ratings=Caf\\xe9.csv: is not UTF-8, and Spark cannot open such names: rename it\n"
     )
     assert not list(cwd.iterdir())
+
+
+@pytest.mark.parametrize("setting", ["data", "data/*.csv"])
+def test_a_file_in_a_folder_whose_name_is_not_utf8_is_named(java: FakeJava, cwd: Path, setting: str) -> None:
+    (cwd / "data").mkdir()
+    Path(os.fsdecode(bytes(cwd / "data") + b"/Caf\xe9.csv")).touch()
+    refused = java.launch("prepare", "--set", f"data.ratings={setting}", cwd=cwd)
+    assert refused.returncode == 2 and not java.started
+    assert f"data.ratings = '{setting}': the file name " in refused.stderr
+    assert "Caf\\xe9.csv: is not UTF-8, and Spark cannot open such names: rename it\n" in refused.stderr
+
+
+def test_a_deleted_current_directory_is_one_sentence(tmp_path: Path) -> None:
+    command = ["sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$0" -m spark_jobs prepare', sys.executable]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr == "howdah: the current directory has been deleted: change into another\n"
 
 
 def test_a_java_that_does_not_start_is_said_with_its_reason(java: FakeJava, cwd: Path) -> None:
