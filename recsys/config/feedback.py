@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recsys.config.run import Config
 
 RATINGS, LIKES, COUNTS = "ratings", "likes", "counts"
+_OF_STARS = ("synthetic", "ml-")  # generated data and MovieLens
 
 
 def known_feedback(data: DataConfig) -> str | None:
@@ -21,7 +22,8 @@ def known_feedback(data: DataConfig) -> str | None:
     if data.feedback != "auto":
         return data.feedback
     if data.dataset is not None and data.ratings is None:
-        return RATINGS  # the catalogue has no other so far
+        # data sets of other shapes may hold likes or counts
+        return RATINGS if data.dataset.startswith(_OF_STARS) else None
     if data.columns.rating == ABSENT:
         return COUNTS if data.duplicates == "sum" else LIKES
     return None
