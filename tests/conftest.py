@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# an example may take long where other tests run beside it
+settings.register_profile("howdah", deadline=None)
+settings.load_profile("howdah")
 
 JOBS = Path(__file__).with_name("cluster")  # these take long, and what they share lies on disk
 

@@ -52,11 +52,11 @@ def rows_of(layout: FileLayout, file: Path) -> Iterator[dict[str, str]]:
 
 
 def wide_rows(layout: FileLayout, folder: Path) -> Iterator[tuple[str, str, str]]:
-    """A reader of the layout "wide": user, item, rating."""
-    lines = [line for file in files_of(folder, layout.path) for line in file.read_text(layout.encoding).splitlines()]
-    for user, line in enumerate(lines, 1):
-        for item, value in enumerate(line.split(layout.separator)[layout.skipped_columns :], 1):
-            yield str(user), str(item), value
+    """A reader of the layout "wide": user (number of the file and of the row), item, rating."""
+    for part, file in enumerate(files_of(folder, layout.path), 1):
+        for user, line in enumerate(file.read_text(layout.encoding).splitlines(), 1):
+            for item, value in enumerate(line.split(layout.separator)[layout.skipped_columns :], 1):
+                yield f"{part}-{user}", str(item), value
 
 
 def netflix_rows(layout: FileLayout, folder: Path) -> Iterator[tuple[str, str, str, str]]:

@@ -193,7 +193,7 @@ def test_relative_paths_of_settings_hold_in_another_directory(cwd: Path, monkeyp
 
 def test_where_the_current_directory_cannot_be_written_spark_starts_in_another(java: FakeJava, cwd: Path) -> None:
     (cwd / "artifacts").touch()  # where Spark makes a folder
-    (cwd / "ratings.csv").touch()
+    (cwd / "ratings.csv").write_text("1,1,5\n")
     ended = java.launch("prepare", "--set", "data.ratings=ratings.csv", "--output", "out", cwd=cwd)
     assert ended.returncode == EXIT_CODE
     assert java.environment["PWD"] == str(cwd / "out" / "tmp" / "cwd")

@@ -80,7 +80,7 @@ def test_help_of_recommend_lists_its_own_options(java, cwd):
         (["train", "--profile", "maybe"], "invalid choice: 'maybe'"),
         (["train", "--set", "model.hiden=[3]"], "unknown key model.hiden: did you mean model.hidden?"),
         (["train", "--set", "training.epochs=many"], "training.epochs = 'many': "),
-        (["train", "--set", "data.dataset=ml-2m"], "data.dataset = 'ml-2m': expected 'synthetic'"),
+        (["train", "--set", "data.dataset=ml-2m"], "data.dataset = 'ml-2m': expected synthetic,"),
         (["train", "--set", "data.year_from=1970", "--set", "data.year_to=1960"], "year_from = 1970 is after"),
         (["train", "--set", "epochs"], "--set 'epochs': expected key=value"),
         (["train", "--config", "quickstrat"], "no experiment 'quickstrat': did you mean quickstart?"),

@@ -13,13 +13,31 @@ RECONSTRUCTION = {"loss": "masked_mse", "train": 0.02, "test": 0.03, "divergence
 def test_fewer_rows_than_a_data_set_has_are_said() -> None:
     told = {
         "ratings": 8, "movies": 2, "users": 4, "density": 1.0, "rejected": {}, "rows_read": 1000, "rows_expected": 1000,
+        "feedback": "ratings", "positive_from": None, "not_rated": 0, "merged": 0,
+        "not_selected": {"below_positive": 0, "outside_years": 992},
         "movies_file": {"rejected": {}, "undecodable_titles": 0},
     }  # fmt: skip
     whole = describe_data(told)
     assert "is the file complete" not in whole
     assert describe_data({**told, "rows_expected": None}) == whole
     cut = describe_data({**told, "rows_expected": 25_000_095})
-    assert cut.endswith("1,000 of the data set's 25,000,095 rows were read: is the file complete?")
+    assert "1,000 of the data set's 25,000,095 rows were read: is the file complete?" in cut
+
+
+def test_every_row_is_accounted_for_on_the_screen() -> None:
+    told = {
+        "ratings": 297, "movies": 40, "users": 60, "density": 0.12375, "rows_read": 1000, "rows_expected": None,
+        "feedback": "ratings", "positive_from": 4.0, "not_rated": 99, "merged": 0,
+        "rejected": {"off_scale": {"count": 1, "examples": [{"file": "r", "row": 7, "field": "rating", "text": "x"}]}},
+        "not_selected": {"below_positive": 423, "outside_years": 180},
+        "movies_file": {"rejected": {}, "undecodable_titles": 0},
+    }  # fmt: skip
+    assert describe_data(told).split("\n") == [
+        "1,000 rows: 297 likes (ratings of 4 and more) of 720 ratings of 40 movies by 60 users, density 12.375%",
+        "  99 rows say 'not rated'",
+        "  180 ratings are of movies outside the years",
+        "  rejected as off_scale: 1, first at r row 7 (rating)",
+    ]
 
 
 def test_what_became_of_the_test_file() -> None:

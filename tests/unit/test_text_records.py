@@ -322,3 +322,12 @@ def test_the_cases() -> None:
     assert len({user for user, _, _ in cells}) == 60
     rows = case("decimal_comma_cp1252.csv", RecordFormat(";", True, codecs.lookup("cp1252").name))
     assert rows[1] == ["1", "Café Nº 1 – “1”", "2,5"]
+
+
+def test_a_quote_without_an_end_does_not_swallow_rows() -> None:
+    """Where no field is prose; in prose a line may look like a row."""
+    text = b'1,"2,3\n4,5,6\n7,8","9\n1,2,3\n'
+    rows = RecordFormat(",", True, "utf-8", row_fields=3)
+    assert [record.fields for record in read_records(io.BytesIO(text), rows, "r.csv")][1:2] == [["4", "5", "6"]]
+    prose = RecordFormat(",", True, "utf-8")
+    assert [record.row for record in read_records(io.BytesIO(text), prose, "r.csv")] == [1, 4]

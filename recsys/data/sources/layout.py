@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
+from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.data.sources.columns import (
     DEFAULT_NAMES,
     MOVIES_ORDER,
@@ -60,7 +60,15 @@ class TextLayout:
 
     def record_format(self) -> RecordFormat:
         """How the record reader reads the file."""
-        form = RecordFormat(self.separator, self.quoted, self.encoding, self.layout, self.header is not None)
+        prose = TITLE in self.positions or self.layout != "long"
+        form = RecordFormat(
+            self.separator,
+            self.quoted,
+            self.encoding,
+            self.layout,
+            self.header is not None,
+            row_fields=0 if prose else self.fields,
+        )
         if self.wide is None:
             return form
         return replace(

@@ -19,9 +19,13 @@ class FieldParser:
     with a separator or the end of a line after it. So it may hold separators and line breaks.
     """
 
-    def __init__(self, separator: str, quoted: bool) -> None:
-        """Of a separator of one or more characters (" " is any run of blanks), with quotes or without."""
-        self.separator, self.quoted = separator, quoted
+    def __init__(self, separator: str, quoted: bool, row_fields: int = 0) -> None:
+        """Of a separator of one or more characters (" " is any run of blanks), with quotes or without.
+
+        With `row_fields` a line of at least so many fields within quotes is taken for a row: the quote before it has
+        no end. 0 is for files with prose, such as titles, in which a line may look like a row.
+        """
+        self.separator, self.quoted, self._row_fields = separator, quoted, row_fields
         cut = r"[ \t]+" if separator == BLANKS else re.escape(separator)
         self._cut = re.compile(cut)
         self._fast_csv = len(separator) == 1 and separator != BLANKS
@@ -102,7 +106,8 @@ class FieldParser:
         line_end = self._line_end(text, at)
         while True:
             if text.startswith('"', at):
-                if match := self._one_line.match(text, at, line_end) or self._lines.match(text, at):
+                match = self._one_line.match(text, at, line_end) or self._lines.match(text, at)
+                if match and not self._holds_rows(match[1]):
                     fields.append(_unescaped(match[1]))
                     at = match.end()
                     line_end = self._line_end(text, at)
@@ -122,6 +127,12 @@ class FieldParser:
             if at >= line_end:
                 return fields, text.count("\n", 0, at) + 1, stray
             at = self._after_cut(text, at)
+
+    def _holds_rows(self, quoted: str) -> bool:
+        """Whether a quoted text goes on with lines that are rows themselves."""
+        if not self._row_fields or "\n" not in quoted:
+            return False
+        return any(len(self._split_plain(line)) >= self._row_fields for line in quoted.split("\n")[1:])
 
     def _start(self, text: str) -> int:
         return len(text) - len(text.lstrip(" \t")) if self.separator == BLANKS else 0

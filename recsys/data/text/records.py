@@ -38,6 +38,7 @@ class RecordFormat:
     id_column: int | None = None  # wide: the 0-based column of the user's id; None: users are numbered
     count_column: int | None = None  # wide: the 0-based column with the number of ratings in the row
     first_value_column: int = 0  # wide: the 0-based column of the first movie
+    row_fields: int = 0  # fields of a row where no field is prose: a quoted field then holds no line of so many fields
 
 
 class Record(NamedTuple):
@@ -81,7 +82,7 @@ def read_records(stream: BinaryIO, form: RecordFormat, file: str) -> Iterator[Re
 
 def _lines_cut(stream: BinaryIO, form: RecordFormat, file: str) -> Iterator[Record]:
     """A record a line, or of several lines where a quoted field spans them."""
-    parser = FieldParser(form.separator, form.quoted)
+    parser = FieldParser(form.separator, form.quoted, form.row_fields)
     split, separator = parser.split, form.separator
     row, waiting = 1, ""
     for text, last in _whole_lines(stream, codec_of(form.encoding), file):
