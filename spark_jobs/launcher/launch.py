@@ -79,7 +79,6 @@ def _start(job: str, words: list[str]) -> int:
     if arguments.needs_spark:
         from spark_jobs.launcher.submit import submit
 
-        _look_early(arguments)
         return submit(arguments)
     return _recommend_here(arguments)
 
@@ -108,20 +107,6 @@ def _settle_environment(arguments: Arguments) -> None:
     on_cluster = manager_of(arguments.master) != "local" or arguments.names_other_file_system
     for line in settle(os.environ, values, on_cluster, spark):
         print(line, file=sys.stderr, flush=True)
-
-
-def _look_early(arguments: Arguments) -> None:
-    """Looks at own files of this machine before Spark starts; warns, or raises DataError where they cannot be used."""
-    options = arguments.options
-    given = any(getattr(options, name, None) for name in ("prepared", "resume"))
-    if arguments.job not in ("train", "prepare") or given or not arguments.config.data.ratings:
-        return
-    if manager_of(arguments.master) != "local" or arguments.names_other_file_system:
-        return  # the path may be one of another machine
-    from recsys.data.sources.early import look_early
-
-    for line in look_early(arguments.config.data):
-        print(f"howdah: {line}", file=sys.stderr, flush=True)
 
 
 def _recommend_here(arguments: Arguments) -> int:

@@ -51,6 +51,7 @@ def submit(arguments: Arguments) -> int:
     check_master(arguments.master)
     check_utf8(os.getcwd(), "the current directory ")
     _check_file_names(arguments)
+    _look_early(arguments)
     java = _java()
     properties = _properties(arguments)
     environment = _environment(arguments, java, properties)
@@ -83,6 +84,20 @@ def _check_file_names(arguments: Arguments) -> None:
         for path in glob.glob(value) if value and not SCHEME.match(value) else []:
             for name in [path, *(os.listdir(path) if os.path.isdir(path) else [])]:
                 check_utf8(name, f"data.{key} = {value!r}: the file name ")
+
+
+def _look_early(arguments: Arguments) -> None:
+    """Looks at own files of this machine before Spark starts; warns, or raises DataError where they cannot be used."""
+    options = arguments.options
+    given = any(getattr(options, name, None) for name in ("prepared", "resume"))
+    if arguments.job not in ("train", "prepare") or given or not arguments.config.data.ratings:
+        return
+    if manager_of(arguments.master) != "local" or arguments.names_other_file_system:
+        return  # the path may be one of another machine
+    from recsys.data.sources.early import look_early
+
+    for line in look_early(arguments.config.data):
+        print(f"howdah: {line}", file=sys.stderr, flush=True)
 
 
 def _java() -> Path:
