@@ -61,6 +61,7 @@ REJECTED = {
     "unknown_movie": [("a.csv", 21), ("b.csv", 7)],
     "duplicate": [("a.csv", row) for row in (16, 18, 19, 20)],
 }
+STARS = {"rating_min": 0.5, "rating_max": 5.0}
 REJECTED_MOVIES = {"does_not_parse": 4, "missing_field": 5, "duplicate": 6, "repeated_header": 8}
 
 
@@ -92,7 +93,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(folder):
     paths = {"ratings": str(folder), "movies": f"{folder.parent}/movies.csv"}
-    return {**paths, "id_type": "integer", "year_from": 1980, "year_to": 1990, "max_rejected": 1.0}
+    return {**paths, **STARS, "id_type": "integer", "year_from": 1980, "year_to": 1990, "max_rejected": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +146,11 @@ def test_too_many_rejected_rows_are_an_error_that_shows_them(spark, tmp_path):
     spark.conf.set("spark.sql.files.maxPartitionBytes", "700")  # one file, several tasks
     try:
         with pytest.raises(DataError, match=r"2 of 298 ratings are rejected, .*max_rejected = 0\.006") as error:
-            run_prepare(spark, ratings=str(file), max_rejected=0.006)
+            run_prepare(spark, ratings=str(file), max_rejected=0.006, **STARS)
     finally:
         spark.conf.set("spark.sql.files.maxPartitionBytes", before)
-    assert f"off_scale: 1\n    {file} row 250: '250,1,9.0,1'" in str(error.value)
-    assert f"missing_field: 1\n    {file} row 299: '299,1,,1'" in str(error.value)
+    assert f"off_scale: 1\n    {file} row 250 (rating): '250,1,9.0,1'" in str(error.value)
+    assert f"missing_field: 1\n    {file} row 299 (rating): '299,1,,1'" in str(error.value)
     check_rejected("ratings", 1000, {"off_scale": Rejected(6, [])}, 0.006)  # as many as are allowed
 
 
@@ -183,7 +184,7 @@ def test_a_like_that_was_taken_back_is_none(spark, tmp_path):
 )
 def test_an_empty_selection_is_one_line(spark, tmp_path, ratings, movies, years, message):
     (tmp_path / "ratings.csv").write_text(ratings)
-    settings_ = {"ratings": str(tmp_path / "ratings.csv"), "max_rejected": 1.0, **years}
+    settings_ = {"ratings": str(tmp_path / "ratings.csv"), "max_rejected": 1.0, **STARS, **years}
     if movies:
         (tmp_path / "movies.csv").write_text(movies)
         settings_["movies"] = str(tmp_path / "movies.csv")
@@ -194,7 +195,7 @@ def test_an_empty_selection_is_one_line(spark, tmp_path, ratings, movies, years,
 
 ROW = st.lists(
     st.sampled_from(
-        ["1", "2", "3", "4.5", "0.5", "", " ", "x", '"', '"3"', "-1", "1e3", "NaN", "é", "2005-04-02", "\t"]
+        ["1", "2", "3", "4.5", "0.5", "", " ", "x", '"3"', '3"', "-1", "1e3", "NaN", "é", "2005-04-02", "\t"]
     ),
     min_size=0,
     max_size=6,
@@ -232,7 +233,7 @@ def test_packed_files_which_spark_unpacks_give_the_same(spark, tmp_path):
         (tmp_path / f"{number}.csv.gz").write_bytes(gzip.compress(text.encode()))
     told = []
     for ending in ("csv", "csv.gz"):
-        prepared = run_prepare(spark, ratings=f"{tmp_path}/?.{ending}", max_rejected=1.0)
+        prepared = run_prepare(spark, ratings=f"{tmp_path}/?.{ending}", max_rejected=1.0, **STARS)
         assert arrays_of(prepared) == {1: {1: 2.0, 2: 4.5}, 2: {1: 5.0}, 3: {2: 1.5}}
         assert counts_of(prepared) == {"does_not_parse": 1, "off_scale": 1, "duplicate": 1}
         told.append([(row.reason, row.row, row.line) for row in prepared.rejected.collect()])

@@ -143,7 +143,7 @@ def values_off(chunks: DataFrame, scale: Scale) -> dict[float, int]:
     def count(batches: Batches) -> Batches:
         for table in tables_of(batches):
             ratings = table[RATING].to_numpy()
-            off = ratings[~_is_on(ratings, scale) & ~np.isin(ratings, _codes(scale)) & ~np.isnan(ratings)]
+            off = ratings[~_is_on(ratings, scale) & ~np.isin(ratings, _codes(scale)) & np.isfinite(ratings)]
             values, counts = np.unique(off, return_counts=True)
             chosen = {RATING: pa.array(values[:_VALUES], pa.float32()), OFF: pa.array(counts[:_VALUES], pa.int64())}
             yield pa.RecordBatch.from_pydict(chosen)
