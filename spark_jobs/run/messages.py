@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.errors import ConfigError, UserError
@@ -34,7 +34,7 @@ def describe_told(notes: Sequence[str]) -> str:
 def describe_data(statistics: dict[str, Any]) -> str:
     """The rows and what they became, the selection, and what was rejected, in a few lines."""
     lines = [
-        f"{_rows(statistics)} of {statistics['movies']:,} movies by {statistics['users']:,} users, "
+        f"{rows_and_ratings(statistics)} of {statistics['movies']:,} movies by {statistics['users']:,} users, "
         f"density {statistics['density']:.3%}"
     ]
     expected = statistics.get("rows_expected")
@@ -54,7 +54,7 @@ def describe_data(statistics: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _rows(statistics: dict[str, Any]) -> str:
+def rows_and_ratings(statistics: Mapping[str, Any]) -> str:
     """The rows and what they became, such as "720 rows: 297 likes (ratings of 4 and more) of 720 ratings"."""
     kept, rows = statistics["ratings"], statistics["rows_read"]
     feedback, positive = statistics["feedback"], statistics["positive_from"]
@@ -64,7 +64,7 @@ def _rows(statistics: dict[str, Any]) -> str:
     return f"{rows:,} rows: {kept:,} likes ({feedback} of {positive:g} and more) of {every:,} {feedback}"
 
 
-def not_used(statistics: dict[str, Any]) -> list[str]:
+def not_used(statistics: Mapping[str, Any]) -> list[str]:
     """Why rows that are no mistakes are not used, a line each reason."""
     lines = []
     if statistics["not_rated"]:

@@ -19,6 +19,7 @@ from monitor.report import RunFiles
 from monitor.report.findings import Finding
 from monitor.report.markup import Html, described, shown, spoken, table, tag
 from spark_jobs.comparison.columns import FIELDS
+from spark_jobs.run.messages import not_used, rows_and_ratings
 
 REFERENCE = f"{__name__}:EXTENSION"
 _TRAIN_COLOUR, _VALIDATION_COLOUR = "#1f77b4", "#d62728"
@@ -143,9 +144,12 @@ def _cards(run: RunFiles) -> list[Card]:
 
 
 def _findings(run: RunFiles) -> list[Finding]:
-    """Warnings of rows that were rejected, by reason."""
+    """What became of the rows; warnings of those that were rejected, by reason."""
     statistics = run.read_object("statistics.json") or {}
     found = []
+    if "feedback" in statistics:
+        sentences = [rows_and_ratings(statistics), *not_used(statistics), *statistics["told"]]
+        found += [Finding(f"{sentence[:1].upper()}{sentence[1:]}.") for sentence in sentences]
     for what, part in (("rating", statistics), ("movie", statistics.get("movies_file") or {})):
         reasons = part.get("rejected") if isinstance(part, Mapping) else None
         counts = {

@@ -75,7 +75,9 @@ def test_mutated_ratings(spark, tmp_path, separator):
     folder.mkdir()
     for number, part in enumerate(files):
         (folder / f"part-{number}.csv").write_bytes(b"\n".join([*header, *part]) + b"\n")
-    prepared = run_prepare(spark, ratings=str(folder / "*.csv"), separator=separator, header=True, max_rejected=1.0, **STARS)
+    prepared = run_prepare(
+        spark, ratings=str(folder / "*.csv"), separator=separator, header=True, max_rejected=1.0, **STARS
+    )
     statistics = prepared.statistics
     assert adds_up(statistics)
     # a quoted field may go on in the next line, where that is no row itself

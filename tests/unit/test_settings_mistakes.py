@@ -92,6 +92,11 @@ def test_an_unknown_column_names_the_nearest() -> None:
     assert mistakes(tree) == ["unknown key data.columns.usr: did you mean data.columns.user?"]
 
 
+def test_two_columns_are_not_the_same() -> None:
+    tree = {"data": {"ratings": "r.csv", "columns": {"user": "who", "rating": "who", "timestamp": "none"}}}
+    assert mistakes(tree) == ["data.columns.user and data.columns.rating are both 'who': name two columns"]
+
+
 def test_a_position_counts_from_one() -> None:
     tree = {"data": {"ratings": "r.csv", "columns": {"user": 0, "movie": 2}}}
     assert mistakes(tree) == ["data.columns.user = 0: a position counts from 1"]
