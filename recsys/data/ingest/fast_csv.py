@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 OTHER = "other"  # the lines that are left to the full parser
 _VALUE = "value"
 _NUMBER_BYTES = b"0123456789.-\n"
-_FORMS = {USER: r"\d{1,18}", MOVIE: r"\d{1,18}", RATING: r"\d{1,9}(?:\.\d{1,9})?", TIMESTAMP: r"-?\d{1,18}"}
+_FORMS = {USER: r"\d{1,18}", MOVIE: r"\d{1,18}", RATING: r"-?\d{1,9}(?:\.\d{1,9})?", TIMESTAMP: r"-?\d{1,18}"}
 _TYPES = {USER: pa.int64(), MOVIE: pa.int64(), RATING: pa.float32(), TIMESTAMP: pa.int64()}
 _MOVIES_BYTES = 1 << 26  # of all files of movies together, at most: ml-32m's are 4 MB
 _YEAR = re.compile(YEAR_PATTERN, re.ASCII)  # what Java means by \s and \d

@@ -78,7 +78,9 @@ def gather_users(
             tables += tables_of([batch])
             counts.update({name: pc.sum(batch[name]).as_py() for name in _LEFT_OUT})
         if tables or counts:
-            yield gather_ratings(pa.concat_tables(tables) if tables else None, lowest, users, counts)
+            # where a file has no times, rows of other forms have a column of missing ones
+            whole = pa.concat_tables(tables, promote_options="default") if tables else None
+            yield gather_ratings(whole, lowest, users, counts)
 
     counted = ", ".join(f"{name} bigint" for name in _LEFT_OUT)
     pieces = chunks.select(TABLE).mapInArrow(select, f"{_TARGET} int, {counted}, {TABLE} binary")
