@@ -163,12 +163,12 @@ class DataConfig(Table):
             keys = ", ".join(f"data.{key}" for key in given)
             text = f"{keys}: only for own files (data.ratings); the catalogue knows {self.dataset}'s layout"
             yield source, text
-        given = [(name, getattr(self.columns, name)) for name in ("user", "movie", "rating", "timestamp")]
-        for number, (name, column) in enumerate(given):
-            for other, same in given[number + 1 :]:
+        columns = [(name, getattr(self.columns, name)) for name in ("user", "movie", "rating", "timestamp")]
+        for number, (name, column) in enumerate(columns):
+            for other, same in columns[number + 1 :]:
                 if column is not None and column == same and column != ABSENT:
-                    keys = (f"data.columns.{name}", f"data.columns.{other}")
-                    yield keys, f"{keys[0]} and {keys[1]} are both {column!r}: name two columns"
+                    both = (f"data.columns.{name}", f"data.columns.{other}")
+                    yield both, f"{both[0]} and {both[1]} are both {column!r}: name two columns"
         years = ("data.year_from", "data.year_to")
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             yield years, f"data.year_from = {self.year_from} is after data.year_to = {self.year_to}: swap them"

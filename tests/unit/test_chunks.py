@@ -118,7 +118,7 @@ def test_rows_without_ratings_are_ratings_of_one() -> None:
     assert parse(["1,10", "2,20"], form)[0] == [(0, 1, 10, 1.0, None), (1, 2, 20, 1.0, None)]
 
 
-@pytest.mark.parametrize("line", ["01,1,1,1", "1,001,1,1", "1,00,2,2"])
+@pytest.mark.parametrize("line", ["01,1,1,1", "1,001,1,1", "1,00,2,2", "-01,1,1,1", "1,-0,2,2"])
 @pytest.mark.parametrize("first", [True, False])
 def test_leading_zeros_are_for_the_full_parser(line: str, first: bool) -> None:
     lines = [line, "10,0,0.5,0"] if first else ["10,0,0.5,0", line]

@@ -252,6 +252,8 @@ def _has_leading_zeros(text: bytes, separator: bytes) -> bool:
         zeros = text.count(before + b"0")
         if zeros and zeros > sum(text.count(before + b"0" + after) for after in (b".", b"\n", separator)):
             return True
+    if (minus := text.count(b"-0")) and minus > text.count(b"-0."):
+        return True
     return text[:1] == b"0" and text[1:2].isdigit()
 
 
