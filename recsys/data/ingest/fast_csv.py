@@ -249,10 +249,12 @@ def other_rows(chunks: DataFrame, source: Source) -> DataFrame:
 def _has_leading_zeros(text: bytes, separator: bytes) -> bool:
     """Whether a field of numbers begins with a zero that digits follow. Counted in C: a search by lines costs more."""
     for before in (b"\n", separator):
+        # a zero before a decimal point is frequent, as in 0.5; a zero alone is rare
         zeros = text.count(before + b"0")
-        if zeros and zeros > sum(text.count(before + b"0" + after) for after in (b".", b"\n", separator)):
+        zeros -= text.count(before + b"0.") if zeros else 0
+        if zeros and zeros > text.count(before + b"0\n") + text.count(before + b"0" + separator):
             return True
-    if (minus := text.count(b"-0")) and minus > text.count(b"-0."):
+    if b"-" in text and text.count(b"-0") > text.count(b"-0."):
         return True
     return text[:1] == b"0" and text[1:2].isdigit()
 
