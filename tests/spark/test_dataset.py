@@ -96,7 +96,9 @@ def test_bad_rows_are_counted_by_reason(spark, kind):
     frame = pd.DataFrame(rows, columns=["userId", "movieId", "rating", "when"])
     ratings = spark.createDataFrame(frame).coalesce(1) if kind == "spark" else frame
     movies = pd.DataFrame({"movieId": [10, 20], "title": ["A (1950)", "B (1951)"]})
-    made = Dataset.from_dataframe(ratings, movies, timestamp="when", id_type="integer", max_rejected=1.0)
+    made = Dataset.from_dataframe(
+        ratings, movies, timestamp="when", id_type="integer", rating_max=5.0, max_rejected=1.0
+    )
     assert arrays_of(made) == {1: {10: 4.0}, 2: {10: 1.0}}
     expected = {"does_not_parse": [2, 4], "missing_field": [3], "off_scale": [5], "unknown_movie": [9]}
     expected["duplicate"] = [6, 8]
@@ -110,8 +112,10 @@ def test_bad_rows_are_counted_by_reason(spark, kind):
     assert rejected == expected
     (example,) = made.statistics["rejected"]["off_scale"]["examples"]
     assert example["text"] == '{"user":"1","movie":"20","rating":"5.5","timestamp":100}'
-    with pytest.raises(DataError, match=r"(?s)7 of 9 ratings are rejected.*off_scale: 1\n    DataFrame row 5: "):
-        Dataset.from_dataframe(ratings, movies, timestamp="when", id_type="integer")
+    with pytest.raises(
+        DataError, match=r"(?s)7 of 9 ratings are rejected.*off_scale: 1\n    DataFrame row 5 \(rating\): "
+    ):
+        Dataset.from_dataframe(ratings, movies, timestamp="when", id_type="integer", rating_max=5.0)
 
 
 def test_types_other_than_numbers_and_text(spark):
@@ -159,7 +163,11 @@ def frame_of(spark, **others):
         (columns(rating="when"), DataError, r"ratings: the column 'when' \(rating\) is of type timestamp.*: expected"),
         ({"year_from": 1950}, ConfigError, "a year filter needs data.movies"),
         ({"yearfrom": 1950}, ConfigError, r"unknown key data\.yearfrom: did you mean data\.year_from\?"),
-        ({"rating_max": 0.1}, ConfigError, "data.rating_min = 0.5 must be less than data.rating_max = 0.1"),
+        (
+            {"rating_min": 0.5, "rating_max": 0.1},
+            ConfigError,
+            "data.rating_min = 0.5 must be less than data.rating_max = 0.1",
+        ),
         ({"separator": ";"}, ConfigError, "data.separator: only for files, not for DataFrames: leave out separator"),
         ({"test_ratings": "t.csv"}, ConfigError, "data.test_ratings: only for files"),
         ({"split": "Rating"}, ConfigError, "data.split = 'Rating': expected 'user', 'rating' or 'time'"),

@@ -15,7 +15,7 @@ RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,1\n"
 COMMA = [
     "1,Toy Story (1995),a|b", '2,"American President, The (1995)",c', '3,"The ""Big"" One (1997) ",d', "4,,e", "5,x",
     '6,"",f', "7, blanks  (1950) ,g", "8,C:\\ (2001–2003),h", "9,No year,i", "10,A (1957) (Your Past Is Showing),j",
-    "11,Ä(1990)\u00a0,k", "0012,(1999),", "13,'quoted' (1888),l", "14,End (2009– ),m,n,o",
+    "11,Ä(1990)\u00a0,k", "12,(1999),", "13,'quoted' (1888),l", "14,End (2009– ),m,n,o",
 ]  # fmt: skip
 COLONS = ["1::Toy Story (1995)::a", "2::Star Wars: Episode IV (1977)::b", "3::x:y::c", "4::::", "5::One, Two (1980)::d"]
 
@@ -58,7 +58,15 @@ def test_both_parsers_say_the_same(spark, tmp_path, text):
 
 @pytest.mark.parametrize(
     "line",
-    ["x,Bad (1985),x", ",None (1985),x", '15,a "b" c,x', '16,"cut off', "17,tab\there,x", "9999999999999999999,big,x"],
+    [
+        "x,Bad (1985),x",
+        "0012,(1999),x",
+        ",None (1985),x",
+        '15,a "b" c,x',
+        '16,"cut off',
+        "17,tab\there,x",
+        "9999999999999999999,big,x",
+    ],
 )
 def test_other_forms_are_left_to_the_full_parser(spark, tmp_path, line):
     movies = sources_of(spark, tmp_path, "\n".join(["movieId,title,genres", *COMMA, line, ""])).movies
@@ -87,4 +95,7 @@ def test_whatever_the_titles(spark, tmp_path, titles, quoted):
     simple = [line for line in lines if parse_movie_lines(movies.layout, [(1, line)]) is not None]
     assert all(line in simple for line, quotes in zip(lines, quoted, strict=True) if quotes)
     movies = sources_of(spark, tmp_path, "\n".join(["movieId,title,genres", *COMMA, *simple])).movies
-    assert rows_of(read_movies(movies, True)) == rows_of(by_spark(spark, movies))
+    if any('\\"' in line for line in simple):  # it may escape a quote, so that the record reader is needed
+        assert read_movies(movies, True) is None
+    else:
+        assert rows_of(read_movies(movies, True)) == rows_of(by_spark(spark, movies))

@@ -173,7 +173,7 @@ def _write(folder, files):
         ("*.csv", {"a.csv": b"userId,movieId,rating,x\n", "b.csv": b"userId,movieId,rating,y\n"}, {}, "different head"),
         ("*.csv", {"a.csv": b"1,1,3,5\n", "b.csv": b"1;1;3;5\n"}, {}, "b.csv: its layout is not that of /.*a.csv"),
         ("a.parquet", {"a.parquet": b"PAR1 and nothing more"}, {}, "a.parquet: cannot be read as Parquet"),
-        ("a.csv.gz", {"a.csv.gz": b"not packed"}, {}, "a.csv.gz: cannot be read"),
+        ("a.csv.gz", {"a.csv.gz": b"not packed"}, {}, "a.csv.gz: is not in gzip format"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_one_line(spark, tmp_path, path, files, data, message):

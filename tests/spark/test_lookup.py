@@ -28,7 +28,7 @@ def files(tmp_path_factory):
 
 
 def settings(files, **more):
-    own = {"ratings": f"{files}/ratings.csv", "movies": f"{files}/movies.csv", "max_rejected": 1.0}
+    own = {"ratings": f"{files}/ratings.csv", "movies": f"{files}/movies.csv", "max_rejected": 1.0, "rating_max": 5.0}
     return {**own, **more}
 
 

@@ -90,7 +90,7 @@ def test_ids_that_are_words(spark, tmp_path):
         (
             [*NAMED, (1, 10, 9.0)],
             NAMED,
-            r"(?s)1 of 4 rows of .* are rejected.*off_scale: 1.*csv row 5: '1,10,9.0'",
+            r"(?s)1 of 4 rows of .* are rejected.*off_scale: 1.*csv row 5 \(rating\): '1,10,9.0'",
         ),
     ],
     ids=["not in the data", "one not in the data", "rated in both", "nothing to train on", "bad row"],
