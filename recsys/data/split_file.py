@@ -17,18 +17,9 @@ from pyspark.sql import functions as F
 from recsys.columns import MOVIE, MOVIE_ID, RATING, USER, USERS
 from recsys.config import DataConfig
 from recsys.data.blocks import block_from_row, hash_movies, hash_users
-from recsys.data.ingest.parse import (
-    FILE,
-    HEADER,
-    POSITION,
-    REASON,
-    REPEATED_HEADER,
-    Reading,
-    check_scale,
-    parse_ratings,
-    read_rows,
-)
+from recsys.data.ingest.parse import Reading, check_scale, parse_ratings
 from recsys.data.ingest.rejects import RejectedRows
+from recsys.data.ingest.rows import FILE, HEADER, POSITION, REASON, REPEATED_HEADER, read_rows
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.scale import Scale
 from recsys.data.sources.source import Source

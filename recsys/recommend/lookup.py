@@ -12,7 +12,8 @@ from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.config import DataConfig
 from recsys.data.ingest.join import MEAN, REJECT, SUM
 from recsys.data.ingest.load import LINE_BREAKS
-from recsys.data.ingest.parse import FILE, POSITION, QUOTES, REASON, Reading, check_scale, parse_ratings, read_rows
+from recsys.data.ingest.parse import Reading, check_scale, parse_ratings
+from recsys.data.ingest.rows import FILE, POSITION, QUOTES, REASON, read_rows
 from recsys.data.scale import Scale
 from recsys.data.sources.files import find_sources
 from recsys.data.sources.ids import are_integers

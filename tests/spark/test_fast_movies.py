@@ -6,9 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recsys.config import DataConfig
-from recsys.data.ingest.fast_csv import parse_movie_lines, read_movies
+from recsys.data.ingest.fast_movies import parse_movie_lines, read_movies
 from recsys.data.ingest.movies import collect_rows
-from recsys.data.ingest.parse import parse_movies, read_rows
+from recsys.data.ingest.parse import parse_movies
+from recsys.data.ingest.rows import read_rows
 from recsys.data.sources.files import find_sources
 
 RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,1\n"

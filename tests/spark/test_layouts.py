@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recsys.config import DataConfig
-from recsys.data.ingest.parse import Reading, parse_movies, parse_ratings, read_rows
+from recsys.data.ingest.parse import Reading, parse_movies, parse_ratings
+from recsys.data.ingest.rows import read_rows
 from recsys.data.sources.files import find_sources
 from recsys.errors import DataError
 

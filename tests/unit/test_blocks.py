@@ -20,7 +20,7 @@ from recsys.columns import CODE, RATING, TIMESTAMP, USER
 from recsys.data.blocks import Block, block_from_row, blocks_of_batch, cut, hash_users, stored
 from recsys.data.ingest.arrow_chunks import pack, unpack
 from recsys.data.ingest.join import gather_ratings, unique_ratings
-from recsys.data.ingest.parse import FILE, POSITION
+from recsys.data.ingest.rows import FILE, POSITION
 from recsys.data.partition import concatenate, regroup
 
 Rated = tuple[Any, int, float]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.data.ingest.arrow_chunks import READ, TABLE, count_not_rated, on_scale, pack, unpack
 from recsys.data.ingest.fast_csv import OTHER, FastForm, parse_texts
-from recsys.data.ingest.parse import FILE, POSITION, Reading
-from recsys.data.ingest.parse import HEADER as HEADERS
+from recsys.data.ingest.parse import Reading
+from recsys.data.ingest.rows import FILE, POSITION
+from recsys.data.ingest.rows import HEADER as HEADERS
 from recsys.data.scale import Scale
 from recsys.data.sources.layout import TextLayout
 from recsys.data.sources.times import Times

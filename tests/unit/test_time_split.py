@@ -18,7 +18,7 @@ from recsys.config.load import build_config
 from recsys.data.blocks import NO_TIME, Block, block_from_row, blocks_of_batch, cut, hash_movies, hash_users, stored
 from recsys.data.examples import Examples
 from recsys.data.ingest.join import gather_ratings
-from recsys.data.ingest.parse import POSITION
+from recsys.data.ingest.rows import POSITION
 from recsys.data.orientation import entries, movie_block
 from recsys.data.partition import concatenate, regroup
 from recsys.data.preprocessing import Preprocessing

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
-from recsys.data.ingest.parse import (
+from recsys.data.ingest.rows import (
     DOES_NOT_PARSE,
     FILE,
     HEADER,

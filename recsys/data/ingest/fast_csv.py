@@ -7,7 +7,7 @@ movies as a whole where one line has another form. Both parsers give the same fo
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,26 +20,15 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER, YEAR
+from recsys.columns import MOVIE, RATING, TIMESTAMP, USER
 from recsys.data.ingest.arrow_chunks import CHUNK_ROWS, COUNTS_SCHEMA, READ, TABLE, Batches, chunk_columns
 from recsys.data.ingest.byte_ranges import read_texts, tasks_of
-from recsys.data.ingest.parse import (
-    FILE,
-    FILES_NUMBERED,
-    HEADER,
-    POSITION,
-    REASON,
-    YEAR_PATTERN,
-    Reading,
-    number_files,
-    parse_fields,
-)
-from recsys.data.sources.layout import UNDECODABLE, TextLayout
+from recsys.data.ingest.parse import Reading
+from recsys.data.ingest.rows import FILE, FILES_NUMBERED, HEADER, POSITION, number_files, parse_fields
+from recsys.data.sources.layout import TextLayout
 from recsys.files import readable_path
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from recsys.data.sources.source import Source  # so that executors import little
 
 OTHER = "other"  # the lines that are left to the full parser
@@ -47,10 +36,7 @@ _VALUE = "value"
 _NUMBER_BYTES = b"0123456789.-\n"
 _FORMS = {RATING: r"-?\d{1,9}(?:\.\d{1,9})?", TIMESTAMP: r"-?\d{1,18}"}
 _TYPES = {RATING: pa.float32(), TIMESTAMP: pa.int64()}
-_INTEGER = r"(?:0|[1-9]\d{0,17})"  # written back it is the same text
-_MOVIES_BYTES = 1 << 26  # of all files of movies together, at most: ml-32m's are 4 MB
-_YEAR = re.compile(YEAR_PATTERN, re.ASCII)  # what Java means by \s and \d
-_CONTROL = re.compile(rf"[\x00-\x1f\x7f\x85\u2028\u2029{UNDECODABLE}]")  # some parsers end a line at some of these
+INTEGER = r"(?:0|[1-9]\d{0,17})"  # written back it is the same text
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ class FastForm:
         other = rf"[^{re.escape(self.layout.separator[0])}\"]*"
         # a text id of ASCII alone, without the separator's first character
         text = "".join(chr(n) for n in range(0x21, 0x7F) if chr(n) not in f'"{self.layout.separator[0]}')
-        ids = {True: _INTEGER, False: f"[{re.escape(text)}]+"}
+        ids = {True: INTEGER, False: f"[{re.escape(text)}]+"}
         known = {**_FORMS, USER: ids[self.integer_users], MOVIE: ids[self.integer_movies]}
         forms = [known.get(name, other) for name in self._columns]
         return "^(?:" + re.escape(self.layout.separator).join(forms) + ")$"
@@ -277,62 +263,3 @@ def _lines_at(positions: pa.RecordBatch, lines: pa.Array) -> pa.RecordBatch:
     """(position, value[, file]) of lines."""
     columns = dict(zip(positions.schema.names, positions.columns, strict=True))
     return pa.RecordBatch.from_pydict({POSITION: columns.pop(POSITION), _VALUE: lines, **columns})
-
-
-def read_movies(source: Source, integer_ids: bool) -> pd.DataFrame | None:
-    """The rows of a source of movies (movie, title, year, reason, position, file), parsed by the driver itself.
-
-    That is done before Spark would have planned a task. The rows are those of `parse_movies`. None where the full
-    parser is needed: the files are large, remote or not in UTF-8, ids are text, or a line has another form.
-    """
-    layout = source.layout
-    tasks = tasks_of([readable_path(name) for name in source.names]) if source.names else None
-    if layout is None or layout.records or layout.rest_of_line or YEAR in layout.positions:
-        return None
-    if layout.encoding != "UTF-8" or not integer_ids or tasks is None:
-        return None
-    ranges = [part for task in tasks for part in task]
-    if sum(part.end - part.start for part in ranges) > _MOVIES_BYTES:
-        return None
-    try:
-        texts = [(part.file, b"".join(read_texts(part)).decode()) for part in ranges]
-    except UnicodeDecodeError:
-        return None
-    return parse_movie_lines(layout, [(file, line) for file, text in texts for line in text.split("\n")])
-
-
-def parse_movie_lines(layout: TextLayout, lines: Sequence[tuple[int, str]]) -> pd.DataFrame | None:
-    """The rows of lines, each with the number of its file; None where a line has another form. No row for a blank."""
-    import pandas as pd  # here, so that executors import little
-
-    rows = list(_movie_rows(layout, lines))
-    if None in rows:
-        return None
-    return pd.DataFrame(rows, columns=[MOVIE, TITLE, YEAR, REASON, POSITION, FILE])
-
-
-def _movie_rows(layout: TextLayout, lines: Sequence[tuple[int, str]]) -> Iterator[tuple[object, ...] | None]:
-    pattern = re.compile(_movie_pattern(layout))
-    for position, (file, line) in enumerate(lines):
-        if line == layout.header:
-            yield 0, "", None, HEADER, position, file
-        elif line:
-            match = None if _CONTROL.search(line) else pattern.fullmatch(line)
-            if match is None:
-                yield None
-                return
-            title = match["bare"] if match["bare"] is not None else match["quoted"].replace('""', '"')
-            year = _YEAR.search(title)
-            yield int(match["id"]), title.strip(" "), int(year[1]) if year else None, None, position, file
-
-
-def _movie_pattern(layout: TextLayout) -> str:
-    """The regular expression of a line of movies: an id of digits, and quotes only around the whole title."""
-    separator = re.escape(layout.separator)
-    field = rf'(?:(?!{separator})[^"])*'
-    forms = {MOVIE: rf"(?P<id>{_INTEGER})", TITLE: f"(?P<bare>{field})(?P<quoted>)?"}
-    if layout.quoted:
-        forms[TITLE] = rf'(?:(?P<bare>{field})|"(?P<quoted>(?:[^"]|"")*)")'
-    names = {position: name for name, position in layout.positions.items()}
-    fields = [forms.get(names.get(position, ""), field) for position in range(layout.width)]
-    return separator.join(fields) + rf'(?:{separator}[^"]*)?'

@@ -18,7 +18,7 @@ from pyspark.sql.types import DataType, StringType
 from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
 from recsys.data.blocks import NO_TIME, ROWS, Block, block_schema, hash_users, stored
 from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, TABLE, Batches, count_not_rated, on_scale, pack, tables_of
-from recsys.data.ingest.parse import FILE, POSITION
+from recsys.data.ingest.rows import FILE, POSITION
 from recsys.data.scale import Scale
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from recsys.data.ingest.arrow_chunks import COUNTS, TABLE, chunks_of_rows
 from recsys.data.ingest.fast_csv import OTHER, FastForm, other_rows, read_chunks
-from recsys.data.ingest.parse import MOVIE_IS_TEXT, QUOTES, USER_IS_TEXT, Reading, parse_ratings, read_rows
+from recsys.data.ingest.parse import Reading, parse_ratings
+from recsys.data.ingest.rows import MOVIE_IS_TEXT, QUOTES, USER_IS_TEXT, read_rows
 from recsys.data.sources.source import Source
 
 LINE_BREAKS = "a quoted field holds a line break, or a quote escaped by a backslash"

@@ -14,7 +14,7 @@ from pyspark.sql.types import DataType, StringType
 
 from recsys.columns import CODE, MOVIE, TITLE, YEAR
 from recsys.data.ingest.arrow_chunks import map_chunks, on_scale
-from recsys.data.ingest.parse import DUPLICATE, FILE, HEADER, POSITION, REASON, REPEATED_HEADER
+from recsys.data.ingest.rows import DUPLICATE, FILE, HEADER, POSITION, REASON, REPEATED_HEADER
 from recsys.data.scale import Scale
 from recsys.data.sources.layout import UNDECODABLE
 

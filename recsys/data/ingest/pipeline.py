@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,42 +15,26 @@ from pyspark.sql import DataFrame, SparkSession
 from recsys.columns import INDEX, MOVIE, MOVIE_ID, POPULARITY, TITLE, USER, YEAR
 from recsys.config import DataConfig
 from recsys.data.blocks import build_blocks
-from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, READ, values_off
-from recsys.data.ingest.fast_csv import read_movies
+from recsys.data.ingest.accounts import movies_summary, nothing_left, ratings_summary, remedy_for_scale
+from recsys.data.ingest.arrow_chunks import READ, values_off
+from recsys.data.ingest.fast_movies import read_movies
 from recsys.data.ingest.join import (
-    BELOW_POSITIVE,
-    GATHERED,
-    JOINED,
-    LATEST,
-    OUTSIDE_YEARS,
     REJECT,
-    UNIQUE,
-    UNKNOWN,
     gather_users,
 )
 from recsys.data.ingest.load import LINE_BREAKS, Loaded, load_ratings
 from recsys.data.ingest.movies import NO_YEAR, Movies, collect_rows, movie_table, movies_of_ratings, movies_of_rows
-from recsys.data.ingest.parse import (
-    DUPLICATE,
-    HEADER,
+from recsys.data.ingest.parse import Reading, check_scale, id_type, parse_movies, parse_ratings
+from recsys.data.ingest.rejects import RejectedRows
+from recsys.data.ingest.rows import (
     MOVIE_IS_TEXT,
     OFF_SCALE,
     QUOTES,
     REASON,
-    REPEATED_HEADER,
-    ROW_REASONS,
-    UNKNOWN_MOVIE,
-    Reading,
-    check_scale,
-    id_type,
-    parse_movies,
-    parse_ratings,
     read_rows,
 )
-from recsys.data.ingest.rejects import RejectedRows
 from recsys.data.ingest.statistics import Statistics, count_ratings
-from recsys.data.scale import Scale
-from recsys.data.sources.meaning import LIKES, retold
+from recsys.data.sources.meaning import retold
 from recsys.data.sources.source import Source, Sources
 from recsys.errors import DataError
 
@@ -124,7 +108,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         remedy = ""
         if reasons[OFF_SCALE]:
             left = values_off(loaded.chunks, sources.scale)
-            remedy = _remedy_for_scale(left, sources.scale, data)
+            remedy = remedy_for_scale(left, sources.scale, data)
         return rejected_rows.add(
             "ratings",
             sources.ratings,
@@ -138,12 +122,12 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
 
     with phase("statistical_analysis"):
         statistics = count_ratings(gathered.blocks, len(movies.ids))
-        summary = _summary(sources, data, statistics, loaded.counts, gathered.counts, reject)
-        summary["movies_file"] = _movies_summary(movies, bad_movies, sources.movies is not None)
+        summary = ratings_summary(sources, data, statistics, loaded.counts, gathered.counts, reject)
+        summary["movies_file"] = movies_summary(movies, bad_movies, sources.movies is not None)
         summary["best_reachable_rmse"] = sources.best_rmse
         summary["rows_expected"] = sources.size.ratings if sources.size else None
         if not statistics.ratings:
-            raise DataError(f"{sources.ratings.path}: {_nothing_left(summary, data)}")
+            raise DataError(f"{sources.ratings.path}: {nothing_left(summary, data)}")
 
     with phase("ratings_arrays"):
         rated = np.flatnonzero(statistics.movie_counts)
@@ -173,22 +157,6 @@ def _with_text_movies(spark: SparkSession, loaded: Loaded) -> Loaded:
     """The ratings read again with the movies' ids as text, as the file of movies shows that they are."""
     loaded.release()
     return load_ratings(spark, loaded.source, replace(loaded.reading, integer_movies=False))
-
-
-def _remedy_for_scale(off: Mapping[float, int], scale: Scale, data: DataConfig) -> str:
-    """Which values off the scale occur how often, and the settings that take them."""
-    if not off:
-        return ""
-    often = sorted(off, key=lambda value: -off[value])[:5]
-    values = ", ".join(f"{value:g} ({off[value]:,} rows)" for value in often)
-    more = f" and {len(off) - len(often):,} other values" if len(off) > len(often) else ""
-    text = f"off the scale of {scale}: {values}{more}"
-    if not data.ratings:
-        return text
-    wide = f"--set data.rating_min={min(scale.low, *off):g} --set data.rating_max={max(scale.high, *off):g}"
-    if len(off) == 1:
-        wide += f"; or, where it says 'not rated', --set data.missing=[{often[0]:g}]"
-    return f"{text}; to take them: {wide}"
 
 
 def _partitions(spark: SparkSession, sources: Sources, rows: int) -> int:
@@ -223,87 +191,6 @@ def _check_movies(
             f"{source.path} {span}; change data.year_from, data.year_to"
         )
     return rejected
-
-
-def _summary(
-    sources: Sources,
-    data: DataConfig,
-    statistics: Statistics,
-    rows: Mapping[str, int],
-    left_out: Mapping[str, int],
-    reject: Callable[[dict[str, int], int], dict[str, Any]],
-) -> dict[str, Any]:
-    """The entries of statistics.json on the ratings; `reject` collects rejected rows and refuses too many."""
-    ratings = sources.ratings
-    headers = min(rows[HEADER], ratings.headers)
-    rejects = {reason: rows.get(reason, 0) for reason in ROW_REASONS}
-    rejects[OFF_SCALE] += left_out[OFF]
-    rejects[REPEATED_HEADER] = rows[HEADER] - headers
-    rejects[UNKNOWN_MOVIE] = left_out[UNKNOWN]
-    repeated = left_out[GATHERED] - left_out[UNIQUE]
-    # two likes are one like; two ratings contradict each other
-    merged = data.duplicates not in (LATEST, REJECT) or (sources.feedback == LIKES and data.duplicates == LATEST)
-    rejects[DUPLICATE] = 0 if merged else repeated
-    _check_all_there(ratings, rows, left_out)
-    times = ratings.look.times if ratings.has_times else None
-    rows_read = rows[READ] - headers
-    return {
-        **statistics.summary(),
-        "rows_read": rows_read,
-        "rows_rejected": sum(rejects.values()),
-        "rejected": reject(rejects, rows_read),
-        "not_rated": left_out[NOT_RATED],
-        "merged": repeated if merged else 0,
-        "feedback": sources.feedback,
-        "scale": _scale_summary(sources),
-        "positive_from": data.positive_from,
-        "times": times.unit if times else None,
-        "told": sources.every_note,
-        "not_selected": {OUTSIDE_YEARS: left_out[OUTSIDE_YEARS], BELOW_POSITIVE: left_out[BELOW_POSITIVE]},
-    }
-
-
-def _scale_summary(sources: Sources) -> dict[str, Any] | None:
-    scale = sources.scale
-    if sources.feedback != "ratings":
-        return None
-    return {"min": scale.low, "max": scale.high, "step": scale.step, "told": sources.scale_told}
-
-
-def _check_all_there(ratings: Source, rows: Mapping[str, int], left_out: Mapping[str, int]) -> None:
-    """DataError unless each phase had all ratings of the phase before: a file that is read again may have changed."""
-    good = rows[READ] - rows[HEADER] - sum(rows.get(reason, 0) for reason in ROW_REASONS)
-    joined = left_out[OFF] + left_out[NOT_RATED] + left_out[JOINED]
-    selected = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS]
-    if (joined, left_out[GATHERED]) != (good, selected):
-        raise DataError(
-            f"{ratings.path}: of {good:,} good rows read {joined:,} were joined, and of {selected:,} selected "
-            f"{left_out[GATHERED]:,} were gathered by user: the input changed in the meantime; start again"
-        )
-
-
-def _movies_summary(movies: Movies, rejected: dict[str, Any], has_titles: bool) -> dict[str, Any]:
-    """The entries of statistics.json on the movies."""
-    return {
-        "rows_read": movies.rows_read,
-        "rejected": rejected,
-        "known": len(movies.ids),
-        "in_years": int(movies.selected.sum()),
-        "without_year": movies.without_year if has_titles else None,
-        "undecodable_titles": movies.undecodable_titles,
-    }
-
-
-def _nothing_left(summary: dict[str, Any], data: DataConfig) -> str:
-    outside = summary["not_selected"]
-    wide = {"data.year_from": data.year_from, "data.year_to": data.year_to, "data.positive_from": data.positive_from}
-    widen = ", ".join(f"{key} = {value}" for key, value in wide.items() if value is not None)
-    return (
-        f"no rating is left: of {summary['rows_read']:,} rows read {summary['rows_rejected']:,} are rejected, "
-        f"{summary['not_rated']:,} say 'not rated', {outside[OUTSIDE_YEARS]:,} are of other years, "
-        f"{outside[BELOW_POSITIVE]:,} below data.positive_from; "
-        + (f"widen {widen}" if widen else "give a file that holds ratings")
-    )
 
 
 def _items(movies: Movies, rated: np.ndarray, statistics: Statistics) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from recsys.columns import MOVIE, TIMESTAMP, USER
 from recsys.data.ingest.movies import SELECTED
-from recsys.data.ingest.parse import (
+from recsys.data.ingest.rows import (
     DUPLICATE,
     FIELD,
     FILE,
