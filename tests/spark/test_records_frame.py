@@ -121,7 +121,7 @@ def test_a_file_that_is_not_as_on_the_driver(spark, tmp_path):
         ("absent.csv", None, "absent.csv: an executor does not find it: put it where all machines see it"),
         (
             "cut.csv.gz",
-            gzip.compress(b"1,2,3\n" * 999)[:-9],
+            gzip.compress(b"1,2,3\n" * 999, mtime=0)[:-9],
             "cut.csv.gz: is cut off, as gzip format: copy or download",
         ),
         ("folder.csv", "", "folder.csv: an executor cannot read it (Is a directory)"),
