@@ -71,6 +71,12 @@ def test_counts_are_whole_numbers_some_of_them_large() -> None:
     assert not are_counts({float(value): 5 for value in range(1, 11)})
     assert not are_counts({float(value): 1 for value in range(101)})
     assert not are_counts({0.5: 10, 300.0: 1})
+    assert not are_counts({})
+
+
+@pytest.mark.parametrize(("value", "count"), [(1010, 1), (999, 30)])
+def test_a_mistake_or_a_code_makes_no_counts_of_ratings(value: float, count: int) -> None:
+    assert not are_counts({float(value): 20 for value in range(1, 11)} | {float(value): count})
 
 
 @pytest.mark.parametrize(

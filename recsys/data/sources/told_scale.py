@@ -50,10 +50,11 @@ def told_scale(counts: Mapping[float, int]) -> ToldScale | None:
 
 def are_counts(counts: Mapping[float, int]) -> bool:
     """Whether values are counts (such as plays) and no ratings: whole numbers from 1 on, few of them very large."""
-    if not counts or any(value < 1 or value % 1 for value in counts):
+    if any(value < 1 or value % 1 for value in counts):
         return False
-    every = sorted(value for value, count in counts.items() for _ in range(min(count, 1000)))
-    return len(counts) > 10 and max(counts) > max(100, 5 * median(every))
+    far = _far_off(sorted(counts))  # a mistake, or a code such as 999, makes no counts of ratings
+    every = sorted(value for value, count in counts.items() if value not in far for _ in range(min(count, 1000)))
+    return len(counts) > 10 and every[-1] > max(100, 5 * median(every))
 
 
 def _far_off(values: list[float]) -> list[float]:
