@@ -30,6 +30,10 @@ from recsys.errors import DataError
         ("user_id,parent_asin,rating,timestamp", {USER: 0, MOVIE: 1, RATING: 2, TIMESTAMP: 3}),
         ("userid,artistid,plays", {USER: 0, MOVIE: 1, RATING: 2}),
         ("movie,movieId,userId,rating", {USER: 2, MOVIE: 1, RATING: 3}),
+        # the column of row numbers that pandas writes is no rating
+        (",user,item", {USER: 1, MOVIE: 2}),
+        ("Unnamed: 0,user,item", {USER: 1, MOVIE: 2}),
+        ("user,item,__index_level_0__", {USER: 0, MOVIE: 1}),
     ],
 )
 def test_names_that_data_sets_use(header: str, columns: dict[str, int]) -> None:
@@ -77,11 +81,20 @@ def test_a_third_column_of_times_is_no_rating() -> None:
         ("user,item,stars", {MOVIE: "film"}, "r.csv: no column 'film' in row 1 (user, item, stars): correct"),
         ("a,rating,c", {USER: "a", MOVIE: "a"}, "r.csv: column 1 would be both user and movie: set data.columns.user"),
         ("userId,userId,rating", {}, "r.csv: the header has 'userId' 2 times: set data.columns.user to a position"),
+        ("user,item,item,stars", {}, "r.csv: the header has 'item' 2 times: set data.columns.movie to a position"),
     ],
 )
 def test_what_names_do_not_tell(names: str, given: dict[str, str | int], message: str) -> None:
     with pytest.raises(DataError, match=f"^{re.escape(message)}"):
         columns_by_name(names.split(","), RATINGS_ORDER, given, "r.csv")
+
+
+def test_the_id_in_the_movies_has_a_setting_of_its_own() -> None:
+    books = ["isbn", "book_id", "title"]
+    assert columns_by_name(books, MOVIES_ORDER, {}, "m.csv") == {MOVIE: 1, TITLE: 2}
+    message = "m.csv: no column 'item' in row 1 (isbn, book_id, title): correct data.columns.movie_in_movies"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}"):
+        columns_by_name(books, MOVIES_ORDER, {MOVIE: "item"}, "m.csv")
 
 
 @pytest.mark.parametrize(

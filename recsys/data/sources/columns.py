@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER, YEAR
@@ -22,7 +23,7 @@ OPTIONAL = (TIMESTAMP, RATING, YEAR)
 # the names that published data sets use, without case, blanks and punctuation; an earlier one is preferred
 _KNOWN = {
     USER: "userid user uid users customerid customer memberid member reviewerid profileid accountid visitorid personid",
-    MOVIE: "movieid movie itemid item items mid iid filmid film productid product parentasin asin isbn bookid book "
+    MOVIE: "movieid movie itemid item items mid iid filmid film productid product parentasin asin bookid isbn book "
     "animeid anime jokeid joke artistid artist songid song trackid track gameid game showid businessid",
     RATING: "rating ratings stars score bookrating overall grade "  # then those of counts
     "plays playcount count counts listens listencount weight",
@@ -32,6 +33,7 @@ _KNOWN = {
 }
 KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {name: tuple(words.split()) for name, words in _KNOWN.items()}
 _COUNTS = KNOWN_NAMES[RATING][-7:]
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # how pandas names the column of its row numbers
 _NO_RATINGS = "or set data.columns.rating = 'none' where every row is a like"
 _OR_NO_HEADER = "or set data.header = false"
 
@@ -70,12 +72,12 @@ def columns_by_name(
         if reference == ABSENT and name in OPTIONAL:
             continue
         if isinstance(reference, int):
-            positions[name] = _checked(reference, len(names), name, file)
+            positions[name] = _checked(reference, len(names), _key(name, order), file)
         elif reference is not None:
-            positions[name] = _named(reference, names, name, file, text)
+            positions[name] = _named(reference, names, _key(name, order), file, text)
     free = [name for name in order if name not in given]
     for name in free:
-        position = _known(names, name, file, positions)
+        position = _known(names, name, _key(name, order), file, positions)
         if position is not None:
             positions[name] = position
     if MOVIE in free and MOVIE not in positions and USER in positions:
@@ -90,7 +92,7 @@ def columns_by_name(
                 f"name it in data.columns.{_key(name, order)}{remedy}"
             )
     if RATING in free and RATING not in positions:
-        others = [name for n, name in enumerate(names) if n not in positions.values()]
+        others = [name for n, name in enumerate(names) if n not in positions.values() and not _INDEX.fullmatch(name)]
         if others:
             raise DataError(
                 f"{file}: no column {DEFAULT_NAMES[RATING]!r} in {'row 1' if text else 'it'} ({_listed(names)}): "
@@ -147,42 +149,44 @@ def columns_by_order(
     return positions
 
 
-def _named(reference: str, names: Sequence[str], name: str, file: str, text: bool) -> int:
+def _named(reference: str, names: Sequence[str], key: str, file: str, text: bool) -> int:
     matches = [n for n, field in enumerate(names) if field == reference]
     matches = matches or [n for n, field in enumerate(names) if field.lower() == reference.lower()]
     if len(matches) > 1:
-        raise _twice(reference, len(matches), name, file)
+        raise _twice(reference, len(matches), key, file)
     if not matches:
         remedy = f", {_OR_NO_HEADER}" if text else ""
         raise DataError(
             f"{file}: no column {reference!r} in {'row 1' if text else 'it'} ({_listed(names)}): "
-            f"correct data.columns.{name}{remedy}"
+            f"correct data.columns.{key}{remedy}"
         )
     return matches[0]
 
 
-def _known(names: Sequence[str], name: str, file: str, taken: Mapping[str, int]) -> int | None:
+def _known(names: Sequence[str], name: str, key: str, file: str, taken: Mapping[str, int]) -> int | None:
     """The column that has the name in MovieLens, else a name that other data sets use."""
     exact = [n for n, field in enumerate(names) if field.lower() == DEFAULT_NAMES[name].lower()]
     if len(exact) > 1:
-        raise _twice(DEFAULT_NAMES[name], len(exact), name, file)
+        raise _twice(DEFAULT_NAMES[name], len(exact), key, file)
     if exact:
         return exact[0] if exact[0] not in taken.values() else None
     plain = [plain_name(field) for field in names]
     for known in KNOWN_NAMES[name]:
         matches = [n for n, field in enumerate(plain) if field == known and n not in taken.values()]
+        if len(matches) > 1:
+            raise _twice(names[matches[0]], len(matches), key, file)
         if matches:
             return matches[0]
     return None
 
 
-def _twice(reference: str, times: int, name: str, file: str) -> DataError:
-    return DataError(f"{file}: the header has {reference!r} {times} times: set data.columns.{name} to a position")
+def _twice(reference: str, times: int, key: str, file: str) -> DataError:
+    return DataError(f"{file}: the header has {reference!r} {times} times: set data.columns.{key} to a position")
 
 
-def _checked(position: int, fields: int, name: str, file: str) -> int:
+def _checked(position: int, fields: int, key: str, file: str) -> int:
     if position > fields:
-        raise DataError(f"{file}: data.columns.{name} = {position}, but row 1 has {fields} fields")
+        raise DataError(f"{file}: data.columns.{key} = {position}, but row 1 has {fields} fields")
     return position - 1
 
 
