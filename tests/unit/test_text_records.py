@@ -285,6 +285,15 @@ def test_a_matrix_with_the_id_behind_the_number() -> None:
 # Netflix' blocks
 
 
+def test_netflix_blocks_without_dates() -> None:
+    form = RecordFormat(",", False, "utf-8", "netflix", row_fields=3)
+    assert [record.fields for record in records("1:\n5,4\n6,3,2005-09-01\n2:\n5,1\n", form)] == [
+        ["5", "1", "4"],
+        ["6,3,2005-09-01"],
+        ["5", "2", "1"],
+    ]
+
+
 def test_netflix_blocks() -> None:
     text = "9,4,2005-09-01\n1:\n1,4,2005-09-02\n4,3\n\n1234567:\r\n6,4,2005-09-07\n5,6,7,8\nx:\n"
     assert [(record.row, record.fields) for record in records(text, RecordFormat(",", False, "utf-8", "netflix"))] == [

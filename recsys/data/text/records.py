@@ -22,7 +22,7 @@ LINE_CHARS = 500  # how much of a record's text is kept
 _PIECE_BYTES = 1 << 20
 _LONGEST_LINE = 1 << 27  # characters: such a file has no lines
 _HEADING = re.compile(r"\s*(\d+):\s*", re.ASCII)
-_NETFLIX_FIELDS = 3  # user, rating, date
+_NETFLIX_FIELDS = 4  # of a rating: user, movie, rating, date
 NOT_A_CELL = frozenset(("", "na", "n/a", "nan", "null", "none"))  # in lower case: an empty cell of a matrix
 
 
@@ -60,8 +60,8 @@ def read_records(stream: BinaryIO, form: RecordFormat, file: str) -> Iterator[Re
     column, or the number of the row among those that are not blank and no header. The movie is its name in the header,
     or the number of its column among those of movies, from 1. Empty are blanks, NA, NaN and NULL.
 
-    Of the layout netflix there is a record a rating: user, movie, rating, date. Any other line but a heading is a
-    record with the line as its only field, so that it cannot pass for a rating.
+    Of the layout netflix there is a record a rating: user, movie, rating, date (with `row_fields` = 3 without date).
+    Any other line but a heading is a record with the line as its only field, so that it cannot pass for a rating.
 
     Args:
         stream: of the file from its start.
@@ -74,7 +74,7 @@ def read_records(stream: BinaryIO, form: RecordFormat, file: str) -> Iterator[Re
     if form.layout == WIDE:
         return _wide_records(_lines_cut(stream, form, file), form)
     if form.layout == NETFLIX:
-        return _netflix_records(_lines_cut(stream, form, file))
+        return _netflix_records(_lines_cut(stream, form, file), (form.row_fields or _NETFLIX_FIELDS) - 1)
     if form.layout != LONG:
         raise DataError(f"{file}: data.layout = {form.layout!r}: expected {LONG}, {WIDE} or {NETFLIX}")
     return _lines_cut(stream, form, file)
@@ -163,11 +163,11 @@ def _wide_records(rows: Iterator[Record], form: RecordFormat) -> Iterator[Record
                 yield Record(record.row, [user, movie, value], record.line, record.stray_quote)
 
 
-def _netflix_records(rows: Iterator[Record]) -> Iterator[Record]:
+def _netflix_records(rows: Iterator[Record], fields_of_line: int) -> Iterator[Record]:
     movie = None
     for record in rows:
         fields = record.fields
-        if len(fields) == _NETFLIX_FIELDS and movie is not None:
+        if len(fields) == fields_of_line and movie is not None:
             yield record._replace(fields=[fields[0], movie, *fields[1:]])
         elif len(fields) == 1 and (heading := _HEADING.fullmatch(fields[0])):
             movie = heading[1]
