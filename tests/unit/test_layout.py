@@ -179,6 +179,71 @@ def test_what_cannot_be_told_names_file_and_remedy(head: bytes | str, hints: dic
     assert refused(head, **hints).startswith(message)
 
 
+ROWS = [(n * 7 % 30, n * 5 % 17, n % 5 + 1) for n in range(40)]
+
+
+def lines_of(pattern: str) -> str:
+    return "".join(pattern.format(n, *row) + "\n" for n, row in enumerate(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # R's write.table has no name above the row names
+        ("user,item,rating\n" + lines_of("{},{},{},{}"), "row 1 has 3 fields, the others have 4"),
+        ("user,item,rating\n" + lines_of("{1},{2},{3},5"), "row 1 has 3 fields, the others have 4"),
+        ("# ratings, 2020\n" + lines_of("{1},{2},{3}"), "row 1 has 2 fields, the others have 3"),
+        ("sep=;\nuser;item;rating\n" + lines_of("{1};{2};{3}"), "row 1 has 2 fields, the others have 3"),
+        # pandas writes an index, and digits as names of columns
+        (lines_of("{},{},{},{}"), "its first column numbers the rows"),
+        (",0,1,2\n" + lines_of("{},{},{},{}"), "its first column numbers the rows"),
+        (lines_of("{1},{2},11000000{0:02},{3}"), "column 3 holds times, such as 1100000001"),
+    ],
+)
+def test_columns_that_are_elsewhere_are_refused(text: str, message: str) -> None:
+    assert refused(text).startswith(f"r.csv: {message}")
+
+
+def test_settings_say_where_the_columns_are() -> None:
+    assert ratings(lines_of("{},{},{},{}"), columns={USER: 1}).positions == IN_ORDER
+    elsewhere = {USER: 2, MOVIE: 3, RATING: 4}
+    assert ratings(lines_of("{},{},{},{}"), columns=elsewhere).positions == {USER: 1, MOVIE: 2, RATING: 3}
+    third = {TIMESTAMP: 3, RATING: 4}
+    assert ratings(lines_of("{1},{2},11000000{0:02},{3}"), columns=third).positions == {
+        USER: 0,
+        MOVIE: 1,
+        RATING: 3,
+        TIMESTAMP: 2,
+    }
+
+
+def test_a_separator_at_the_end_of_rows_is_no_column() -> None:
+    layout = ratings("user,item,rating\n" + lines_of("{1},{2},{3},"))
+    assert layout.positions == {USER: 0, MOVIE: 1, RATING: 2}
+
+
+def test_names_of_likes_that_are_text() -> None:
+    head = "customer_id,product_id\n" + lines_of("A{1},B{2}")
+    assert ratings(head).header == "customer_id,product_id"
+
+
+def test_columns_of_flags_make_no_matrix() -> None:
+    flags = ",".join(f"f{n}" for n in range(8))
+    layout = ratings(f"user,item,stars,{flags}\n" + lines_of("{1},{2},{3},0,1,0,1,1,0,1,0"))
+    assert (layout.layout, layout.positions) == ("long", {USER: 0, MOVIE: 1, RATING: 2})
+
+
+def test_decimal_commas_in_quotes() -> None:
+    assert ratings("user,item,rating\n" + lines_of('{1},{2},"{3},5"')).decimal == ","
+    assert ratings("user,item,rating\n" + lines_of("{1},{2},{3}.5")).decimal == "."
+
+
+def test_netflix_blocks_may_have_no_dates() -> None:
+    head = "1:\n5,4\n6,3\n2:\n5,1\n"
+    layout = ratings(head)
+    assert (layout.layout, sample_fields(head.encode(), layout, RATING)) == ("netflix", ["4", "3", "1"])
+
+
 def test_duplicate_names_do_not_matter_where_a_position_is_given() -> None:
     layout = ratings("userId,movieId,rating,rating\n1,2,3,4\n", columns={RATING: 4})
     assert (layout.header, layout.positions[RATING]) == ("userId,movieId,rating,rating", 3)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.data.sources.columns import (
     DEFAULT_NAMES,
+    KNOWN_NAMES,
     MOVIES_ORDER,
     OPTIONAL,
     RATINGS_ORDER,
@@ -35,6 +36,8 @@ UNDECODABLE = "\ufffd"  # what a byte becomes that is not in the encoding
 HEAD_BYTES = 1 << 17  # how much of a file is read to detect its layout
 _SPARK_READS = {"utf-8": "UTF-8", "iso8859-1": "ISO-8859-1"}  # encodings in which Spark reads lines, and its names
 _A_TIME = 1e8  # a number from here on is a time, not a rating
+_NUMBERED = 20  # so many rows in order are numbered, whatever else a first column may be
+_MOSTLY = 0.9  # of the rows
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class TextLayout:
 
     def record_format(self) -> RecordFormat:
         """How the record reader reads the file."""
-        prose = TITLE in self.positions or self.layout != "long"
+        prose = TITLE in self.positions or self.layout == "wide"
         form = RecordFormat(
             self.separator,
             self.quoted,
@@ -114,7 +117,8 @@ def detect_layout(head: bytes, hints: Hints, file: str) -> TextLayout:
     if USER in hints.order:
         often = max(("\t", ",", ";", "|"), key=lambda sign: sum(line.count(sign) for line in lines))
         separator = hints.separator or often
-        form = hints.layout or told_layout(lines, separator)
+        named = _names_user_and_movie(split_line(lines[0], separator, quoted=len(separator) == 1))
+        form = hints.layout or ("long" if named else told_layout(lines, separator))
         if form != "long":
             return _matrix_or_blocks(lines, form, encoding, separator, hints, file)
     layout = _long(lines, encoding, hints, file)
@@ -140,7 +144,7 @@ def _matrix_or_blocks(
         dated = any(line.count(",") >= 2 for line in lines)
         positions |= {TIMESTAMP: 3} if dated and hints.columns.get(TIMESTAMP) != "none" else {}
         reason = "it has a block for each movie"
-        return TextLayout(",", False, encoding, None, positions, 4, layout=form, records=reason)
+        return TextLayout(",", False, encoding, None, positions, 4 if dated else 3, layout=form, records=reason)
     wide: WideShape | None
     if hints.skipped_columns is not None:
         wide = WideShape(bool(hints.header), None, None, hints.skipped_columns, None)
@@ -152,7 +156,7 @@ def _matrix_or_blocks(
             "numbers: set data.layout = 'long', or data.separator"
         )
     header = lines[0] if wide.has_header else None
-    decimal = hints.decimal or ("." if separator == "," else told_decimal(lines, separator))
+    decimal = hints.decimal or told_decimal(lines, separator)
     reason = "it has a user a row, a movie a column"
     return TextLayout(separator, True, encoding, header, positions, 3, decimal, layout=form, wide=wide, records=reason)
 
@@ -170,12 +174,15 @@ def _long(lines: Sequence[str], encoding: str, hints: Hints, file: str) -> TextL
             f"needed ({', '.join(required)}): {lines[0][:80]!r}; set data.separator"
         )
     has_header = hints.header if hints.header is not None else _is_header(first, lines, separator, quoted, hints)
+    rows = [split_line(line, separator, quoted) for line in lines[1:200]]
+    if USER in hints.order:
+        _check_fields(first, rows, hints, file, has_header)
     if has_header:
         positions = columns_by_name(first, hints.order, hints.columns, file)
     else:
-        times_third = _third_is_a_time(lines, separator, quoted)
+        times_third = len(first) == 3 and _third_is_a_time([first, *rows])
         positions = columns_by_order(len(first), hints.order, hints.columns, file, times_third)
-    decimal = hints.decimal or ("." if separator == "," else told_decimal(lines, separator))
+    decimal = hints.decimal or told_decimal(lines, separator)
     header = lines[0] if has_header else None
     return TextLayout(
         separator, quoted, encoding, header, positions, len(first), decimal, rest_of_line=hints.rest_of_line
@@ -259,7 +266,7 @@ def _is_header(first: Sequence[str], lines: Sequence[str], separator: str, quote
         return not (position < len(first) and _is_number(first[position].replace(",", ".")))
     # likes: no column must be a number, so a header is told by names, or by the numbers below it
     known = {plain_name(field) for field in first}
-    if any(known & set(words) for words in _ID_NAMES):
+    if any(known & set(words) for words in _ID_NAMES) or _names_user_and_movie(first):
         return True
     rest = [split_line(line, separator, quoted) for line in lines[1:50]]
     return bool(rest) and any(
@@ -271,9 +278,50 @@ def _is_header(first: Sequence[str], lines: Sequence[str], separator: str, quote
 _ID_NAMES = (frozenset({"user", "userid", "uid"}), frozenset({"item", "itemid", "movie", "movieid"}))
 
 
-def _third_is_a_time(lines: Sequence[str], separator: str, quoted: bool) -> bool:
-    """Whether the third fields are all times in seconds or finer, so that there is no rating."""
-    thirds = [fields[2] for line in lines[:200] if len(fields := split_line(line, separator, quoted)) == 3]
+def _names_user_and_movie(fields: Sequence[str]) -> bool:
+    """Whether the fields are names, among them one of users and one of movies."""
+    names = {plain_name(field) for field in fields}
+    return all(names & set(KNOWN_NAMES[name]) for name in (USER, MOVIE))
+
+
+def _check_fields(
+    first: Sequence[str], rows: Sequence[Sequence[str]], hints: Hints, file: str, has_header: bool
+) -> None:
+    """DataError where the columns of ratings are not where the first row, or MovieLens' order, would have them."""
+    given = hints.columns
+    if not all(isinstance(given.get(name), int) for name in (USER, MOVIE)):
+        widths = Counter(max((n for n, field in enumerate(row, 1) if field.strip()), default=0) for row in rows)
+        width, often = widths.most_common(1)[0] if rows else (0, 0)
+        if width > len(first) and often >= _MOSTLY * len(rows):
+            raise DataError(
+                f"{file}: row 1 has {len(first)} fields, the others have {width}: {' | '.join(first)[:80]!r}, "
+                f"{' | '.join(rows[0])[:80]!r}: correct or remove row 1 (decimal commas need quotes), or give the "
+                "positions in data.columns"
+            )
+    if has_header:
+        return
+    if USER not in given and len(first) > 2 and _number_the_rows([row[0] for row in rows]):
+        raise DataError(
+            f"{file}: its first column numbers the rows: where it is an index, set data.columns.user = 2, "
+            "data.columns.movie = 3 and data.columns.rating = 4 (of likes 'none'), else data.columns.user = 1"
+        )
+    if RATING not in given and TIMESTAMP not in given and len(first) > 3 and _third_is_a_time(rows):
+        raise DataError(
+            f"{file}: column 3 holds times, such as {rows[0][2]}: set data.columns.timestamp = 3, and "
+            "data.columns.rating to a position (or 'none', where every row is a like)"
+        )
+
+
+def _number_the_rows(fields: Sequence[str]) -> bool:
+    """Whether fields from row 2 on are the numbers of the rows, from 0 or 1 on. Row 1 may name columns by digits."""
+    if len(fields) < _NUMBERED or fields[0] not in ("0", "1", "2"):
+        return False
+    return list(fields) == [str(number) for number in range(int(fields[0]), int(fields[0]) + len(fields))]
+
+
+def _third_is_a_time(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the third fields are all times in seconds or finer, so that they are no ratings."""
+    thirds = [fields[2] for fields in rows if len(fields) > 2]
     return bool(thirds) and all(_is_number(field) and float(field) >= _A_TIME for field in thirds)
 
 
