@@ -35,6 +35,12 @@ def test_good_files_say_nothing(tmp_path: Path) -> None:
             "of all 200 rows 200 cannot be used (off the scale of 6 to 10: 200, such as '0 0 1'",
         ),
         (GOOD.replace(",3\n", ",three\n"), {}, "of all 200 rows 40 cannot be used (without a rating that is a number"),
+        ("user,item,rating\n", {}, "r.csv: holds no row but its header"),
+        (
+            "Käufer;item;rating\n".encode("cp1252") + "ä1;2;3\n".encode("cp1252") * 9,
+            {"columns": {"user": 1}},
+            "of all 9 rows 9 cannot be used (with bytes that are not in the encoding: set data.encoding, such as",
+        ),
         ("user,item,wert\n1,2,3\n", {}, "no column 'rating' in row 1"),
         (GOOD, {"feedback": "ratings", "columns": {"rating": "none"}}, "holds no ratings, as data.feedback"),
         (GOOD.encode("utf-16"), {"encoding": "UTF-8"}, "not a text file in UTF-8 (it holds NUL bytes): set data.encod"),

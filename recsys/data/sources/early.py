@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from recsys.columns import MOVIE, RATING, USER
 from recsys.config import DataConfig
 from recsys.data.sources.columns import MOVIES_ORDER, RATINGS_ORDER
-from recsys.data.sources.layout import HEAD_BYTES, sample_rows
+from recsys.data.sources.layout import HEAD_BYTES, UNDECODABLE, sample_rows
 from recsys.data.sources.local import head_of, is_document
 from recsys.data.sources.meaning import RATINGS, own_sources
 from recsys.data.sources.source import Source, Sources, as_number
@@ -103,7 +103,9 @@ def _check_rows(ratings: _Looked, sources: Sources, data: DataConfig) -> list[st
         if reason := _reason(row, sources):
             bad.setdefault(reason, []).append(row)
     count, every = sum(map(len, bad.values())), len(ratings.rows)
-    if not every or count <= data.max_rejected * every:
+    if not every and ratings.whole:
+        raise DataError(f"{data.ratings}: holds no row but its header")
+    if count <= data.max_rejected * every:
         return []
     rows = f"all {every:,}" if ratings.whole else f"the first {every:,}"
     reasons = "; ".join(
@@ -113,7 +115,7 @@ def _check_rows(ratings: _Looked, sources: Sources, data: DataConfig) -> list[st
     text = f"{data.ratings}: of {rows} rows {count:,} cannot be used ({reasons})"
     if ratings.whole or count > _HOPELESS * every:
         raise DataError(
-            f"{text}: correct the file, set its layout (data.separator, data.columns, data.rating_min, "
+            f"{text}: correct the file, set its layout (data.separator, data.columns, data.decimal, data.rating_min, "
             "data.rating_max), or raise data.max_rejected"
         )
     return [text]
@@ -122,6 +124,8 @@ def _check_rows(ratings: _Looked, sources: Sources, data: DataConfig) -> list[st
 def _reason(row: Mapping[str, str], sources: Sources) -> str | None:
     if not row.get(USER) or not row.get(MOVIE):
         return "without a user or a movie"
+    if UNDECODABLE in row[USER] + row[MOVIE]:
+        return "with bytes that are not in the encoding: set data.encoding, such as 'cp1252'"
     layout = sources.ratings.layout
     if sources.feedback != RATINGS or layout is None or RATING not in layout.positions:
         return None
