@@ -52,6 +52,16 @@ def test_a_rare_value_far_off_is_a_mistake() -> None:
     assert told_scale(counts) == ToldScale(1, 5, 1)
 
 
+def test_rare_values_far_off_are_mistakes_together() -> None:
+    times = {1112486027.0: 1, 1112484676.0: 1, 1094785740.0: 2}
+    assert told_scale({float(value): 1000 for value in range(1, 6)} | times) == ToldScale(1, 5, 1)
+    assert told_scale({float(value): 1000 for value in range(-5, 6)} | {-900.0: 1, -800.0: 1}) == ToldScale(-5, 5, 1)
+    assert not are_counts({float(value): 1000 for value in range(1, 11)} | times)
+    # no mistakes: many of them, or not far off
+    assert told_scale({float(value): 10 for value in range(1, 6)} | times) == ToldScale(1, 1112486027, None)
+    assert told_scale({float(value): 1000 for value in range(1, 6)} | {10.0: 1, 9.0: 1}) == ToldScale(1, 10, 1)
+
+
 def test_no_ratings_tell_no_scale() -> None:
     assert told_scale({}) is None
 

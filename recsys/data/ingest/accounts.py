@@ -11,7 +11,7 @@ from recsys.data.ingest.join import BELOW_POSITIVE, GATHERED, JOINED, LATEST, OU
 from recsys.data.ingest.movies import Movies
 from recsys.data.ingest.rows import DUPLICATE, HEADER, OFF_SCALE, REPEATED_HEADER, ROW_REASONS, UNKNOWN_MOVIE
 from recsys.data.ingest.statistics import Statistics
-from recsys.data.scale import Scale
+from recsys.data.scale import COUNT_MIN, Scale
 from recsys.data.sources.meaning import LIKES
 from recsys.data.sources.source import Source, Sources
 from recsys.errors import DataError
@@ -24,6 +24,10 @@ def remedy_for_scale(off: Mapping[float, int], scale: Scale, data: DataConfig) -
     often = sorted(off, key=lambda value: -off[value])[:5]
     values = ", ".join(f"{value:g} ({off[value]:,} rows)" for value in often)
     more = f" and {len(off) - len(often):,} other values" if len(off) > len(often) else ""
+    if scale.low == COUNT_MIN:
+        never = data.ratings and 0.0 in off
+        remedy = "; where 0 says 'never': --set data.missing=[0]" if never else ""
+        return f"no counts, which are above 0: {values}{more}{remedy}"
     text = f"off the scale of {scale}: {values}{more}"
     if not data.ratings:
         return text

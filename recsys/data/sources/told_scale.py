@@ -33,8 +33,9 @@ class ToldScale:
 
 def told_scale(counts: Mapping[float, int]) -> ToldScale | None:
     """The scale of ratings of which each value occurs so many times; None where there is none."""
-    values = sorted(value for value, count in counts.items() if count)
     rows = sum(counts.values())
+    mistakes = _rare_tails(counts)
+    values = sorted(value for value, count in counts.items() if count and value not in mistakes)
     far = _far_off(values)
     near = [value for value in values if value not in far]
     if not near:
@@ -52,9 +53,27 @@ def are_counts(counts: Mapping[float, int]) -> bool:
     """Whether values are counts (such as plays) and no ratings: whole numbers from 1 on, few of them very large."""
     if any(value < 1 or value % 1 for value in counts):
         return False
-    far = _far_off(sorted(counts))  # a mistake, or a code such as 999, makes no counts of ratings
+    mistakes = _rare_tails(counts)
+    far = {*mistakes, *_far_off(sorted(counts.keys() - mistakes))}  # also a code such as 999 makes no counts of ratings
     every = sorted(value for value, count in counts.items() if value not in far for _ in range(min(count, 1000)))
     return len(counts) > 10 and every[-1] > max(100, 5 * median(every))
+
+
+def _rare_tails(counts: Mapping[float, int]) -> set[float]:
+    """Values at an end, far off all others and rare even together, such as the times of rows with a field too many."""
+    most = _RARE * sum(counts.values())
+    found: set[float] = set()
+    for sign in (1, -1):
+        values = sorted((value for value in counts if value not in found), key=lambda value: sign * value)
+        rows, tail = 0, len(values)
+        for at in range(len(values) - 1, 2, -1):
+            rows += counts[values[at]]
+            if rows > most:
+                break
+            if abs(values[at] - values[at - 1]) > max(2 * abs(values[at - 1] - values[0]), 3):
+                tail = at
+        found.update(values[tail:])
+    return found
 
 
 def _far_off(values: list[float]) -> list[float]:
