@@ -77,7 +77,7 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         if profile or sources.scale_told:
             off = values_off(loaded.chunks, sources.scale)
         if sources.scale_told and off:
-            sources = retold(sources, off, data)
+            sources = retold(sources, off, loaded.counts[READ], data)
 
     with phase("movies_transformation"):
         if sources.movies is not None:

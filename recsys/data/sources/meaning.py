@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from recsys.columns import RATING
@@ -53,15 +54,16 @@ def known_sources(ratings: Source, movies: Source | None, scale: Scale, feedback
     return Sources(ratings, movies, scale, wanted)
 
 
-def retold(sources: Sources, off: dict[float, int], data: DataConfig) -> Sources:
-    """The sources with a scale that takes ratings off the told one, too: `off` says how often each of them occurs.
+def retold(sources: Sources, off: dict[float, int], rows: int, data: DataConfig) -> Sources:
+    """The sources with a scale that takes ratings off the told one, too: how often each occurs in so many rows.
 
     Values that are far off all others and rare stay off the scale.
     """
-    counts = dict(sources.ratings.look.values)
-    for value, count in off.items():
-        counts[value] = counts.get(value, 0) + count
-    counts = {value: count for value, count in counts.items() if value not in sources.scale.missing}
+    looked = {value: count for value, count in sources.ratings.look.values.items() if value not in off}
+    # the first rows stand for all the others
+    share = max(1.0, (rows - sum(off.values())) / max(sum(looked.values()), 1))
+    every = {**looked, **{value: count / share for value, count in off.items()}}
+    counts = {value: count for value, count in every.items() if value not in sources.scale.missing}
     scale, _, more = _scale(counts, sources.scale.missing, data)
     kept = tuple(note for note in sources.notes if not note.startswith(_TOLD))
     return replace(sources, scale=scale, notes=(*kept, *more))
@@ -99,7 +101,7 @@ def _feedback(ratings: Source, data: DataConfig, counts: dict[float, int]) -> st
 
 
 def _scale(
-    counts: dict[float, int], missing: tuple[float, ...], data: DataConfig
+    counts: Mapping[float, float], missing: tuple[float, ...], data: DataConfig
 ) -> tuple[Scale, bool, tuple[str, ...]]:
     """(the scale, whether it is told, notes)."""
     low, high = data.rating_min, data.rating_max
@@ -116,7 +118,7 @@ def _scale(
     for code in told.codes:
         others = told_scale({value: count for value, count in counts.items() if value != code})
         notes.append(
-            f"{counts[code]:,} of {total:,} ratings looked at are {code:g}, far off the others ({others}): if {code:g} "
-            f"says 'not rated', set data.missing = [{code:g}]"
+            f"{counts[code]:,.0f} of {total:,.0f} ratings looked at are {code:g}, far off the others ({others}): if "
+            f"{code:g} says 'not rated', set data.missing = [{code:g}]"
         )
     return scale, True, tuple(notes)

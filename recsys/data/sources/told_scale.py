@@ -31,7 +31,7 @@ class ToldScale:
         return f"{self.low:g} to {self.high:g}{steps}"
 
 
-def told_scale(counts: Mapping[float, int]) -> ToldScale | None:
+def told_scale(counts: Mapping[float, float]) -> ToldScale | None:
     """The scale of ratings of which each value occurs so many times; None where there is none."""
     rows = sum(counts.values())
     mistakes = _rare_tails(counts)
@@ -59,13 +59,13 @@ def are_counts(counts: Mapping[float, int]) -> bool:
     return len(counts) > 10 and every[-1] > max(100, 5 * median(every))
 
 
-def _rare_tails(counts: Mapping[float, int]) -> set[float]:
+def _rare_tails(counts: Mapping[float, float]) -> set[float]:
     """Values at an end, far off all others and rare even together, such as the times of rows with a field too many."""
     most = _RARE * sum(counts.values())
     found: set[float] = set()
     for sign in (1, -1):
         values = sorted((value for value in counts if value not in found), key=lambda value: sign * value)
-        rows, tail = 0, len(values)
+        rows, tail = 0.0, len(values)
         for at in range(len(values) - 1, 2, -1):
             rows += counts[values[at]]
             if rows > most:
