@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -89,9 +90,14 @@ def _rows_of(
     rows = rows.orderBy(F.col(TIMESTAMP).asc_nulls_first(), F.col(FILE), F.col(POSITION))
     own = rows.select(USER, MOVIE, RATING).collect()
     rated = one_a_movie([(row[MOVIE], row[RATING]) for row in own], data.duplicates)
-    lowest = data.positive_from
-    kept = {movie: rating for movie, rating in rated.items() if lowest is None or rating >= lowest}
-    return (own[0][USER] if own else None), kept
+    return (own[0][USER] if own else None), liked(rated, data.positive_from)
+
+
+def liked(rated: dict[Any, float], lowest: float | None) -> dict[Any, float]:
+    """The ratings of at least `lowest`, compared as floats, as the data phases do: 3.3 is more as a double."""
+    if lowest is None:
+        return rated
+    return {movie: rating for movie, rating in rated.items() if np.float32(rating) >= np.float32(lowest)}
 
 
 def one_a_movie(ratings: list[tuple[Any, float]], duplicates: str) -> dict[Any, float]:

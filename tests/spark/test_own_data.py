@@ -172,3 +172,37 @@ def test_ids_with_and_without_decimals_are_the_same(spark, tmp_path):
     write(tmp_path / "a.csv", ["1.0,5.0,3"])
     write(tmp_path / "b.csv", ["1,6,4"])
     assert arrays_of(run_prepare(spark, ratings=str(tmp_path / "*.csv"))) == {1: {5: 3.0, 6: 4.0}}
+
+
+def test_parquet_beside_a_document_and_ratings_that_are_flags(spark, tmp_path):
+    table = pd.DataFrame({"userId": [1, 2, 3, 1], "movieId": [7, 7, 8, 8], "rating": [True, False, True, False]})
+    table.to_parquet(tmp_path / "r.parquet")
+    (tmp_path / "README.md").write_text("These are ratings.\n")
+    made = run_prepare(spark, ratings=str(tmp_path))
+    assert adds_up(made.statistics) and made.statistics["ratings_by_value"] == {"0": 2, "1": 2}
+    assert any("README.md: not read as ratings" in note for note in made.statistics["told"])
+
+
+def test_a_column_of_lists_is_no_rating(spark, tmp_path):
+    pd.DataFrame({"userId": [1], "movieId": [7], "rating": [[4, 5]]}).to_parquet(tmp_path / "r.parquet")
+    message = r"the column 'rating' is of type array<bigint>, which is no rating: name another in data\.columns\.rating"
+    with pytest.raises(DataError, match=message):
+        run_prepare(spark, ratings=str(tmp_path / "r.parquet"))
+
+
+def test_one_file_of_whole_numbers_and_one_of_decimal_commas(spark, tmp_path):
+    header = "user;item;rating\n"
+    (tmp_path / "a.csv").write_text(header + "".join(f"{n % 9};{n};{n % 5 + 1}\n" for n in range(50)))
+    (tmp_path / "b.csv").write_text(header + "".join(f"{n % 9};{n};{n % 4 + 1},5\n" for n in range(50, 90)))
+    made = run_prepare(spark, ratings=str(tmp_path))
+    assert adds_up(made.statistics) and made.statistics["ratings"] == 90
+
+
+def test_rows_with_a_field_too_many_do_not_stretch_the_scale(spark, tmp_path):
+    rows = [f"{n % 900},{n},{n % 5 + 1},{10**9 + n}\n" for n in range(30_000)]
+    for n in range(29_000, 29_200):
+        rows[n] = f"{n % 900},{n},or a title,{n % 5 + 1},{10**9 + n}\n" if n % 2 else f"{n % 900},{n},{10**9 + n},3\n"
+    (tmp_path / "r.csv").write_text("userId,movieId,rating,timestamp\n" + "".join(rows))
+    made = run_prepare(spark, ratings=str(tmp_path / "r.csv"))
+    assert adds_up(made.statistics) and made.statistics["scale"]["max"] == 5
+    assert counts_of(made) == {"does_not_parse": 100, "off_scale": 100}

@@ -10,6 +10,7 @@ from recsys.config.load import build_data
 from recsys.data.sources.layout import RATINGS_ORDER
 from recsys.data.sources.meaning import own_sources, retold
 from recsys.data.sources.text_source import own_hints, text_source
+from recsys.recommend.lookup import liked
 
 OWN = build_data({"ratings": "r.csv"})
 LOOKED = "userId,movieId,rating\n" + "".join(f"{n},{n % 17},{n % 5 + 1}\n" for n in range(1000))
@@ -32,3 +33,9 @@ def test_later_ratings_widen_the_scale_unless_they_are_mistakes(off: dict[float,
     assert Counter(sources.ratings.look.values) == {float(value): 200 for value in range(1, 6)}
     scale = retold(sources, off, rows, OWN).scale
     assert (scale.low, scale.high) == (1, high)
+
+
+def test_likes_of_a_user_are_told_as_those_of_the_data() -> None:
+    as_floats = {1: 3.299999952316284, 2: 3.200000047683716}  # 3.3 and 3.2 as the data hold them
+    assert liked(as_floats, 3.3) == {1: 3.299999952316284}
+    assert liked(as_floats, None) == as_floats

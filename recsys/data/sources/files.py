@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +10,19 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, FloatType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DoubleType,
+    FloatType,
+    MapType,
+    NumericType,
+    StringType,
+    StructType,
+)
 
 from recsys.catalogue import CATALOGUE, FileLayout, Release
-from recsys.columns import MOVIE, TIMESTAMP, TITLE, USER
+from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.config import DataConfig
 from recsys.data.scale import COUNT_MAX, COUNT_MIN, Scale
 from recsys.data.sources.columns import MOVIES_ORDER, RATINGS_ORDER, columns_by_name
@@ -29,6 +38,8 @@ from recsys.files import readable_path
 
 FILES_CHECKED = 200
 _SAMPLE_ROWS = 2000
+_NO_VALUES = (ArrayType, MapType, StructType)
+_NUMBERS = (NumericType, StringType, BooleanType)
 _NANOSECONDS = "spark.sql.legacy.parquet.nanosAsLong"
 
 
@@ -107,23 +118,22 @@ def source_at(spark: SparkSession, path: str, hints: Hints) -> Source:
     documents = [file for file in every if is_document(readable_path(file))] if len(every) > 1 else []
     files = [file for file in every if file not in documents] or every
     heads = {file: _head(spark, file) for file in files[:FILES_CHECKED]}
+    fewer = len(files) < len(every)
+    read_from = tuple(literal_path(readable_path(file)) for file in files) if fewer else (pattern,)
     if next(iter(heads.values())).startswith(b"PAR1"):
-        return _parquet_source(spark, path, pattern, len(files), hints)
-    source = text_source(path, heads, files, hints)
-    if len(files) < len(every):
+        source = _parquet_source(spark, path, read_from, len(files), hints)
+    else:
+        source = text_source(path, heads, files, hints)
+    if fewer:
         left_out = [readable_path(file) for file in documents]
         note = f"{', '.join(left_out[:3])}{' ...' if len(left_out) > 3 else ''}: not read as ratings or movies"
-        return replace(
-            source,
-            look=replace(source.look, notes=(*source.look.notes, note)),
-            read_from=tuple(literal_path(readable_path(file)) for file in files),
-        )
-    return replace(source, read_from=(pattern,)) if pattern != path else source
+        source = replace(source, look=replace(source.look, notes=(*source.look.notes, note)))
+    return replace(source, read_from=read_from) if read_from != (path,) else source
 
 
-def _parquet_source(spark: SparkSession, path: str, pattern: str, files: int, hints: Hints) -> Source:
+def _parquet_source(spark: SparkSession, path: str, read_from: Sequence[str], files: int, hints: Hints) -> Source:
     try:
-        frame = _read_parquet(spark, pattern)
+        frame = _read_parquet(spark, read_from)
     except (PySparkException, Py4JJavaError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {_cause(error)}") from None
     schema = frame.schema
@@ -132,19 +142,26 @@ def _parquet_source(spark: SparkSession, path: str, pattern: str, files: int, hi
             raise DataError(f"{path}: data.columns.{name} = {reference}: Parquet has names: use one of {schema.names}")
     positions = columns_by_name(schema.names, hints.order, hints.columns, path, text=False)
     columns = {name: schema.names[position] for name, position in positions.items()}
+    for name, column in columns.items():
+        kind = schema[column].dataType
+        if isinstance(kind, _NO_VALUES) or (name == RATING and not isinstance(kind, _NUMBERS)):
+            raise DataError(
+                f"{path}: the column {column!r} is of type {kind.simpleString()}, which is no {name}: name another in "
+                f"data.columns.{name}"
+            )
     look = look_at_frame(frame, columns, path, TIMESTAMP in hints.columns)
-    source = Source(path, files, 0, None, columns, look, read_from=(pattern,) if pattern != path else ())
+    source = Source(path, files, 0, None, columns, look)
     return source.without(TIMESTAMP) if look.times is None else source
 
 
-def _read_parquet(spark: SparkSession, pattern: str) -> DataFrame:
+def _read_parquet(spark: SparkSession, read_from: Sequence[str]) -> DataFrame:
     try:
-        return spark.read.parquet(pattern)
+        return spark.read.parquet(*read_from)
     except AnalysisException as error:
         if "NANOS" not in str(error):
             raise
         spark.conf.set(_NANOSECONDS, "true")  # as pandas writes times; they are integers then
-        return spark.read.parquet(pattern)
+        return spark.read.parquet(*read_from)
 
 
 def look_at_frame(frame: DataFrame, columns: Mapping[str, str], file: str, explicit: bool) -> Look:

@@ -9,7 +9,16 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BinaryType, DataType, DateType, NumericType, StringType, TimestampNTZType, TimestampType
+from pyspark.sql.types import (
+    BinaryType,
+    BooleanType,
+    DataType,
+    DateType,
+    NumericType,
+    StringType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from recsys.columns import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from recsys.data.sources.files import look_at_frame
@@ -24,7 +33,7 @@ _TEXT, _IDS = (StringType,), (NumericType, StringType, BinaryType)
 _TYPES: Mapping[str, tuple[tuple[type[DataType], ...], str]] = {
     USER: (_IDS, "numbers or text"),
     MOVIE: (_IDS, "numbers or text"),
-    RATING: ((NumericType, StringType), "numbers, or text that holds numbers"),
+    RATING: ((NumericType, BooleanType, StringType), "numbers, or text that holds numbers"),
     TIMESTAMP: ((NumericType, StringType, DateType, TimestampType, TimestampNTZType), "seconds, or dates and times"),
     TITLE: (_TEXT, "text"),
 }

@@ -34,6 +34,8 @@ def text_source(path: str, heads: Mapping[str, bytes], files: Sequence[str], hin
     if len(headers) > 1:
         raise DataError(f"{path}: its files have different headers: {' / '.join(sorted(map(str, headers)))[:200]}")
     layout = with_header[0] if with_header else layout
+    if any(one.decimal == "," for one in layouts.values()):  # a file of whole numbers alone does not tell
+        layout = replace(layout, decimal=",")
     reason = next((one.records for one in layouts.values() if one.records), "")
     rows = [row for file in filled for row in sample_rows(filled[file], layouts[file])]
     look = look_at(rows, list(layout.positions), readable_path(first), layout.decimal, TIMESTAMP in hints.columns)
