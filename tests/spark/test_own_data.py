@@ -115,7 +115,7 @@ def test_a_later_line_break_in_quotes(spark, tmp_path):
     ("duplicates", "array", "merged", "rejected"),
     [
         ("latest", {1: 5.0, 2: 3.0}, 0, {"duplicate": 2}),
-        ("sum", {1: 8.0, 2: 3.0}, 2, {}),
+        ("sum", {1: 8.0, 2: 3.0}, 2, {}),  # of counts
         ("mean", {1: np.float32(8 / 3), 2: 3.0}, 2, {}),
         ("reject", {2: 3.0}, 0, {"duplicate": 3}),
     ],
@@ -123,9 +123,22 @@ def test_a_later_line_break_in_quotes(spark, tmp_path):
 def test_repeated_rows(spark, tmp_path, duplicates, array, merged, rejected):
     rows = ["1,1,2,10", "1,2,3,10", "1,1,5,30", "1,1,1,20"]
     path = write(tmp_path / "r.csv", rows, "userId,movieId,rating,timestamp\n")
-    made = run_prepare(spark, ratings=path, duplicates=duplicates, max_rejected=1.0)
+    feedback = "counts" if duplicates == "sum" else "auto"
+    made = run_prepare(spark, ratings=path, duplicates=duplicates, feedback=feedback, max_rejected=1.0)
     assert arrays_of(made) == {1: array}
     assert (made.statistics["merged"], counts_of(made), adds_up(made.statistics)) == (merged, rejected, True)
+
+
+def test_ratings_are_not_added_up(spark, tmp_path):
+    path = write(tmp_path / "r.csv", ["1,1,4", "1,1,4", "1,2,5"])
+    with pytest.raises(DataError, match="'sum' would add ratings up, off their scale: use 'mean'"):
+        run_prepare(spark, ratings=path, duplicates="sum")
+
+
+def test_null_is_no_user(spark, tmp_path):
+    path = write(tmp_path / "r.csv", ["ann,1,4", "NULL,1,3", "nan,2,3", "\\N,2,3", "bob,2,5", "Nan Goldin,1,2"])
+    made = run_prepare(spark, ratings=path, max_rejected=1.0)
+    assert (set(arrays_of(made)), counts_of(made)) == ({"ann", "bob", "Nan Goldin"}, {"missing_field": 3})
 
 
 def test_repeated_likes_are_one_like_or_a_count(spark, tmp_path):

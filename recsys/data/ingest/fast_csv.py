@@ -31,6 +31,7 @@ from recsys.files import readable_path
 if TYPE_CHECKING:
     from recsys.data.sources.source import Source  # so that executors import little
 
+_NULLS = ["", *(word for name in ("null", "nan", "<na>") for word in (name, name.upper(), name.title())), "NaN", "\\N"]
 OTHER = "other"  # the lines that are left to the full parser
 _VALUE = "value"
 _NUMBER_BYTES = b"0123456789.-\n"
@@ -99,7 +100,7 @@ class FastForm:
                 pacsv.ConvertOptions(
                     column_types=self._types,
                     include_columns=list(self.layout.positions),
-                    null_values=[""],
+                    null_values=_NULLS,
                     strings_can_be_null=True,
                 ),
             )

@@ -36,7 +36,7 @@ from recsys.data.ingest.rows import (
     REASON,
     USER_IS_TEXT,
 )
-from recsys.data.sources.ids import INTEGER_PATTERN, LIKE_AN_INTEGER
+from recsys.data.sources.ids import INTEGER_PATTERN, LIKE_AN_INTEGER, NO_ID_PATTERN
 from recsys.data.sources.layout import UNDECODABLE
 from recsys.data.sources.times import SECONDS, Times
 
@@ -212,7 +212,8 @@ def _of_micros(micros: Column, times: Times) -> Column:
 def _is_missing(rows: DataFrame, name: str) -> Column:
     kind = rows.schema[name].dataType
     if isinstance(kind, StringType):
-        return F.col(name).isNull() | (F.trim(F.col(name)) == "")
+        missing = F.col(name).isNull() | (F.trim(F.col(name)) == "")
+        return missing | F.trim(name).rlike(f"^{NO_ID_PATTERN}$") if name in (USER, MOVIE) else missing
     if isinstance(kind, FloatType | DoubleType) and name != RATING:
         return F.col(name).isNull() | F.isnan(name)  # as pandas writes a missing integer
     return F.col(name).isNull()

@@ -147,7 +147,7 @@ def check_rejected(
     lines = [
         f"{total:,} of {rows_read:,} {what} are rejected, more than data.max_rejected = {max_rejected:g} allows; "
         "correct the file, set its layout (data.separator, data.columns, data.rating_max, data.id_type), "
-        "or raise data.max_rejected:"
+        "say what repeated rows are (data.duplicates), or raise data.max_rejected:"
     ]
     for reason, rows in rejected.items():
         lines.append(f"  {reason}: {rows.count:,}")

@@ -65,11 +65,11 @@ def retold(sources: Sources, off: dict[float, int], rows: int, data: DataConfig)
     every = {**looked, **{value: count / share for value, count in off.items()}}
     counts = {value: count for value, count in every.items() if value not in sources.scale.missing}
     scale, _, more = _scale(counts, sources.scale.missing, data)
-    kept = tuple(note for note in sources.notes if not note.startswith(_TOLD))
+    kept = tuple(note for note in sources.notes if not note.startswith(_TOLD) and _FAR not in note)
     return replace(sources, scale=scale, notes=(*kept, *more))
 
 
-_TOLD = "ratings from "
+_TOLD, _FAR = "ratings from ", "far off the others"
 
 
 def _missing(ratings: Source, data: DataConfig) -> tuple[tuple[float, ...], tuple[str, ...]]:
@@ -87,6 +87,16 @@ def _feedback(ratings: Source, data: DataConfig, counts: dict[float, int]) -> st
             f"{ratings.path}: holds no ratings, as data.feedback = 'ratings' says: name their column in "
             "data.columns.rating, or set data.feedback = 'likes'"
         )
+    feedback = _told_feedback(ratings, data, counts)
+    if feedback == RATINGS and data.duplicates == "sum":
+        raise DataError(
+            f"{ratings.path}: data.duplicates = 'sum' would add ratings up, off their scale: use 'mean', or set "
+            "data.feedback = 'counts' where they are counts"
+        )
+    return feedback
+
+
+def _told_feedback(ratings: Source, data: DataConfig, counts: dict[float, int]) -> str:
     if data.feedback != "auto":
         return data.feedback
     if not ratings.has_ratings:
@@ -118,7 +128,7 @@ def _scale(
     for code in told.codes:
         others = told_scale({value: count for value, count in counts.items() if value != code})
         notes.append(
-            f"{counts[code]:,.0f} of {total:,.0f} ratings looked at are {code:g}, far off the others ({others}): if "
+            f"{counts[code]:,.0f} of {total:,.0f} ratings looked at are {code:g}, {_FAR} ({others}): if "
             f"{code:g} says 'not rated', set data.missing = [{code:g}]"
         )
     return scale, True, tuple(notes)
