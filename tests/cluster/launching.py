@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,15 @@ class Started:
     def processes(self, pick: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
         """The processes below the launcher that are picked."""
         below = psutil.Process(self.launcher.pid).children(recursive=True)
-        return [process for process in below if pick(process)]
+        return [process for process in below if is_picked(process, pick)]
 
     def listening(self) -> list[str]:
         """The addresses at which its processes listen."""
-        found = [one for process in self.processes(lambda _: True) for one in process.net_connections("inet")]
-        return [one.laddr.ip for one in found if one.status == psutil.CONN_LISTEN]
+        found: list[str] = []
+        for process in self.processes(lambda _: True):
+            with suppress(psutil.NoSuchProcess):
+                found += [one.laddr.ip for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN]
+        return found
 
     def end(self) -> str:
         """Waits for the end; what the job said."""
@@ -118,8 +122,17 @@ class Started:
         """Ends everything, after a test that failed."""
         if self.launcher.poll() is None:
             for process in self.processes(lambda _: True):
-                process.kill()
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             self.launcher.kill()
+
+
+def is_picked(process: psutil.Process, pick: Callable[[psutil.Process], bool]) -> bool:
+    """Whether a process is picked; one that ends meanwhile, or has ended and is a zombie, is not."""
+    try:
+        return pick(process)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_java(process: psutil.Process) -> bool:

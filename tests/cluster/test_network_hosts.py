@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from hosts import Hosts, running_hosts, why_not
-from launching import EPOCHS, QUICK_JAVA, Started, check_same, history, launch, read_json
+from launching import EPOCHS, QUICK_JAVA, Started, check_same, history, is_picked, launch, read_json
 
 from monitor.spark.eventlog import read_events
 
@@ -66,7 +66,7 @@ def disturbed(hosts: Hosts, job: Started) -> None:
         some: list[psutil.Process] = []
 
         def is_there() -> bool:
-            some.extend(one for name in hosts.names for one in hosts.processes(name) if pick(one))
+            some.extend(one for name in hosts.names for one in hosts.processes(name) if is_picked(one, pick))
             return bool(some)
 
         job.wait_until(is_there)
