@@ -91,6 +91,17 @@ class Started:
         """Waits until that phase has begun."""
         self.wait_until(lambda: any(one["name"] == name for one in phases(self.path)))
 
+    def wait_for_driver(self) -> psutil.Process:
+        """Waits until the Python that runs the job's own file is there."""
+        found: list[psutil.Process] = []
+
+        def is_there() -> bool:
+            found[:] = self.processes(is_driver)
+            return len(found) == 1
+
+        self.wait_until(is_there)
+        return found[0]
+
     def wait_for_epoch(self) -> None:
         """Waits until an epoch is finished and its model kept."""
         saved = self.path / "model" / "scorer" / "scorer.json"  # written after model.keras

@@ -14,7 +14,6 @@ from launching import (
     Started,
     check_same,
     history,
-    is_driver,
     is_java,
     launch,
     phases,
@@ -122,8 +121,8 @@ def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path
     for number, name in enumerate(names):
         if number:
             job.wait_until((job.path / f"resources-{number}").exists)  # the phases of before are put by
+        driver = job.wait_for_driver()  # before its phase begins, as a phase may be shorter than the search
         job.wait_for_phase(name)
-        (driver,) = job.processes(is_driver)
         driver.kill()
         said = job.end()
         told = read_json(job.path / "run.json")
