@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
-from recsys.data.text.quotes import has_odd_quotes
 from recsys.data.text.records import RecordFormat
 from recsys.data.text.spark_records import odd_quotes, records_frame
 
@@ -142,4 +141,3 @@ def test_odd_quotes(spark):
     frame = spark.createDataFrame([(line,) for line in lines], "line string")
     expected = [False, False, True, False, True, False, True, False, None]
     assert [row[0] for row in frame.select(odd_quotes(F.col("line"))).collect()] == expected
-    assert has_odd_quotes(pa.array(lines)).to_pylist() == expected

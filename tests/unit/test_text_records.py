@@ -8,13 +8,11 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys.data.text.fields import FieldParser
-from recsys.data.text.quotes import has_odd_quotes
 from recsys.data.text.records import Record, RecordFormat, read_records
 from recsys.errors import DataError
 
@@ -209,29 +207,6 @@ def test_a_quoted_field_spans_at_most_50_lines(lines: int, stray: bool) -> None:
 
 def test_an_open_quote_at_the_end_of_the_file() -> None:
     assert records('1,"a\n2,b') == [Record(1, ["1", "a"], '1,"a', True), Record(2, ["2", "b"], "2,b")]
-
-
-@pytest.mark.parametrize(
-    ("line", "odd"),
-    [
-        ("", False),
-        ('"a"', False),
-        ('1,"a', True),
-        (r'"a\"b"', False),
-        (r'"a\"b', True),
-        (r'"a\\"', False),
-        ('"""', True),
-    ],
-)
-def test_odd_quotes(line: str, odd: bool) -> None:
-    assert has_odd_quotes(pa.array([line, "x", None])).to_pylist() == [odd, False, None]
-
-
-@given(st.lists(st.text('ab,"\n', max_size=10), max_size=10))
-def test_a_field_with_a_line_break_makes_a_line_with_odd_quotes(values: list[str]) -> None:
-    lines = written([[value, "x"] for value in values], ",", "\n", True, False).split("\n")
-    broken = any("\n" in value for value in values)
-    assert any(has_odd_quotes(pa.array(lines, pa.string())).to_pylist()) is broken
 
 
 # blanks

@@ -14,7 +14,6 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys.data.text.compression import decompressed, open_bytes
-from recsys.data.text.quotes import ESCAPES
 from recsys.data.text.records import WIDE, Record, RecordFormat, read_records
 from recsys.errors import DataError
 from recsys.files import readable_path
@@ -24,6 +23,7 @@ _BATCH = 10_000
 _TASKS = 1000  # at most, of local files: the Netflix prize has 17,770 files
 _LARGEST = (1 << 31) - 1 - (1 << 20)  # bytes of a file that Spark reads as one value
 
+_ESCAPES = r'\\["\\]'  # an escaped quote or backslash
 _GLOB = re.compile(r"[\\{}\[\]*?]")  # what Spark takes for a pattern in a path
 
 Batches = Iterable[pa.RecordBatch]
@@ -104,8 +104,11 @@ def record_batches(records: Iterator[Record], file: int, fields: int) -> Iterato
 
 
 def odd_quotes(column: Column) -> Column:
-    """Whether a line has an odd number of double quotes (boolean), as `quotes.has_odd_quotes`."""
-    text = F.regexp_replace(column, F.lit(ESCAPES), F.lit(""))
+    """Whether a line has an odd number of double quotes (boolean); quotes that a backslash escapes do not count.
+
+    In such a line a quoted field goes on in the next line, or a quote has no end.
+    """
+    text = F.regexp_replace(column, F.lit(_ESCAPES), F.lit(""))
     return (F.length(text) - F.length(F.replace(text, F.lit('"'), F.lit("")))) % 2 == 1
 
 
