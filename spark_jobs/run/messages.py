@@ -42,6 +42,9 @@ def describe_data(statistics: dict[str, Any]) -> str:
         lines.append(
             f"  {statistics['rows_read']:,} of the data set's {expected:,} rows were read: is the file complete?"
         )
+    scale = statistics.get("scale")
+    if scale and scale["widened"]:
+        lines.append(f"  later rows widen the scale: ratings from {scale['min']:g} to {scale['max']:g}")
     lines += [f"  {line}" for line in not_used(statistics)]
     lines += _rejected("", statistics["rejected"]) + _rejected("movies ", statistics["movies_file"]["rejected"])
     if statistics["movies_file"]["undecodable_titles"]:

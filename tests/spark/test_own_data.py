@@ -70,6 +70,7 @@ def test_later_rows_widen_the_told_scale(spark, tmp_path):
     path = write(tmp_path / "r.csv", [*many(), "7,7,12", "7,8,11"])
     found = run_prepare(spark, ratings=path).statistics
     assert (found["scale"]["min"], found["scale"]["max"], found["rejected"]) == (1, 12, {})
+    assert "later rows widen the scale: ratings from 1 to 12" in describe_data(found)
     assert any(note.startswith("ratings from 1 to 12 in steps of 1") for note in found["told"])
 
 
@@ -77,6 +78,7 @@ def test_a_later_mistake_does_not(spark, tmp_path):
     path = write(tmp_path / "r.csv", [*many(), "7,7,4000"])
     made = run_prepare(spark, ratings=path)
     assert (made.statistics["scale"]["max"], counts_of(made)) == (10, {"off_scale": 1})
+    assert "widen" not in describe_data(made.statistics)
     (example,) = made.statistics["rejected"]["off_scale"]["examples"]
     assert (example["row"], example["field"], example["text"]) == (HEAD_BYTES // 8 + 2, "rating", "7,7,4000")
 

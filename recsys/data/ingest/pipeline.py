@@ -73,11 +73,11 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         loaded = load_ratings(spark, sources.ratings, reading)
 
     with phase("ratings_transformation"):
-        off: dict[float, int] = {}
+        first = sources.scale
         if profile or sources.scale_told:
-            off = values_off(loaded.chunks, sources.scale)
-        if sources.scale_told and off:
-            sources = retold(sources, off, loaded.counts[READ], data)
+            off = values_off(loaded.chunks, first)
+            if sources.scale_told and off:
+                sources = retold(sources, off, loaded.counts[READ], data)
 
     with phase("movies_transformation"):
         if sources.movies is not None:
@@ -105,10 +105,10 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
     def reject(reasons: dict[str, int], rows_read: int) -> dict[str, Any]:
         rows = parse_ratings(read_rows(spark, sources.ratings, keep_line=True), loaded.reading)
         rows = check_scale(rows, sources.scale)
-        remedy = ""
-        if reasons[OFF_SCALE]:
-            left = values_off(loaded.chunks, sources.scale)
-            remedy = remedy_for_scale(left, sources.scale, data)
+
+        def remedy() -> str:
+            return remedy_for_scale(values_off(loaded.chunks, sources.scale), sources.scale, data)
+
         return rejected_rows.add(
             "ratings",
             sources.ratings,
@@ -117,13 +117,15 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
             rows_read,
             movie_table(rows, movies),
             every_duplicate=data.duplicates == REJECT,
-            remedy=remedy,
+            remedy=remedy if reasons[OFF_SCALE] else None,
         )
 
     with phase("statistical_analysis"):
         statistics = count_ratings(gathered.blocks, len(movies.ids))
         summary = ratings_summary(sources, data, statistics, loaded.counts, gathered.counts, reject)
         summary["movies_file"] = movies_summary(movies, bad_movies, sources.movies is not None)
+        if summary["scale"]:
+            summary["scale"]["widened"] = sources.scale != first
         summary["best_reachable_rmse"] = sources.best_rmse
         summary["rows_expected"] = sources.size.ratings if sources.size else None
         if not statistics.ratings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -57,11 +57,11 @@ class RejectedRows:
         rows_read: int,
         known: DataFrame | None = None,
         every_duplicate: bool = False,
-        remedy: str = "",
+        remedy: Callable[[], str] | None = None,
     ) -> dict[str, dict[str, Any]]:
         """Count and examples by reason, for statistics.json; DataError where too many rows are rejected.
 
-        `rows`, `known` and `every_duplicate` as in `rejected_rows`; `remedy` is one more line of the error.
+        `rows`, `known` and `every_duplicate` as in `rejected_rows`; `remedy` gives one more line of the error.
         """
         occurred = {reason: count for reason, count in counts.items() if count}
         if not occurred:
@@ -138,7 +138,11 @@ def with_examples(rejected: DataFrame, counts: dict[str, int]) -> dict[str, Reje
 
 
 def check_rejected(
-    what: str, rows_read: int, rejected: dict[str, Rejected], max_rejected: float, remedy: str = ""
+    what: str,
+    rows_read: int,
+    rejected: dict[str, Rejected],
+    max_rejected: float,
+    remedy: Callable[[], str] | None = None,
 ) -> None:
     """DataError with the first examples where more than the fraction `max_rejected` of the rows was rejected."""
     total = sum(rows.count for rows in rejected.values())
@@ -153,7 +157,7 @@ def check_rejected(
         lines.append(f"  {reason}: {rows.count:,}")
         lines += [f"    {e['file']} row {e['row']}{_of_field(e)}: {e['text']!r}" for e in rows.examples[:3]]
     if remedy:
-        lines.append(remedy)
+        lines.append(remedy())
     raise DataError("\n".join(lines))
 
 
