@@ -121,6 +121,11 @@ def test_an_executor_that_does_not_see_the_folder_says_so(tmp_path: Path) -> Non
         write_shard([block_of()], ORDERED, examples_of(), paths_in(tmp_path / "elsewhere"))
 
 
+def test_a_full_disk_is_an_error_by_which_a_job_knows_it() -> None:
+    with pytest.raises(Exception, match="No space left on device"):
+        write_shard([block_of()], ORDERED, examples_of(), paths=dict.fromkeys(SPLITS, Path("/dev/full")))
+
+
 def test_only_the_attempt_that_counts_is_published(tmp_path: Path) -> None:
     attempts, whole = tmp_path / "attempts", tmp_path / "whole"
     for folder in (attempts, whole):
