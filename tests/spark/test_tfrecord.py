@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ from preparing import Phases, blocks_of, run_prepare
 from recsys.api import examples_of
 from recsys.config.load import build_config
 from recsys.data.split import TEST
-from recsys.data.tfrecord import save_tfrecords
+from recsys.data.tfrecord import save_tfrecords, split_by_rating
 from recsys.tensorflow_env import quiet_keras
 from spark_jobs import prepare
 from spark_jobs.common import Run
@@ -164,6 +166,33 @@ def test_the_test_is_that_of_a_run_split_by_rating_and_the_seeds(spark, tmp_path
         assert found == wanted
         tests.append(found)
     assert tests[0] == tests[1] != tests[2]
+
+
+def test_a_split_by_time_is_kept(spark, tmp_path):
+    """Eight ratings, a second apart: the last quarter is the test."""
+    rows = [f"{user},{item},{item % 5 + 1},{time}" for time, (user, item) in enumerate(
+        [(7, 1), (9, 2), (7, 3), (9, 4), (7, 5), (9, 6), (7, 7), (9, 8)], start=1_000_000_001)]  # fmt: skip
+    (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *rows]))
+    data = {"ratings": f"{tmp_path}/ratings.csv", "split": "time", "split_time": "all", "test_fraction": 0.25}
+    config = split_by_rating(build_config({"data": data}))
+    prepared = run_prepare(spark, **config.data.model_dump())
+    schema = save_tfrecords(prepared, tmp_path / "records", examples_of(prepared, config))
+    assert (schema["split"], schema["test_fraction"]) == ("time", 0.25)
+    assert sorted(read(tmp_path / "records", "test")) == [(0, 6, 3.0), (1, 7, 4.0)]
+    assert len(read(tmp_path / "records", "train")) == 6
+
+
+def test_the_documentations_program_runs(written, tmp_path, monkeypatch, capsys):
+    _, run, _ = written
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared" / "tf").symlink_to(run)
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(program, "docs/data.md", "exec"), {})
+    train, test = ([rating for _, _, rating in read(run / "tfrecord", split)] for split in ("train", "test"))
+    rmse = np.sqrt(np.mean((np.array(test) - np.mean(train)) ** 2))
+    assert f"{len(test)} test ratings, RMSE of the mean: {rmse:.4f}" in capsys.readouterr().out
 
 
 def test_a_failed_write_leaves_nothing(spark, tmp_path):
