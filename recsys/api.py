@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pyspark import Broadcast, SparkContext
+from scipy.sparse import csr_matrix
 
+from recsys.columns import MOVIE_ID
 from recsys.config.feedback import check_feedback, uses_weights
 from recsys.config.run import Config
+from recsys.data.blocks import block_from_row
 from recsys.data.dataset import Dataset
 from recsys.data.examples import Examples
 from recsys.data.orientation import rating_arrays
@@ -158,6 +162,8 @@ def fit(
     _fit_fold_in(model, arranged)
     if folder and model.fold_in is not None:
         save_fold_in(folder / "model", best, model.fold_in)
+    if folder:
+        _export(best, folder / "model", arranged)
     return model
 
 
@@ -270,6 +276,20 @@ def _fit_fold_in(model: Model, arranged: Arranged) -> None:
         factors = fit_factors(shared, arranged.parts, arranged.examples, dataset.blocks, arranged.by_user)
     model.fold_in = FoldIn.of(factors, arranged.by_user.preprocessing)
     model._judged = judge_factors(factors, arranged.users, dataset.blocks, arranged.by_user)
+
+
+def _export(family: ModelFamily, folder: Path, arranged: Arranged) -> None:
+    blocks, examples = arranged.dataset.blocks, arranged.by_user
+
+    def each_user(what: Callable[[csr_matrix], np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        def run(row: Any) -> tuple[np.ndarray, np.ndarray]:
+            block = block_from_row(row)
+            known = examples.arrays(block, TEST)[0] if examples.by_rating else block.matrix(examples.width)
+            return block.users, what(known)
+
+        yield from blocks.rdd.map(run).toLocalIterator(prefetchPartitions=True)
+
+    family.export(folder, arranged.dataset.items[MOVIE_ID].to_numpy(), each_user)
 
 
 def _ship_own(context: SparkContext, family: type[ModelFamily], config: Config) -> None:

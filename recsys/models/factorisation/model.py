@@ -9,7 +9,8 @@ import numpy as np
 
 from recsys.config.model import ModelConfig
 from recsys.data.preprocessing import Preprocessing
-from recsys.models.base import MemoryNeeds, ModelFamily
+from recsys.models.base import EachUser, MemoryNeeds, ModelFamily
+from recsys.models.factorisation.export import write_factors
 from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge
 from recsys.models.files import read_scorer, write_scorer
 
@@ -44,6 +45,10 @@ class FactorModel(ModelFamily):
         observed = arrays["observed"]
         ridge = Ridge(**facts["ridge"], observed=observed if observed.ndim else float(observed))
         return cls(cls.Config.model_validate(saved.config), saved.preprocessing, movies, ridge)
+
+    def export(self, folder: Path, movies: np.ndarray, each_user: EachUser) -> None:
+        if getattr(self.config, "export", True):
+            write_factors(folder / "factors", self.scorer(), movies, each_user)
 
     @classmethod
     def memory(cls, config: ModelConfig, columns: int) -> MemoryNeeds:
