@@ -113,7 +113,9 @@ def take_off(start, end, indices, weights, factors, unobserved, first, buffer): 
 
 
 @kernel
-def add_entries(start, end, indices, targets, weights, factors, offsets, unobserved, first, a, b, buffer, numbers, scales):  # type: ignore[no-untyped-def] # noqa: E501
+def add_entries(
+    start, end, indices, targets, weights, factors, offsets, unobserved, first, a, b, buffer, numbers, scales
+):  # type: ignore[no-untyped-def]
     """a += sum v y y' (lower half), b += sum w t y over entries start to end."""
     part_b = np.empty_like(b)
     for begin in range(start, end, _CHUNK):
@@ -148,7 +150,7 @@ def longest(factors):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def solve_exactly(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, out, failed):  # type: ignore[no-untyped-def] # noqa: E501
+def solve_exactly(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, out, failed):  # type: ignore[no-untyped-def]
     """Each row's solution by a Cholesky factorisation, of the smaller of two systems.
 
     A row of n < f entries has x = D^-1 B' (I + B D^-1 B')^-1 z, where D = d + c I, B has the rows sqrt(v) y, and
@@ -290,7 +292,7 @@ def times_system(start, end, indices, weights, factors, unobserved, ridge, x, re
 
 
 @kernel
-def solve_by_cg(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, steps, out):  # type: ignore[no-untyped-def] # noqa: E501
+def solve_by_cg(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, steps, out):  # type: ignore[no-untyped-def]
     """Goes on from `out` by so many steps of conjugate gradients (Takacs, Pilaszy and Tikk 2011), preconditioned by
     the system's own diagonal."""
     width = factors.shape[1]
@@ -307,9 +309,7 @@ def solve_by_cg(indptr, indices, targets, weights, factors, offsets, unobserved,
         r[:] = 0.0
         for entry in range(start, end):
             y, weight = factors[indices[entry]], weights[entry * (len(weights) > 1)]
-            right = weight * (
-                targets[entry * (len(targets) > 1)] - offsets[indices[entry] * (len(offsets) > 1)]
-            )
+            right = weight * (targets[entry * (len(targets) > 1)] - offsets[indices[entry] * (len(offsets) > 1)])
             for place in range(width):
                 r[place] += right * y[place]
                 whole[place] += (weight - unobserved) * y[place] * y[place]
@@ -332,7 +332,9 @@ def solve_by_cg(indptr, indices, targets, weights, factors, offsets, unobserved,
 
 
 @kernel
-def solve_by_blocks(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, block, out, failed):  # type: ignore[no-untyped-def] # noqa: E501
+def solve_by_blocks(
+    indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, block, out, failed
+):  # type: ignore[no-untyped-def]
     """Goes on from `out` by one exact solution for each block of factors, the others held (iALS++, Rendle et al. 2021,
     arXiv 2110.14044, algorithm 2)."""
     width = factors.shape[1]

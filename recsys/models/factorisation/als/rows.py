@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -114,7 +115,7 @@ def cut(elements: Iterable[Rows], partition_of_movie: np.ndarray, likes: bool) -
     for one in elements:
         known = one.known
         users = np.repeat(np.arange(one.first, one.first + known.rows, dtype=np.int32), np.diff(known.indptr))
-        for partition, (low, high) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for partition, (low, high) in enumerate(pairwise(starts)):
             chosen = (known.indices >= low) & (known.indices < high)
             if chosen.any():
                 values = known.values if likes else known.values[chosen]

@@ -31,7 +31,8 @@ from recsys.models.factorisation.scorer import MovieFactors, Ridge, unit_of
 from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
 from recsys.training.checkpoint import read_moments
 from recsys.training.history import Seconds
-from recsys.training.local_sgd.rounds import REBASE_ROUNDS, cores_of
+from recsys.training.local_sgd.rounds import cores_of
+from recsys.training.local_sgd.trainer import REBASE_ROUNDS
 from recsys.training.state import Moments, Snapshot
 
 PIECE_BYTES = 256_000_000  # of the factors that are sent together: what a worker holds of the other side
@@ -284,7 +285,8 @@ class AlsTrainer(Trainer):
 
     def _seconds(self, clock: float, sending: float, sums: list[Sums]) -> Seconds:
         compute = sum(one.seconds for one in sums) / cores_of(self._context, self._part.workers)
-        return Seconds(compute=compute, broadcast=sending, reduce=max(0.0, time.monotonic() - clock - sending - compute))
+        rest = max(0.0, time.monotonic() - clock - sending - compute)
+        return Seconds(compute=compute, broadcast=sending, reduce=rest)
 
 
 def _users(data: TrainingData, role: int) -> RDD[Rows]:
