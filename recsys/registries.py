@@ -23,6 +23,7 @@ FAMILIES: Registry[ModelFamily] = Registry(
         "vae": "recsys.models.autoencoder.families:VariationalAutoencoder",
         "recvae": "recsys.models.autoencoder.families:RecVae",
         "linear": "recsys.models.ease.family:Ease",
+        "als": "recsys.models.factorisation.als.family:Als",
         "sum": "recsys.models.sum_model:SumModel",
         "keras": "recsys.models.keras_model.family:KerasModel",
     },

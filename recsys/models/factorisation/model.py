@@ -31,7 +31,8 @@ class FactorModel(ModelFamily):
         if movies.implicit is not None:
             arrays["implicit"] = movies.implicit
         facts = {"mean": float(movies.mean), "user_bias": movies.user_bias}
-        solved = {"l2": ridge.l2, "power": ridge.power, "unobserved": ridge.unobserved}
+        names = ("l2", "power", "unobserved", "nonnegative")
+        solved = {name: getattr(ridge, name) for name in names}
         write_scorer(folder, self.config, self.preprocessing, arrays, **facts, ridge=solved)
 
     @classmethod

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import lapack, solve_triangular
+from scipy.optimize import nnls
 from scipy.sparse import csr_matrix, diags
 
 from recsys.data.preprocessing import Preprocessing
@@ -63,12 +64,14 @@ class Ridge:
         unobserved: w0, the weight of movies without a rating, whose target is 0.
         observed: w_i, float64 (movies), or one number for all. Where rating arrays hold the weights of counts, those
             are multiplied by it and targets are 1.
+        nonnegative: whether no number of x may be below 0.
     """
 
     l2: float
     power: float = 0.0
     unobserved: float = 0.0
     observed: np.ndarray | float = 1.0
+    nonnegative: bool = False
 
 
 class FactorScorer(Scorer):
@@ -126,7 +129,7 @@ class FactorScorer(Scorer):
 
     def explain(self, ratings: csr_matrix, movie: int) -> np.ndarray | None:
         """Each rating's part in y . x, the sum that the score is made of beside biases (Hu et al. 2008, section 5)."""
-        if self.movies.implicit is not None:
+        if self.movies.implicit is not None or self.ridge.nonnegative:
             return None
         scaled, movies = self.preprocessing.scale(ratings), self.movies
         y = movies.features[scaled.indices].astype(np.float64)
@@ -150,6 +153,11 @@ class FactorScorer(Scorer):
         return max(penalty, _LEAST * mean_diagonal)
 
     def _solve(self, y: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        if self.ridge.nonnegative:
+            # |L'x - L^-1 b|^2 is x'Ax - 2 b'x and a constant, where A = L L'
+            lower = np.linalg.cholesky(self._system(y, weights))
+            solution: np.ndarray = nnls(lower.T, solve_triangular(lower, (weights * targets) @ y, lower=True))[0]
+            return solution
         if self.ridge.unobserved or len(y) >= y.shape[1]:
             return _cholesky(self._system(y, weights), (weights * targets) @ y)
         # (Y'WY + c I)^-1 Y'W t = Y' (YY' + c W^-1)^-1 t: the smaller system where a user has few ratings

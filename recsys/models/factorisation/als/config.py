@@ -1,0 +1,100 @@
+"""The settings of weighted alternating least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from recsys.config.model import ModelConfig
+from recsys.config.table import Complaint, key
+
+
+class AlsConfig(ModelConfig):
+    """kind = "als": alternating least squares, from explicit ratings, from likes, or both (WALS)."""
+
+    kind: str = key("als", "als: weighted alternating least squares")
+    factors: int = key(64, "numbers that stand for a user or a movie, beside biases", "factors", ge=1)
+    l2: float = key(
+        0.1,
+        "penalty of squared factors and biases, multiplied by a power of the count (l2_power); for ratings in stars, "
+        "whatever their scale, for likes of 1",
+        ge=0,
+    )
+    l2_power: float = key(
+        1.0,
+        "l2 is multiplied by the number of the user's (or movie's) ratings + unobserved_weight times the number of "
+        "movies (or users), to this power: 0 is plain l2, 1 that of ALS-WR, Spark and iALS",
+    )
+    unobserved_weight: float = key(
+        0.0,
+        "weight of each pair of a user and a movie without a rating, whose target is 0; 0 learns from ratings alone",
+        ge=0,
+    )
+    observed_weight: float = key(1.0, "a: what a rating weighs on top of unobserved_weight", gt=0)
+    observed_weight_by: Literal["constant", "linear", "log"] = key(
+        "constant",
+        "a rating of a movie of n ratings weighs on top: constant: a; linear: a / n; log: a / n^weight_exponent",
+    )
+    weight_exponent: float = key(0.5, "of observed_weight_by = 'log'")
+    biases: bool | None = key(
+        None,
+        "the mean of all ratings, and a bias of each user and movie; by default where unobserved_weight is 0 and "
+        "nonnegative is false",
+    )
+    solver: Literal["cholesky", "cg", "block"] = key(
+        "cholesky",
+        "of a user's or movie's equations. cholesky: exact; cg: steps of conjugate gradients from the factors of the "
+        "epoch before; block: one exact step for each block of factors (iALS++)",
+    )
+    cg_steps: int = key(3, "solver = 'cg': steps a half-sweep", "steps", ge=1)
+    block_size: int = key(64, "solver = 'block': factors that are solved for together", "factors", ge=1)
+    nonnegative: bool = key(False, "no factor is below 0")
+    init_scale: float = key(
+        0.1, "standard deviation of movies' first factors, times the square root of their number", gt=0
+    )
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether users and movies have biases."""
+        if self.biases is None:
+            return self.unobserved_weight == 0 and not self.nonnegative
+        return self.biases
+
+    @property
+    def loss_name(self) -> str:
+        """Squared error over ratings alone, or over all entries."""
+        return "mse" if self.unobserved_weight else "masked_mse"
+
+    def observed(self, counts: np.ndarray) -> np.ndarray | float:
+        """What each movie's ratings weigh: float64 (movies), or one number.
+
+        Args:
+            counts: training ratings of each movie (movies).
+        """
+        if self.observed_weight_by == "constant":
+            return self.unobserved_weight + self.observed_weight
+        exponent = 1.0 if self.observed_weight_by == "linear" else self.weight_exponent
+        weights: np.ndarray = self.observed_weight * np.maximum(counts, 1.0) ** -exponent
+        return self.unobserved_weight + weights
+
+    def complaints(self) -> Iterator[Complaint]:
+        """The impossible combinations."""
+        if self.biases and self.unobserved_weight:
+            text = (
+                "model.biases does not go with model.unobserved_weight above 0, which asks for 0 where nothing is "
+                "rated: drop one of them"
+            )
+            yield ("model.biases", "model.unobserved_weight"), text
+        if self.nonnegative and self.biases:
+            yield ("model.nonnegative", "model.biases"), "model.biases may be below 0: drop it, or model.nonnegative"
+        if self.nonnegative and self.solver != "cholesky":
+            text = f"model.nonnegative has a solver of its own: drop model.solver = {self.solver!r}"
+            yield ("model.nonnegative", "model.solver"), text
+
+    def complaints_with(self, config: Any) -> Iterator[Complaint]:
+        """What does not go with the data: without a weight of what is not liked, likes say nothing."""
+        if not self.unobserved_weight and config.data.positive_from is not None:
+            text = "likes alone need model.unobserved_weight above 0, such as 0.1: set it, or drop data.positive_from"
+            yield ("model.unobserved_weight", "data.positive_from"), text

@@ -1,0 +1,340 @@
+"""ALS over Spark: users stay with their ratings, movies' factors and pieces of the users' travel.
+
+An epoch solves for movies given users, and then for users given movies, so that users are what the scorer's fold-in
+gives. The ratings lie in Spark in both orientations, and so do the users' factors. The driver holds the movies'
+factors, and one piece of the users' at a time, on its way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark import RDD, Broadcast, StorageLevel
+
+from recsys.data.blocks import Block
+from recsys.data.orientation import partition_movies
+from recsys.data.partition import Part, partition_of_worker
+from recsys.data.split import TRAIN, VALIDATION
+from recsys.models.base import ModelFamily
+from recsys.models.factorisation.als.config import AlsConfig
+from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of, totals_of
+from recsys.models.factorisation.als.solve import Basis, Piece, Problem, compile_kernels, gramian_of
+from recsys.models.factorisation.als.worker import Solved, Sums, Task, fold_in, solve_movies, solve_users
+from recsys.models.factorisation.model import FactorModel
+from recsys.models.factorisation.scorer import MovieFactors, Ridge, unit_of
+from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
+from recsys.training.checkpoint import read_moments
+from recsys.training.history import Seconds
+from recsys.training.local_sgd.rounds import cores_of
+from recsys.training.local_sgd.trainer import REBASE_ROUNDS
+from recsys.training.state import Moments, Snapshot
+
+PIECE_BYTES = 256_000_000  # of the factors that are sent together: what a worker holds of the other side
+
+
+class AlsTrainer(Trainer):
+    """Alternates between both half-sweeps.
+
+    Args:
+        data: what is trained on.
+        family: makes the model.
+        piece_bytes: of factors that are sent together, at most.
+    """
+
+    def __init__(self, data: TrainingData, family: type[FactorModel], piece_bytes: int = PIECE_BYTES) -> None:
+        config = data.config.model
+        assert isinstance(config, AlsConfig)
+        compile_kernels()
+        self.epochs = data.config.training.epochs
+        self._data, self._config, self._family = data, config, family
+        self._part, self._context = data.parts[TRAIN], data.parts[TRAIN].blocks.context
+        width = config.factors + config.has_biases
+        self._piece_rows = max(1, piece_bytes // (4 * width))
+        self._known = _users(data, TRAIN)
+        self._judged = None if data.examples.by_rating else _users(data, VALIDATION)
+        columns = data.columns
+        totals = self._known.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
+        self._counts, ratings = totals[:columns], float(totals[:columns].sum())
+        self._mean = float(totals[columns]) / max(ratings, 1.0) if config.has_biases else 0.0
+        self._observed = config.observed(self._counts)
+        self._movies = _transposed(self._known, self._counts, self._part.workers, data.preprocessing.likes)
+        draw = np.random.default_rng([data.config.seed, 0])
+        self._factors = np.zeros((columns, width), np.float32)
+        scale = config.init_scale / np.sqrt(config.factors)
+        self._factors[:, : config.factors] = draw.standard_normal((columns, config.factors)) * scale
+        if config.nonnegative:
+            np.abs(self._factors, out=self._factors)
+        self._solved: RDD[Any] | None = None  # of Solved and Sums
+        self._sums: list[Sums] = []
+        self._sent: list[list[Broadcast[Any]]] = []  # what `_solved` would be computed from again
+
+    @property
+    def _warm(self) -> bool:
+        """Whether a half-sweep goes on from the factors of the one before."""
+        return self._config.solver != "cholesky"
+
+    def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
+        split = Seconds()
+        if self._solved is None:
+            split += self._solve_users()
+        split += self._solve_movies()
+        return split + self._solve_users()
+
+    def losses(self) -> dict[int, float]:
+        """Of the training ratings, and of those held out; or of the validation users, folded in."""
+        sums = self._sums
+        if self._judged is not None:
+            sums = sums + self._fold_in(self._judged)
+        totals = {role: np.zeros(2) for role in self._data.parts}
+        for one in sums:
+            for role, pair in one.losses.items():
+                totals[role] += pair
+        return {role: float(total / weight) if weight else float("nan") for role, (total, weight) in totals.items()}
+
+    def weights(self) -> list[np.ndarray]:
+        return [self._factors.copy()]
+
+    def as_model(self, weights: list[np.ndarray] | None) -> ModelFamily:
+        config, factors = self._config, self._factors if weights is None else weights[0]
+        k = config.factors
+        biases = factors[:, k].copy() if config.has_biases else np.zeros(len(factors), np.float32)
+        movies = MovieFactors(np.ascontiguousarray(factors[:, :k]), biases, self._mean, config.has_biases)
+        ridge = Ridge(config.l2, config.l2_power, config.unobserved_weight, self._observed, config.nonnegative)
+        return self._family(config, self._data.preprocessing, movies, ridge)
+
+    def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
+        """The movies' factors. Users are solved for from them; where a half-sweep goes on from the last, theirs too."""
+        return {"factors": self._factors}, self._moments()
+
+    def saved(self, checkpoint: Path) -> None:
+        """Now and then users go on from what was written: what Spark kept to compute them again is let go."""
+        if self._warm and len(self._sent) >= REBASE_ROUNDS:
+            sums = self._sums
+            self._set_users(read_moments(checkpoint))
+            self._sums = sums
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self._factors = snapshot.arrays["factors"]
+        self._forget_users()
+        if self._warm:
+            self._set_users(snapshot.moments)
+
+    def close(self) -> None:
+        """Frees ratings and users' factors."""
+        self._forget_users()
+        for rdd in (self._known, self._movies, self._judged):
+            if rdd is not None:
+                rdd.unpersist()
+
+    def _fold_in(self, judged: RDD[Rows]) -> list[Sums]:
+        task, pieces = self._users_task(solver="cholesky"), _openers(self._sent[-1])
+
+        def run(worker: int, own: Iterable[Rows]) -> Iterator[Sums]:
+            return fold_in(task, pieces, worker, own)
+
+        return _sums(judged.mapPartitionsWithIndex(run))
+
+    def _solve_users(self) -> Seconds:
+        clock = time.monotonic()
+        sent = self._send_movies()
+        sending = time.monotonic() - clock
+        before, task, pieces = self._solved, self._users_task(), _openers(sent)
+        elements = before.union(self._known) if before is not None and self._warm else self._known
+
+        def run(worker: int, own: Iterable[Any]) -> Iterator[Any]:
+            return solve_users(task, pieces, worker, own)
+
+        solved = elements.mapPartitionsWithIndex(run, preservesPartitioning=True)
+        self._solved = solved.persist(StorageLevel.MEMORY_AND_DISK)
+        self._sums = _sums(self._solved)
+        if before is not None:
+            before.unpersist()
+        if not self._warm:  # the users before are not what these would be computed from again
+            self._destroy_sent()
+        self._sent.append(sent)
+        return self._seconds(clock, sending, self._sums)
+
+    def _solve_movies(self) -> Seconds:
+        clock = time.monotonic()
+        assert self._solved is not None
+        gramian = self._gramian(self._solved) if self._config.unobserved_weight else None
+        sent = self._send_users(self._solved)
+        before = self._context.broadcast(self._factors) if self._warm else None
+        sending = time.monotonic() - clock
+        task, pieces = self._task(self._part.rows, gramian), _openers(sent)
+
+        def run(worker: int, own: Iterable[Rows]) -> Iterator[Any]:
+            return solve_movies(task, pieces, before.value if before else None, worker, own)
+
+        sums = []
+        factors = np.zeros_like(self._factors)
+        for one in self._movies.mapPartitionsWithIndex(run).collect():
+            if isinstance(one, Solved):
+                factors[one.first : one.first + len(one.factors)] = one.factors
+            else:
+                sums.append(one)
+        self._factors = factors
+        for piece in sent:
+            piece.destroy()
+        if before:
+            before.destroy()
+        return self._seconds(clock, sending, sums)
+
+    def _users_task(self, solver: str | None = None) -> Task:
+        """The users' half-sweep given the movies as they are now."""
+        gramian = gramian_of(self._factors) if self._config.unobserved_weight else None
+        return self._task(self._data.columns, gramian, gramian, solver)
+
+    def _task(
+        self, columns: int, gramian: np.ndarray | None, of_loss: np.ndarray | None = None, solver: str | None = None
+    ) -> Task:
+        config, preprocessing = self._config, self._data.preprocessing
+        problem = Problem(
+            columns=columns,
+            l2=config.l2,
+            power=config.l2_power,
+            unobserved=config.unobserved_weight,
+            biases=config.has_biases,
+            mean=self._mean,
+            basis=None if gramian is None else Basis.of(gramian, config.unobserved_weight),
+            solver=solver or config.solver,
+            cg_steps=config.cg_steps,
+            block_size=config.block_size,
+            nonnegative=config.nonnegative,
+        )
+        return Task(problem, self._observed, preprocessing.weighted, unit_of(preprocessing), of_loss)
+
+    def _gramian(self, solved: RDD[Any]) -> np.ndarray:
+        """The users', summed on the executors, and then in the order of the workers."""
+
+        def run(worker: int, elements: Iterable[Any]) -> Iterator[tuple[int, np.ndarray]]:
+            yield worker, sum(gramian_of(one.factors) for one in elements if isinstance(one, Solved))
+
+        parts = sorted(solved.mapPartitionsWithIndex(run).collect(), key=lambda one: one[0])
+        width = self._factors.shape[1]
+        return sum((part for _, part in parts), np.zeros((width, width)))
+
+    def _send_movies(self) -> list[Broadcast[Piece]]:
+        starts = range(0, len(self._factors), self._piece_rows)
+        pieces = (Piece(one, self._factors[one : one + self._piece_rows]) for one in starts)
+        return [self._context.broadcast(piece) for piece in pieces]
+
+    def _send_users(self, solved: RDD[Any]) -> list[Broadcast[Piece]]:
+        """All users' factors in pieces; the driver holds one, and an element that comes after it."""
+        factors = solved.filter(lambda one: isinstance(one, Solved))
+        if self._part.rows <= self._piece_rows:
+            elements = iter(sorted(factors.collect(), key=lambda one: one.first))
+        else:
+            elements = factors.toLocalIterator()  # in the order of workers, and so of users
+        sent, held, first = list[Broadcast[Piece]](), list[np.ndarray](), 0
+        for one in elements:
+            held.append(one.factors)
+            while sum(map(len, held)) >= self._piece_rows:
+                whole = np.concatenate(held)
+                sent.append(self._context.broadcast(Piece(first, whole[: self._piece_rows])))
+                held, first = [whole[self._piece_rows :]], first + self._piece_rows
+        if sum(map(len, held)) or not sent:
+            width = self._factors.shape[1]
+            rest = np.concatenate([*held, np.zeros((0, width), np.float32)])
+            sent.append(self._context.broadcast(Piece(first, rest)))
+        return sent
+
+    def _moments(self) -> Iterator[Moments]:
+        if self._solved is None or not self._warm:
+            return
+
+        def run(worker: int, elements: Iterable[Any]) -> Iterator[Moments]:
+            factors = [one.factors for one in elements if isinstance(one, Solved)]
+            if factors:
+                yield Moments(worker, 1, np.concatenate(factors))
+
+        yield from self._solved.mapPartitionsWithIndex(run).toLocalIterator()
+
+    def _set_users(self, moments: Iterable[Moments]) -> None:
+        """Users' factors are these from now on; nothing that was before is needed any more."""
+        self._forget_users()
+        # a broadcast each: tasks would not take that much, and a worker reads its own alone
+        sent, firsts = {one.worker: self._context.broadcast(one) for one in moments}, _firsts(self._part)
+
+        def own(worker: int, _: Iterable[Any]) -> Iterator[Solved]:
+            if worker in sent:
+                yield Solved(firsts[worker], sent[worker].value.values)
+
+        numbers = self._context.parallelize([(one, None) for one in range(self._part.workers)], self._part.workers)
+        placed = numbers.partitionBy(self._part.workers, partition_of_worker)
+        self._solved = placed.mapPartitionsWithIndex(own, preservesPartitioning=True)
+        self._sent = [list(sent.values())]
+
+    def _forget_users(self) -> None:
+        if self._solved is not None:
+            self._solved.unpersist()
+        self._solved, self._sums = None, []
+        self._destroy_sent()
+
+    def _destroy_sent(self) -> None:
+        for sent in self._sent:
+            for piece in sent:
+                piece.destroy()
+        self._sent = []
+
+    def _seconds(self, clock: float, sending: float, sums: list[Sums]) -> Seconds:
+        compute = sum(one.seconds for one in sums) / cores_of(self._context, self._part.workers)
+        rest = max(0.0, time.monotonic() - clock - sending - compute)
+        return Seconds(compute=compute, broadcast=sending, reduce=rest)
+
+
+def _users(data: TrainingData, role: int) -> RDD[Rows]:
+    """A role's users with their numbers, in the order of the workers, beside each other in Spark's cache."""
+    examples, firsts = data.examples, _firsts(data.parts[role])
+
+    def run(worker: int, blocks: Iterable[Block]) -> Iterator[Rows]:
+        first = firsts[worker]
+        for block in blocks:
+            yield rows_of(block, first, examples, role)
+            first += block.rows
+
+    rows = data.parts[role].blocks.mapPartitionsWithIndex(run, preservesPartitioning=True)
+    return rows.persist(StorageLevel.MEMORY_AND_DISK)
+
+
+def _firsts(part: Part) -> list[int]:
+    """The number of each worker's first user."""
+    return [0, *itertools.accumulate(part.rows_of(worker) for worker in range(part.workers))]
+
+
+def _transposed(users: RDD[Rows], counts: np.ndarray, workers: int, likes: bool) -> RDD[Rows]:
+    """Movies over users' numbers, in as many partitions of about as many ratings."""
+    partition_of_movie = partition_movies(counts, workers)
+    starts = np.searchsorted(partition_of_movie, np.arange(workers + 1)).tolist()
+
+    def cut_worker(rows: Iterable[Rows]) -> Iterator[tuple[int, Cut]]:
+        return cut(rows, partition_of_movie, likes)
+
+    def gather_worker(number: int, parts: Iterable[tuple[int, Cut]]) -> Iterator[Rows]:
+        return gather((one for _, one in parts), starts[number], starts[number + 1] - starts[number], likes)
+
+    pieces = users.mapPartitions(cut_worker).partitionBy(workers, partition_of_worker)
+    return pieces.mapPartitionsWithIndex(gather_worker).persist(StorageLevel.MEMORY_AND_DISK)
+
+
+def _openers(sent: list[Broadcast[Piece]]) -> list[Callable[[], Piece]]:
+    """What reads each piece in a worker. Where there are several, the one before is let go."""
+    return [partial(_open, piece, len(sent) == 1) for piece in sent]
+
+
+def _open(piece: Broadcast[Piece], keep: bool) -> Piece:
+    value = piece.value
+    if not keep and getattr(piece, "_path", None):  # a file of the worker's, which can be read again
+        del piece._value
+    return value
+
+
+def _sums(solved: RDD[Any]) -> list[Sums]:
+    """In the order of the workers, so that their sum is the same however tasks were scheduled."""
+    return sorted(solved.filter(lambda one: isinstance(one, Sums)).collect(), key=lambda one: one.worker)
