@@ -51,6 +51,12 @@ class AlsConfig(ModelConfig):
     cg_steps: int = key(3, "solver = 'cg': steps a half-sweep", "steps", ge=1)
     block_size: int = key(64, "solver = 'block': factors that are solved for together", "factors", ge=1)
     nonnegative: bool = key(False, "no factor is below 0")
+    implicit: Literal["none", "users", "both"] = key(
+        "none",
+        "users: a user's factors are drawn towards a sum over the movies rated, whatever the ratings (SVD++); both: "
+        "a movie's, too, towards one over the users who rated it (SVD++ flipped). With unobserved_weight 0 alone",
+    )
+    implicit_l2: float = key(30.0, "penalty of the numbers that these sums are made of", gt=0)
     init_scale: float = key(
         0.1, "standard deviation of movies' first factors, times the square root of their number", gt=0
     )
@@ -92,6 +98,11 @@ class AlsConfig(ModelConfig):
         if self.nonnegative and self.solver != "cholesky":
             text = f"model.nonnegative has a solver of its own: drop model.solver = {self.solver!r}"
             yield ("model.nonnegative", "model.solver"), text
+
+        if self.implicit != "none" and (self.unobserved_weight or self.nonnegative):
+            other = "unobserved_weight" if self.unobserved_weight else "nonnegative"
+            text = f"model.implicit = {self.implicit!r} does not go with model.{other}: drop one of them"
+            yield ("model.implicit", f"model.{other}"), text
 
     def complaints_with(self, config: Any) -> Iterator[Complaint]:
         """What does not go with the data: without a weight of what is not liked, likes say nothing."""

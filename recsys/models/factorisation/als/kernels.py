@@ -395,3 +395,14 @@ def squared_errors(indptr, indices, targets, factors, offsets, first, solved, al
             if all_entries:
                 total -= np.float64(value) ** 2
     return total
+
+
+@kernel
+def take_off_products(indptr, indices, factors, first, drawn_to, targets):  # type: ignore[no-untyped-def]
+    """targets -= z . y of the entries in columns first to first + len(factors); drawn_to: float32 (rows, f), z."""
+    for row in range(len(indptr) - 1):
+        own = indices[indptr[row] : indptr[row + 1]]
+        start = indptr[row] + np.searchsorted(own, first)
+        end = indptr[row] + np.searchsorted(own, first + len(factors))
+        for entry in range(start, end):
+            targets[entry] -= np.dot(factors[indices[entry] - first], drawn_to[row])

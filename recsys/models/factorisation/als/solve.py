@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -117,13 +117,19 @@ class HalfSweep:
     def __init__(self, problem: Problem, pieces: Sequence[Callable[[], Piece]]) -> None:
         self.problem, self._pieces = problem, pieces
 
-    def solve(self, entries: Entries, before: np.ndarray | None = None) -> np.ndarray:
+    def solve(
+        self, entries: Entries, before: np.ndarray | None = None, drawn_to: np.ndarray | None = None
+    ) -> np.ndarray:
         """The rows' factors (and biases), float32 (rows, f); zero where a row has no entries.
 
         Args:
             entries: of the rows.
             before: the rows' factors so far, which cg and block go on from; None: zero.
+            drawn_to: z of each row (rows, f), where the penalty is c |x - z|^2; None: zero.
         """
+        if drawn_to is not None:
+            rest = self.solve(self._less(entries, drawn_to), None if before is None else before - drawn_to)
+            return rest + drawn_to
         if len(self._pieces) == 1 and not self.problem.nonnegative:
             return self._solve_at_once(entries, before)
         f = self._whole[0].shape[1] if len(self._pieces) == 1 else self._pieces[0]().factors.shape[1]
@@ -141,6 +147,14 @@ class HalfSweep:
                 entries.indptr, entries.indices, entries.targets, factors, offsets, first, solved, all_columns
             )
         return total
+
+    def _less(self, entries: Entries, drawn_to: np.ndarray) -> Entries:
+        """The entries, their targets less what z alone predicts."""
+        targets = np.array(np.broadcast_to(entries.targets, len(entries.indices)), np.float32)
+        for piece in self._pieces:
+            factors, _, first = self._opened(piece)
+            kernels.take_off_products(entries.indptr, entries.indices, factors, first, drawn_to, targets)
+        return replace(entries, targets=targets)
 
     def _opened(self, piece: Callable[[], Piece]) -> tuple[np.ndarray, np.ndarray, int]:
         if len(self._pieces) == 1:

@@ -25,6 +25,7 @@ from recsys.models.base import ModelFamily
 from recsys.models.factorisation.als.config import AlsConfig
 from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of, totals_of
 from recsys.models.factorisation.als.solve import Basis, Piece, Problem, compile_kernels, gramian_of
+from recsys.models.factorisation.als.terms import ImplicitTerms
 from recsys.models.factorisation.als.worker import Solved, Sums, Task, fold_in, solve_movies, solve_users
 from recsys.models.factorisation.model import FactorModel
 from recsys.models.factorisation.scorer import MovieFactors, Ridge, unit_of
@@ -72,7 +73,13 @@ class AlsTrainer(Trainer):
             np.abs(self._factors, out=self._factors)
         self._solved: RDD[Any] | None = None  # of Solved and Sums
         self._sums: list[Sums] = []
+        self._pieces: list[Callable[[], Piece]] = []  # of the movies, as users were solved for from them
+        self._user_terms: Callable[[], np.ndarray] | None = None
         self._sent: list[list[Broadcast[Any]]] = []  # what `_solved` would be computed from again
+        self._terms: ImplicitTerms | None = None
+        if config.implicit != "none":
+            shape, problem = (self._part.rows, columns), self._users_task().problem
+            self._terms = ImplicitTerms(self._known, self._movies, config, shape, problem.penalties)
 
     @property
     def _warm(self) -> bool:
@@ -83,7 +90,11 @@ class AlsTrainer(Trainer):
         split = Seconds()
         if self._solved is None:
             split += self._solve_users()
+        if self._terms:
+            split += self._fit(self._terms.fit_users, self._solved)
         split += self._solve_movies()
+        if self._terms and self._terms.both:
+            split += self._fit(self._terms.fit_movies, self._factors)
         return split + self._solve_users()
 
     def losses(self) -> dict[int, float]:
@@ -98,19 +109,22 @@ class AlsTrainer(Trainer):
         return {role: float(total / weight) if weight else float("nan") for role, (total, weight) in totals.items()}
 
     def weights(self) -> list[np.ndarray]:
-        return [self._factors.copy()]
+        return [self._factors.copy()] if self._terms is None else [self._factors.copy(), self._terms.of_users]
 
     def as_model(self, weights: list[np.ndarray] | None) -> ModelFamily:
-        config, factors = self._config, self._factors if weights is None else weights[0]
+        config, (factors, *terms) = self._config, self.weights() if weights is None else weights
         k = config.factors
         biases = factors[:, k].copy() if config.has_biases else np.zeros(len(factors), np.float32)
-        movies = MovieFactors(np.ascontiguousarray(factors[:, :k]), biases, self._mean, config.has_biases)
+        movies = MovieFactors(np.ascontiguousarray(factors[:, :k]), biases, self._mean, config.has_biases, *terms)
         ridge = Ridge(config.l2, config.l2_power, config.unobserved_weight, self._observed, config.nonnegative)
         return self._family(config, self._data.preprocessing, movies, ridge)
 
     def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
         """The movies' factors. Users are solved for from them; where a half-sweep goes on from the last, theirs too."""
-        return {"factors": self._factors}, self._moments()
+        arrays = {"factors": self._factors}
+        if self._terms:
+            arrays |= self._terms.state()
+        return arrays, self._moments()
 
     def saved(self, checkpoint: Path) -> None:
         """Now and then users go on from what was written: what Spark kept to compute them again is let go."""
@@ -121,6 +135,8 @@ class AlsTrainer(Trainer):
 
     def restore(self, snapshot: Snapshot) -> None:
         self._factors = snapshot.arrays["factors"]
+        if self._terms:
+            self._terms.restore(snapshot.arrays)
         self._forget_users()
         if self._warm:
             self._set_users(snapshot.moments)
@@ -132,23 +148,34 @@ class AlsTrainer(Trainer):
             if rdd is not None:
                 rdd.unpersist()
 
+    def _fit(self, fit: Callable[[Any], None], factors: Any) -> Seconds:
+        clock = time.monotonic()
+        fit(factors)
+        return Seconds(reduce=time.monotonic() - clock)
+
     def _fold_in(self, judged: RDD[Rows]) -> list[Sums]:
-        task, pieces = self._users_task(solver="cholesky"), _openers(self._sent[-1])
+        task, pieces, terms = self._users_task(solver="cholesky"), self._pieces, self._user_terms
 
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Sums]:
-            return fold_in(task, pieces, worker, own)
+            return fold_in(task, pieces, worker, own, terms)
 
         return _sums(judged.mapPartitionsWithIndex(run))
 
     def _solve_users(self) -> Seconds:
         clock = time.monotonic()
-        sent = self._send_movies()
+        sent: list[Broadcast[Any]] = [*self._send_movies()]
         sending = time.monotonic() - clock
-        before, task, pieces = self._solved, self._users_task(), _openers(sent)
+        before, task = self._solved, self._users_task()
+        self._pieces, self._user_terms = _openers(sent), None
+        if self._terms:
+            shared = self._context.broadcast(self._terms.of_users)
+            self._user_terms = partial(_value, shared)
+            sent = [*sent, shared]
+        pieces, terms = self._pieces, self._user_terms
         elements = before.union(self._known) if before is not None and self._warm else self._known
 
         def run(worker: int, own: Iterable[Any]) -> Iterator[Any]:
-            return solve_users(task, pieces, worker, own)
+            return solve_users(task, pieces, worker, own, terms)
 
         solved = elements.mapPartitionsWithIndex(run, preservesPartitioning=True)
         self._solved = solved.persist(StorageLevel.MEMORY_AND_DISK)
@@ -168,9 +195,11 @@ class AlsTrainer(Trainer):
         before = self._context.broadcast(self._factors) if self._warm else None
         sending = time.monotonic() - clock
         task, pieces = self._task(self._part.rows, gramian), _openers(sent)
+        shared = self._context.broadcast(self._terms.of_movies) if self._terms and self._terms.both else None
+        terms = partial(_value, shared) if shared else None
 
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Any]:
-            return solve_movies(task, pieces, before.value if before else None, worker, own)
+            return solve_movies(task, pieces, before.value if before else None, worker, own, terms)
 
         sums = []
         factors = np.zeros_like(self._factors)
@@ -182,8 +211,9 @@ class AlsTrainer(Trainer):
         self._factors = factors
         for piece in sent:
             piece.destroy()
-        if before:
-            before.destroy()
+        for other in (before, shared):
+            if other:
+                other.destroy()
         return self._seconds(clock, sending, sums)
 
     def _users_task(self, solver: str | None = None) -> Task:
@@ -208,7 +238,8 @@ class AlsTrainer(Trainer):
             block_size=config.block_size,
             nonnegative=config.nonnegative,
         )
-        return Task(problem, self._observed, preprocessing.weighted, unit_of(preprocessing), of_loss)
+        width = self._factors.shape[1]
+        return Task(problem, self._observed, preprocessing.weighted, unit_of(preprocessing), width, of_loss)
 
     def _gramian(self, solved: RDD[Any]) -> np.ndarray:
         """The users', summed on the executors, and then in the order of the workers."""
@@ -326,6 +357,10 @@ def _transposed(users: RDD[Rows], counts: np.ndarray, workers: int, likes: bool)
 def _openers(sent: list[Broadcast[Piece]]) -> list[Callable[[], Piece]]:
     """What reads each piece in a worker. Where there are several, the one before is let go."""
     return [partial(_open, piece, len(sent) == 1) for piece in sent]
+
+
+def _value(shared: Broadcast[Any]) -> Any:
+    return shared.value
 
 
 def _open(piece: Broadcast[Piece], keep: bool) -> Piece:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsys.data.split import TRAIN, VALIDATION
+from recsys.models.factorisation.als.implicit import drawn_to
 from recsys.models.factorisation.als.rows import Ratings, Rows
 from recsys.models.factorisation.als.solve import NOTHING, HalfSweep, Piece, Problem, gramian_of
 from recsys.training.state import Moments
 
 OpenPiece = Callable[[], Piece]
+OpenTerms = Callable[[], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Task:
         observed: what the ratings of each movie weigh: float64 (movies), or one number.
         weighted: whether values are the weights of counts.
         unit: what rating arrays were multiplied by: losses are on their scale.
+        width: f, factors and the bias.
         gramian: of the movies, float64 (f, f), where the loss is of all entries; None: of ratings alone.
     """
 
@@ -49,11 +52,16 @@ class Task:
     observed: np.ndarray | float
     weighted: bool
     unit: float
+    width: int
     gramian: np.ndarray | None = None
 
 
 def solve_users(
-    task: Task, pieces: Sequence[OpenPiece], worker: int, elements: Iterable[Rows | Solved | Moments | Sums]
+    task: Task,
+    pieces: Sequence[OpenPiece],
+    worker: int,
+    elements: Iterable[Rows | Solved | Moments | Sums],
+    terms: OpenTerms | None = None,
 ) -> Iterator[Solved | Sums]:
     """Factors of a worker's users, and then the sums of their training and validation losses.
 
@@ -62,6 +70,7 @@ def solve_users(
         pieces: of the movies.
         worker: its number.
         elements: the users' ratings; before them, where the solver goes on from these, their factors.
+        terms: the users' implicit terms, where there are some.
     """
     clock = time.monotonic()
     sweep, before = HalfSweep(task.problem, pieces), list[Solved]()
@@ -71,7 +80,8 @@ def solve_users(
             before.append(one)
         elif isinstance(one, Rows):
             known = one.known.entries(one.weights(task.observed, of_movies=False), task.weighted)
-            factors = sweep.solve(known, _rows_before(before, one))
+            drawn = drawn_to(one.known, terms(), task.width) if terms else None
+            factors = sweep.solve(known, factors_of(before, one) if before else None, drawn)
             losses[TRAIN] += _loss(task, sweep, one.known, factors, one.known.rows)
             if one.held is not None:
                 losses[VALIDATION] += _loss(task, sweep, one.held, factors, one.judged)
@@ -81,33 +91,42 @@ def solve_users(
 
 
 def solve_movies(
-    task: Task, pieces: Sequence[OpenPiece], before: np.ndarray | None, worker: int, elements: Iterable[Rows]
+    task: Task,
+    pieces: Sequence[OpenPiece],
+    before: np.ndarray | None,
+    worker: int,
+    elements: Iterable[Rows],
+    terms: OpenTerms | None = None,
 ) -> Iterator[Solved | Sums]:
     """Factors of a worker's movies. `before`: those of all movies that the solver goes on from, if it does."""
     clock, sweep = time.monotonic(), HalfSweep(task.problem, pieces)
     for one in elements:
         known = one.known.entries(one.weights(task.observed, of_movies=True), task.weighted)
         own = None if before is None else before[one.first : one.first + one.known.rows]
-        yield Solved(one.first, sweep.solve(known, own))
+        drawn = drawn_to(one.known, terms(), task.width) if terms else None
+        yield Solved(one.first, sweep.solve(known, own, drawn))
     yield Sums(worker, {}, time.monotonic() - clock)
 
 
-def fold_in(task: Task, pieces: Sequence[OpenPiece], worker: int, elements: Iterable[Rows]) -> Iterator[Sums]:
+def fold_in(
+    task: Task, pieces: Sequence[OpenPiece], worker: int, elements: Iterable[Rows], terms: OpenTerms | None = None
+) -> Iterator[Sums]:
     """The sums of the validation loss of a worker's users who were not trained: of the ratings they are solved from."""
     clock, sweep, loss = time.monotonic(), HalfSweep(task.problem, pieces), np.zeros(2)
     for one in elements:
         known = one.known.entries(one.weights(task.observed, of_movies=False), task.weighted)
-        loss += _loss(task, sweep, one.known, sweep.solve(known), one.known.rows)
+        drawn = drawn_to(one.known, terms(), task.width) if terms else None
+        loss += _loss(task, sweep, one.known, sweep.solve(known, drawn_to=drawn), one.known.rows)
     yield Sums(worker, {VALIDATION: (float(loss[0]), float(loss[1]))}, time.monotonic() - clock)
 
 
-def _rows_before(before: list[Solved], rows: Rows) -> np.ndarray | None:
-    """The factors that these rows had. A worker's users have consecutive numbers, and come in their order."""
-    for one in before:
+def factors_of(solved: list[Solved], rows: Rows) -> np.ndarray:
+    """The factors of these rows. A worker's users have consecutive numbers, and come in their order."""
+    for one in solved:
         start = rows.first - one.first
         if 0 <= start < len(one.factors):
             return one.factors[start : start + rows.known.rows]
-    return None
+    raise ValueError(f"row {rows.first} was not solved for")
 
 
 def _loss(task: Task, sweep: HalfSweep, ratings: Ratings, factors: np.ndarray, rows: int) -> np.ndarray:
