@@ -93,10 +93,11 @@ def data_of(config, parts):
 def train_in(folder, config, parts):
     data, epochs, told = data_of(config, parts), list[int](), list[str]()
     folder.mkdir(exist_ok=True)
-    model, _, _ = train(
+    trained = train(
         DenoisingAutoencoder.trainer(data), data, folder,
         on_epoch=lambda progress: epochs.append(progress.epoch.epoch), say=told.append,
     )  # fmt: skip
+    model = trained.model
     assert isinstance(model, DenoisingAutoencoder)
     return model.weights, epochs, told
 
