@@ -13,7 +13,8 @@ class TimeLimit:
 
     A step is what lies between two moments at which training can stop: a whole epoch, or a round of one, the last of
     which also measures the losses. The next step is expected to take as long as the longest one of the last
-    `RECENT_EPOCHS` epochs, so that a slow start is forgotten after a while. The first step always runs.
+    `RECENT_EPOCHS` epochs. The first step always runs. It counts only until there is a second one, as workers start
+    in it.
 
     Args:
         seconds: the limit, counted from now; 0: none.
@@ -24,14 +25,18 @@ class TimeLimit:
         self.seconds = seconds
         self._clock = clock
         self._began = self._last = clock()
-        self._steps: list[tuple[int, float]] = []  # the epoch of each, its seconds
+        self._first: float | None = None
+        self._recent: list[tuple[int, float]] = []  # the epoch of each step after the first, its seconds
 
     def ends_before_next(self, epoch: int) -> bool:
         """Whether to stop now, after a step of that epoch. Is called once after every step."""
         now = self._clock()
-        self._steps = [step for step in self._steps if step[0] > epoch - RECENT_EPOCHS] + [(epoch, now - self._last)]
-        self._last = now
-        longest = max(seconds for _, seconds in self._steps)
+        took, self._last = now - self._last, now
+        if self._first is None:
+            self._first = longest = took
+        else:
+            self._recent = [step for step in self._recent if step[0] > epoch - RECENT_EPOCHS] + [(epoch, took)]
+            longest = max(seconds for _, seconds in self._recent)
         return 0 < self.seconds < now - self._began + longest
 
     def left(self, seconds: float) -> float:
