@@ -38,6 +38,7 @@ from recsys.registries import FAMILIES, LOSSES, METRICS
 from recsys.training.base import TrainingData
 from recsys.training.history import Epoch
 from recsys.training.loop import Progress, train
+from recsys.training.time_limit import TimeLimit
 from recsys.workers import preloading, ship_source, warm_up
 
 __all__ = ["Model", "Progress", "evaluate", "fit"]
@@ -126,6 +127,7 @@ def fit(
         ConfigError: the settings do not fit the data set.
         UserError: there is nothing to train, validate or test on, or training diverged.
     """
+    limit = TimeLimit(config.training.max_seconds)
     config = settings_for(dataset, config)
     dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
     check_feedback(config, dataset.preprocessing.feedback)
@@ -160,6 +162,7 @@ def fit(
         on_epoch=on_progress or (lambda progress: None),
         on_best=(lambda model: model.save(folder / "model")) if folder else (lambda model: None),
         say=say,
+        limit=limit,
     )
     model = Model(
         trained.model,

@@ -61,8 +61,8 @@ class TrainingConfig(Table):
     max_seconds: float = key(
         0.0,
         "training stops where the next epoch, or round, would probably end later than this; it leaves a checkpoint "
-        "and a saved model, and train --resume goes on; 0 is no limit. Each call has it anew. What follows the epochs, "
-        "such as the evaluation, is not counted, and a model that is solved in one step is not stopped",
+        "and a saved model, and train --resume goes on; 0 is no limit. Each call has it anew. It is of the phase "
+        "model_training, but a step after the epochs is not foreseen, and a model solved in one step is not stopped",
         "s",
         ge=0,
     )

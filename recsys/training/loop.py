@@ -84,7 +84,7 @@ def train(
     on_epoch: Callable[[Progress], None] = lambda progress: None,
     on_best: Callable[[ModelFamily], None] = lambda model: None,
     say: Callable[[str], None] = lambda text: None,
-    clock: Callable[[], float] = time.monotonic,
+    limit: TimeLimit | None = None,
 ) -> Trained:
     """Trains until the epochs are over, early stopping included, or the time limit is near.
 
@@ -96,7 +96,7 @@ def train(
         on_epoch: called after every epoch.
         on_best: called with the model whenever it is the one that would be kept if training ended now.
         say: gets what is noteworthy beside that.
-        clock: seconds from any beginning, by which training.max_seconds is kept.
+        limit: of training.max_seconds, counting already; by default it is counted from now.
 
     Raises:
         UserError: no rows are left for validation, or the loss is no number any more.
@@ -109,19 +109,20 @@ def train(
         )
     if settings.max_seconds and not trainer.in_epochs:
         say("this model is solved in one step: training.max_seconds does not stop it")
-    limit = TimeLimit(settings.max_seconds, clock)
+    time_limit = limit or TimeLimit(settings.max_seconds)
     checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds) if run and trainer.in_epochs else None
     position, history, kept = _begin(checkpoints, trainer, run, TEST in data.parts, say)
     curves = _curves(run, history, trainer)
     rows = data.parts[TRAIN].rows
     began, before = time.monotonic(), len(history.epochs)
     stopped: str | None = None
+    time_limit.start()
     while not stopped and not _over(position, history, settings, trainer.epochs):
         number = position.epoch
         started = time.monotonic()
 
         def between_rounds(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
-            stop = limit.ends_before_next(number)
+            stop = time_limit.ends_before_next(number)
             if checkpoints and (stop or checkpoints.due):
                 _save(checkpoints, Position(number, rounds_done), history, trainer, kept)
             if stop:
@@ -153,12 +154,12 @@ def train(
             on_best(trainer.as_model(kept))
         position = Position(number + 1)
         over = _over(position, history, settings, trainer.epochs)
-        if limit.ends_before_next(number) and not over:
+        if time_limit.ends_before_next(number) and not over:
             stopped = _stopped(settings, f"after epoch {number} of {trainer.epochs}")
         if checkpoints and (stopped or checkpoints.due or (over and checkpoints.any)):
             _save(checkpoints, position, history, trainer, kept)
         done = len(history.epochs) - before
-        left = limit.left((time.monotonic() - began) / done * (trainer.epochs - number))
+        left = time_limit.left((time.monotonic() - began) / done * (trainer.epochs - number))
         on_epoch(Progress(epoch, trainer.epochs, history.best, rows / seconds, left, data.config.data.orientation))
     best = trainer.as_model(kept)
     model = trainer.finish(best)

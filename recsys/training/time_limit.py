@@ -17,7 +17,7 @@ class TimeLimit:
     in it.
 
     Args:
-        seconds: the limit, counted from now; 0: none.
+        seconds: the limit, counted from now, so that what prepares the training is counted; 0: none.
         clock: seconds from any beginning.
     """
 
@@ -27,6 +27,10 @@ class TimeLimit:
         self._began = self._last = clock()
         self._first: float | None = None
         self._recent: list[tuple[int, float]] = []  # the epoch of each step after the first, its seconds
+
+    def start(self) -> None:
+        """The first step begins."""
+        self._last = self._clock()
 
     def ends_before_next(self, epoch: int) -> bool:
         """Whether to stop now, after a step of that epoch. Is called once after every step."""

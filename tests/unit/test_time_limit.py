@@ -86,7 +86,7 @@ def data_of(limit: float, test_loss: bool = False, **training: Any) -> TrainingD
 def trained(limit: float, run: Path | None = None, data: TrainingData | None = None, **fake: Any) -> Trained:
     clock = Clock()
     trainer = Fake(clock, **fake)
-    found = train(trainer, data or data_of(limit), run, clock=clock)
+    found = train(trainer, data or data_of(limit), run, limit=TimeLimit(limit, clock))
     assert trainer.closed
     return found
 
@@ -119,6 +119,19 @@ def test_it_stops_where_the_next_epoch_or_round_would_end_too_late(
     assert found.stopped == (f"training.max_seconds = {limit}: {stopped}" if stopped else None)
     done = 6 if stopped is None else int(stopped.split()[2]) - stopped.startswith("in")
     assert [epoch.epoch for epoch in found.history] == list(range(1, done + 1))
+
+
+def test_what_prepares_the_training_counts_but_is_no_step() -> None:
+    clock = Clock()
+    limit = TimeLimit(34, clock)
+    clock.now += 15
+    trainer = Fake(clock)
+    found = train(trainer, data_of(34), None, limit=limit)  # after 25 s the second would end at 35, not at 50
+    assert found.stopped == "training.max_seconds = 34: after epoch 1 of 6"
+    limit = TimeLimit(35, clock)
+    clock.now += 15
+    found = train(trainer, data_of(35), None, limit=limit)
+    assert found.stopped == "training.max_seconds = 35: after epoch 2 of 6"
 
 
 def test_no_progress_is_promised_beyond_the_limit() -> None:
@@ -160,7 +173,7 @@ def test_within_the_first_epoch_there_is_a_model_already() -> None:
     saved = list[Any]()
     clock = Clock()
     trainer = Finishing(Fake(clock, rounds=3), finish)
-    found = train(trainer, data_of(1), None, on_best=saved.append, clock=clock)
+    found = train(trainer, data_of(1), None, on_best=saved.append, limit=TimeLimit(1, clock))
     assert found.stopped == "training.max_seconds = 1: in epoch 1 of 6, after round 1"
     assert (found.epoch, found.history) == (None, [])
     assert found.model is saved[-1] and saved == [10.25]  # the first round's 10, and the step after the epochs
@@ -174,10 +187,10 @@ def test_what_is_solved_in_one_step_says_that_it_does_not_stop() -> None:
     clock = Clock()
     trainer = Solved(clock)
     trainer.epochs = 1
-    found = train(trainer, data_of(1), None, say=told.append, clock=clock)
+    found = train(trainer, data_of(1), None, say=told.append)
     assert told == ["this model is solved in one step: training.max_seconds does not stop it"]
     assert found.stopped is None and found.epoch is not None
-    train(trainer, data_of(0), None, say=told.append, clock=clock)
+    train(trainer, data_of(0), None, say=told.append)
     assert len(told) == 1
 
 
@@ -193,7 +206,7 @@ def test_the_test_loss_is_a_last_column_where_it_is_measured(tmp_path: Path) -> 
         said = list[Progress]()
         for limit in (1, 0):  # it stays a column when training goes on
             clock = Clock()
-            train(Fake(clock), data_of(limit, on), run, said.append, clock=clock)
+            train(Fake(clock), data_of(limit, on), run, said.append, limit=TimeLimit(limit, clock))
         told = [str(progress) for progress in said]
         header = (run / "history.csv").read_text().split("\n")[0]
         assert header.endswith("validation_seconds,test_loss" if on else ",validation_seconds")
