@@ -227,6 +227,17 @@ def test_a_stopped_run_goes_on_with_its_settings(tmp_path: Path, status: str | N
     assert more.config.spark == {"spark.driver.memory": "4g"}
 
 
+def test_a_run_that_its_time_limit_stopped_goes_on_with_another_limit(tmp_path: Path) -> None:
+    given = ["--resume", str(stopped_run(tmp_path, "stopped"))]
+    assert parse_arguments("train", given).config.training.max_seconds == 0
+    limited = parse_arguments("train", [*given, "--set", "training.max_seconds=60"]).config.training
+    assert (limited.max_seconds, limited.workers, limited.epochs) == (60, 3, 7)
+    with pytest.raises(UserError, match=r"training\.max_seconds"):
+        parse_arguments("train", [*given, "--set", "training.max_seconds=-1"])
+    with pytest.raises(UserError, match=r"has training\.epochs = 7, not 8"):
+        parse_arguments("train", [*given, "--set", "training.max_seconds=60", "--set", "training.epochs=8"])
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
