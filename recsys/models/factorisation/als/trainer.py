@@ -63,7 +63,8 @@ class AlsTrainer(Trainer):
         self._counts, ratings = totals[:columns], float(totals[:columns].sum())
         self._mean = float(totals[columns]) / max(ratings, 1.0) if config.has_biases else 0.0
         self._observed = config.observed(self._counts)
-        self._movies = _transposed(self._known, self._counts, self._part.workers, data.preprocessing.likes)
+        alike = data.preprocessing.likes and not data.preprocessing.weighted
+        self._movies = _transposed(self._known, self._counts, self._part.workers, alike)
         draw = np.random.default_rng([data.config.seed, 0])
         self._factors = np.zeros((columns, width), np.float32)
         scale = config.init_scale / np.sqrt(config.factors)
@@ -308,16 +309,16 @@ def _firsts(part: Part) -> list[int]:
     return [0, *itertools.accumulate(part.rows_of(worker) for worker in range(part.workers))]
 
 
-def _transposed(users: RDD[Rows], counts: np.ndarray, workers: int, likes: bool) -> RDD[Rows]:
+def _transposed(users: RDD[Rows], counts: np.ndarray, workers: int, alike: bool) -> RDD[Rows]:
     """Movies over users' numbers, in as many partitions of about as many ratings."""
     partition_of_movie = partition_movies(counts, workers)
     starts = np.searchsorted(partition_of_movie, np.arange(workers + 1)).tolist()
 
     def cut_worker(rows: Iterable[Rows]) -> Iterator[tuple[int, Cut]]:
-        return cut(rows, partition_of_movie, likes)
+        return cut(rows, partition_of_movie, alike)
 
     def gather_worker(number: int, parts: Iterable[tuple[int, Cut]]) -> Iterator[Rows]:
-        return gather((one for _, one in parts), starts[number], starts[number + 1] - starts[number], likes)
+        return gather((one for _, one in parts), starts[number], starts[number + 1] - starts[number], alike)
 
     pieces = users.mapPartitions(cut_worker).partitionBy(workers, partition_of_worker)
     return pieces.mapPartitionsWithIndex(gather_worker).persist(StorageLevel.MEMORY_AND_DISK)
