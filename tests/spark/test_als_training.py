@@ -171,10 +171,11 @@ def test_users_that_were_lost_are_computed_again(spark, solver):
     data = data_of(spark, {"unobserved_weight": 0.1, "solver": solver})
 
     def factors(lose):
-        trainer = Als.trainer(data)
+        trainer = als.AlsTrainer(data, Als)
         for epoch in (1, 2, 3):
             trainer.train_epoch(epoch)
             if lose:
+                assert trainer._solved is not None
                 trainer._solved.unpersist(blocking=True)
                 trainer._movies.unpersist(blocking=True)
         result = trainer.weights()[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def problem_of(case: Dense, factors: np.ndarray, **more: object) -> Problem:
 
 
 def pieces_of(factors: np.ndarray, size: int) -> list[Callable[[], Piece]]:
-    return [lambda one=one: Piece(one, factors[one : one + size]) for one in range(0, len(factors), size)]
+    return [partial(Piece, one, factors[one : one + size]) for one in range(0, len(factors), size)]
 
 
 def factors_of(seed: int, rows: int, f: int) -> np.ndarray:
@@ -102,7 +103,8 @@ def test_every_solver_and_every_cut_gives_the_dense_solution(unobserved: float, 
             assert found == pytest.approx((errors[case.known] ** 2).sum() - rest, rel=1e-4, abs=1e-3)
     for solver in ("cg", "block"):
         problem = problem_of(case, factors, solver=solver, cg_steps=60, block_size=5)
-        sweep, solved = HalfSweep(problem, pieces_of(factors, COLUMNS)), None
+        sweep = HalfSweep(problem, pieces_of(factors, COLUMNS))
+        solved = np.zeros_like(expected, np.float32)
         for _ in range(300):
             solved = sweep.solve(entries, solved)
         np.testing.assert_allclose(solved, expected, atol=1e-4)
