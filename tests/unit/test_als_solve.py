@@ -201,3 +201,23 @@ def test_factors_that_are_all_alike_have_a_solution_without_l2() -> None:
         (case.weights * case.known).sum(axis=1), 1e-9
     )
     np.testing.assert_allclose(solved @ factors[0], means, rtol=1e-3)
+
+
+def test_published_wals_settings_on_the_shape_of_ml_100k() -> None:
+    """943 x 1,682, 100,000 ratings, 34 factors, l2 9.83, w0 0.001, 189.8 / n: the errors of a dense reference."""
+    draw = np.random.default_rng(10)
+    popular = 1 / np.arange(1, 1_683) ** 0.7
+    known = draw.random((943, 1_682)) < np.minimum(popular * 100_000 / 943 / popular.sum(), 0.9)
+    taste = draw.standard_normal((943, 4)) @ draw.standard_normal((4, 1_682)) / 2
+    targets = np.where(known, np.clip(np.rint(3.5 + taste), 1, 5), 0)
+    weights = np.broadcast_to(0.001 + 189.8 / np.maximum(known.sum(axis=0), 1), known.shape)
+    case = Dense(targets, known, weights, 9.83, 0.0, 0.001)
+    first = factors_of(4, 1_682, 34) * np.float32(0.1)
+    reference_rows, reference_columns = case.sweeps(first, 1)
+    columns = solve(case.transposed, solve(case, first))
+    rows = solve(case, columns)
+    found, expected = (
+        np.sqrt(np.mean((case.predictions(*both) - targets)[known] ** 2))
+        for both in ((rows, columns), (reference_rows, reference_columns))
+    )
+    assert 0.1 < expected < 2 and found == pytest.approx(expected, abs=1e-3)

@@ -42,7 +42,8 @@ class Ratings:
             values = _ONE
         else:
             values = np.asarray(scaled.data * np.float32(unit_of(preprocessing)), np.float32)
-        return cls(scaled.indptr.astype(np.int64), scaled.indices.astype(np.int32, copy=False), values)
+        # copies: kernels would be compiled once more for arrays that cannot be written to, as those of blocks are
+        return cls(scaled.indptr.astype(np.int64), scaled.indices.astype(np.int32), values)
 
     def entries(self, weights: np.ndarray, weighted: bool) -> Entries:
         """As what is solved: `weights` float32 (entries) or (1); those of counts, where values are these, multiply."""

@@ -212,8 +212,9 @@ class AlsTrainer(Trainer):
         """The users', summed on the executors, and then in the order of the workers."""
 
         def run(worker: int, elements: Iterable[Any]) -> Iterator[tuple[int, np.ndarray]]:
-            own = (gramian_of(one.factors) for one in elements if isinstance(one, Solved))
-            yield worker, sum(own, np.zeros((width, width)))
+            # at once, as after a checkpoint the same users come in other elements
+            own = [one.factors for one in elements if isinstance(one, Solved)]
+            yield worker, gramian_of(np.concatenate([*own, np.zeros((0, width), np.float32)]))
 
         width = self._factors.shape[1]
         parts = sorted(solved.mapPartitionsWithIndex(run).collect(), key=lambda one: one[0])
