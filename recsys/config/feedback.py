@@ -31,8 +31,8 @@ def known_feedback(data: DataConfig) -> str | None:
 
 def uses_weights(config: Config) -> bool:
     """Whether the model and its loss use the weights of counts; all others learn from counts that weigh alike."""
-    family = FAMILIES.get(config.model.kind)
-    return family.supports_with(config.model).weights and loss_named(config.model.loss_name).uses_weights
+    supports = FAMILIES.get(config.model.kind).supports_with(config.model)
+    return supports.weights_itself or (supports.weights and loss_named(config.model.loss_name).uses_weights)
 
 
 def feedback_complaints(config: Config, feedback: str | None) -> Iterator[Complaint]:

@@ -24,6 +24,11 @@ class ModelConfig(Table):
         """The name of the loss that the model is trained with."""
         return str(getattr(self, "loss", "mse"))
 
+    @property
+    def rating_errors(self) -> str:
+        """What metrics.json says of the model's errors on ratings, beside how they were measured."""
+        return ""
+
     def complaints_with(self, config: Any) -> Iterator[Complaint]:
         """The impossible combinations with keys of other tables; `config` has them all."""
         yield from ()

@@ -277,7 +277,8 @@ def _rating_prediction(sums: Sums, judged: Judged, config: Config, predicts_rati
     result: dict[str, Any] = {
         "protocol": f"{_test_protocol(judged, config)}; predictions clipped to "
         f"{preprocessing.rating_min:g} to {preprocessing.rating_max:g}; all held-out ratings are predicted"
-        + ("" if judged.fold_in is None else folded),
+        + ("" if judged.fold_in is None else folded)
+        + (config.model.rating_errors and f"; {config.model.rating_errors}"),
         "ratings": sums.mean(f"{MODEL}/squared_error")["count"],
     }
     for name in RATING_PREDICTORS:

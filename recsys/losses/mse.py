@@ -42,6 +42,10 @@ class Mse(Loss):
         flat[flat_positions(target)] -= target.data
         return float(np.dot(flat, flat)) / output.shape[1], output.shape[0]
 
+    def weighted(self) -> Loss:
+        """That of entries whose target is 1, whatever they weigh: of families that weigh them themselves."""
+        return MseOfLikes()
+
     def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
         output.ravel()[flat_positions(target)] -= target.data
         output *= np.float32(2.0 / max(output.size, 1))
@@ -66,6 +70,15 @@ class Mse(Loss):
         if layer.activation == "softmax" and not layer.shifted:
             return softmax_mse(h, kernel, bias, targets, work)
         return dense_squared_error(layer.activation, h, kernel, bias, targets, work, rated_only=False)
+
+
+class MseOfLikes(Mse):
+    """The same where targets are 1, and the values of rating arrays are weights, which do not count in it."""
+
+    def sums(self, target: csr_matrix, output: np.ndarray) -> Sums:
+        return super().sums(
+            csr_matrix((np.ones_like(target.data), target.indices, target.indptr), target.shape), output
+        )
 
 
 def softmax_mse(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, targets: Targets, work: Work) -> LossResult:

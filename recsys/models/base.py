@@ -38,6 +38,7 @@ class Support:
         losses: names of losses; None: any that is registered.
         needs_tensorflow: whether its scorer imports TensorFlow.
         weights: whether its rating arrays may hold the weights of counts (`data.weights`), where the loss uses them.
+        weights_itself: whether it uses these whatever the loss.
     """
 
     strategies: tuple[str, ...] = ("local_sgd",)
@@ -46,6 +47,7 @@ class Support:
     losses: tuple[str, ...] | None = None
     needs_tensorflow: bool = False
     weights: bool = False
+    weights_itself: bool = False
 
 
 class Scorer(ABC):

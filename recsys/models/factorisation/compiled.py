@@ -9,7 +9,7 @@ import getpass
 import os
 import tempfile
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 if "NUMBA_CACHE_DIR" not in os.environ:  # beside its source numba cannot write where the package is a zip or read-only
     try:
@@ -22,12 +22,10 @@ import numba
 from numba import types
 from numba.extending import get_cython_function_address
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def kernel(function: Function) -> Function:
+def kernel(function: Callable[..., Any]) -> Any:
     """The function, compiled on its first call and kept on disk for the next process."""
-    return cast(Function, numba.njit(cache=True, nogil=True)(function))
+    return numba.njit(cache=True, nogil=True)(function)
 
 
 def lapack(module: str, name: str, signature: str) -> Any:
@@ -44,5 +42,6 @@ def lapack(module: str, name: str, signature: str) -> Any:
 
     symbol = f"howdah_{name}"
     llvm.add_symbol(symbol, get_cython_function_address(f"scipy.linalg.{module}", name))
-    kinds = {"c": types.uint8, "i": types.int32, "f": types.float32, "d": types.float64}
-    return types.ExternalFunction(symbol, types.void(*(types.CPointer(kinds[letter]) for letter in signature)))
+    kinds: dict[str, Any] = {"c": types.uint8, "i": types.int32, "f": types.float32, "d": types.float64}
+    pointer: Any = types.CPointer
+    return types.ExternalFunction(symbol, types.void(*(pointer(kinds[letter]) for letter in signature)))

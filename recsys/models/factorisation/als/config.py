@@ -73,6 +73,16 @@ class AlsConfig(ModelConfig):
         """Squared error over ratings alone, or over all entries."""
         return "mse" if self.unobserved_weight else "masked_mse"
 
+    @property
+    def rating_errors(self) -> str:
+        """That errors of a model that learns 0 where nothing is rated mean something else."""
+        if not self.unobserved_weight:
+            return ""
+        return (
+            f"the model also learns 0 for every pair without a rating (model.unobserved_weight = "
+            f"{self.unobserved_weight:g}): these errors are not comparable with those of models without that"
+        )
+
     def observed(self, counts: np.ndarray) -> np.ndarray | float:
         """What each movie's ratings weigh: float64 (movies), or one number.
 

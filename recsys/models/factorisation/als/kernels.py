@@ -5,8 +5,10 @@ For each row with entries e in columns j_e, given the columns' factors y, a row'
     sum_e w_e (t_e - x . y_e)^2 + w0 sum over the other columns (x . y_j)^2 + c |x|^2
 
 so that A x = b with A = w0 G + sum_e v_e y_e y_e' + c I, G the sum of y y' over all columns, v = w - w0 and
-b = sum_e w_e t_e y_e (Hu, Koren and Volinsky 2008, eq. 4). The first three kernels take factors in the basis of G's
-eigenvectors, so that w0 G is a diagonal d: then a row of few entries has a small system, whatever w0 is.
+b = sum_e w_e t_e y_e (Hu, Koren and Volinsky 2008, eq. 4). Factors are in the basis of G's eigenvectors, so that
+w0 G is a diagonal d: then a row of few entries has a small system, whatever w0 is.
+
+numba keeps what it compiled until the file of the kernel itself changes, not those of the kernels that it calls.
 
 Arrays in common:
     indptr: int64 (rows + 1): where a row's entries begin.
@@ -21,6 +23,9 @@ Arrays in common:
     failed: bool (rows): set where a system is not positive definite to rounding.
 """
 
+# numba infers the types of arguments
+# mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-calls
+
 from __future__ import annotations
 
 import numpy as np
@@ -28,8 +33,7 @@ import numpy as np
 from recsys.models.factorisation.compiled import kernel, lapack
 
 LEAST_RIDGE = 1e-6  # of the mean diagonal, as in recsys.models.factorisation.scorer
-_CHUNK = 256  # entries whose factors are gathered at a time: they stay in the processor's cache
-_MOST_PASSES, _SMALL = 1000, 1e-6  # over coordinates; of a step, against the largest factor
+CHUNK = 256  # entries whose factors are gathered at a time: they stay in the processor's cache
 _LOWER, _PLAIN, _TRANSPOSED = (np.frombuffer(letter, np.uint8) for letter in (b"L", b"N", b"T"))
 
 _ssyrk = lapack("cython_blas", "ssyrk", "cciiffiffi")
@@ -38,7 +42,7 @@ _spotrs = lapack("cython_lapack", "spotrs", "ciififii")
 
 
 @kernel
-def add_products(a, factor, buffer, rows, transposed, numbers, scales):  # type: ignore[no-untyped-def]
+def add_products(a, factor, buffer, rows, transposed, numbers, scales):
     """a += factor * buffer' buffer, lower half in Fortran's order; `transposed`: a = buffer buffer'."""
     width = buffer.shape[1]
     numbers[0], numbers[1], numbers[2], numbers[3] = width, rows, width, a.shape[1]
@@ -61,7 +65,7 @@ def add_products(a, factor, buffer, rows, transposed, numbers, scales):  # type:
 
 
 @kernel
-def solve_in_place(a, b, size, numbers):  # type: ignore[no-untyped-def]
+def solve_in_place(a, b, size, numbers):
     """b = a^-1 b for the lower half of a (leading `size`), which is written over; whether it was positive definite."""
     numbers[0], numbers[1], numbers[2], numbers[3] = size, a.shape[1], 0, 1
     _spotrf(_LOWER.ctypes, numbers.ctypes, a.ctypes, numbers[1:].ctypes, numbers[2:].ctypes)
@@ -81,7 +85,7 @@ def solve_in_place(a, b, size, numbers):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def gather(start, end, indices, targets, weights, factors, offsets, unobserved, first, buffer, b):  # type: ignore[no-untyped-def]
+def gather(start, end, indices, targets, weights, factors, offsets, unobserved, first, buffer, b):
     """Fills buffer with sqrt(v) y of entries start to end, and adds w t y to b.
 
     Returns whether some v is below 0: those have rows of 0.
@@ -103,7 +107,7 @@ def gather(start, end, indices, targets, weights, factors, offsets, unobserved, 
 
 
 @kernel
-def take_off(start, end, indices, weights, factors, unobserved, first, buffer):  # type: ignore[no-untyped-def]
+def take_off(start, end, indices, weights, factors, unobserved, first, buffer):
     """Fills buffer with sqrt(-v) y of those entries whose v is below 0, 0 for the others."""
     for entry in range(start, end):
         root = np.sqrt(max(unobserved - weights[entry * (len(weights) > 1)], np.float32(0.0)))
@@ -115,11 +119,11 @@ def take_off(start, end, indices, weights, factors, unobserved, first, buffer): 
 @kernel
 def add_entries(
     start, end, indices, targets, weights, factors, offsets, unobserved, first, a, b, buffer, numbers, scales
-):  # type: ignore[no-untyped-def]
+):
     """a += sum v y y' (lower half), b += sum w t y over entries start to end."""
     part_b = np.empty_like(b)
-    for begin in range(start, end, _CHUNK):
-        stop = min(begin + _CHUNK, end)
+    for begin in range(start, end, CHUNK):
+        stop = min(begin + CHUNK, end)
         part_b[:] = 0.0  # sums of sums: a movie may have 100,000 ratings
         below = gather(begin, stop, indices, targets, weights, factors, offsets, unobserved, first, buffer, part_b)
         b += part_b
@@ -130,7 +134,7 @@ def add_entries(
 
 
 @kernel
-def add_ridge(a, diagonal, penalty):  # type: ignore[no-untyped-def]
+def add_ridge(a, diagonal, penalty):
     """a += d + c I; c is not less than what makes the system solvable."""
     trace = diagonal.sum()
     for place in range(len(a)):
@@ -141,7 +145,7 @@ def add_ridge(a, diagonal, penalty):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def longest(factors):  # type: ignore[no-untyped-def]
+def longest(factors):
     """The greatest |y|^2."""
     most = np.float32(0.0)
     for column in range(len(factors)):
@@ -150,7 +154,7 @@ def longest(factors):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def solve_exactly(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, out, failed):  # type: ignore[no-untyped-def]
+def solve_exactly(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, out, failed):
     """Each row's solution by a Cholesky factorisation, of the smaller of two systems.
 
     A row of n < f entries has x = D^-1 B' (I + B D^-1 B')^-1 z, where D = d + c I, B has the rows sqrt(v) y, and
@@ -158,7 +162,7 @@ def solve_exactly(indptr, indices, targets, weights, factors, offsets, unobserve
     """
     width = factors.shape[1]
     a, b = np.empty((width, width), np.float32), np.empty(width, np.float32)
-    buffer = np.empty((max(_CHUNK, width), width), np.float32)
+    buffer = np.empty((max(CHUNK, width), width), np.float32)
     small, z = np.empty((width, width), np.float32), np.empty(width, np.float32)
     numbers, scales = np.empty(4, np.int32), np.empty(2, np.float32)
     scale, shared, most = np.empty(width, np.float32), diagonal.sum(), longest(factors)
@@ -208,174 +212,7 @@ def solve_exactly(indptr, indices, targets, weights, factors, offsets, unobserve
 
 
 @kernel
-def add_piece(indptr, indices, targets, weights, factors, offsets, unobserved, first, a, b):  # type: ignore[no-untyped-def]
-    """a[row] += sum v y y' (lower half), b[row] += sum w t y over the entries in columns first to first + len(factors).
-
-    a: float32 (rows, f, f); b: float32 (rows, f). Factors are in any basis.
-    """
-    buffer = np.empty((_CHUNK, factors.shape[1]), np.float32)
-    numbers, scales = np.empty(4, np.int32), np.empty(2, np.float32)
-    for row in range(len(indptr) - 1):
-        own = indices[indptr[row] : indptr[row + 1]]
-        start = indptr[row] + np.searchsorted(own, first)
-        end = indptr[row] + np.searchsorted(own, first + len(factors))
-        add_entries(
-            start,
-            end,
-            indices,
-            targets,
-            weights,
-            factors,
-            offsets,
-            unobserved,
-            first,
-            a[row],
-            b[row],
-            buffer,
-            numbers,
-            scales,
-        )
-
-
-@kernel
-def solve_systems(a, b, base, penalties, nonnegative, out, failed):  # type: ignore[no-untyped-def]
-    """x of (a + base + c I) x = b for each row, or the x of no negative numbers that minimises x'Ax / 2 - b'x.
-
-    a, b: as `add_piece` made them; written over. base: float32 (f, f), w0 G.
-    """
-    width = b.shape[1]
-    nothing, numbers = np.zeros(width, np.float32), np.empty(4, np.int32)
-    for row in range(len(b)):
-        system = a[row]
-        system += base
-        add_ridge(system, nothing, penalties[row])
-        if nonnegative:
-            for i in range(width):
-                for j in range(i):
-                    system[i, j] = system[j, i]  # the lower half in Fortran's order is the upper one here
-            descend(system, b[row], out[row])
-        else:
-            failed[row] = not solve_in_place(system, b[row], width, numbers)
-            out[row] = b[row]
-
-
-@kernel
-def descend(system, b, x):  # type: ignore[no-untyped-def]
-    """x >= 0 that minimises x'Ax / 2 - b'x, coordinate by coordinate (Franc et al. 2005), until no step is large."""
-    x[:] = 0.0
-    gradient = -b.astype(np.float64)
-    for _ in range(_MOST_PASSES):
-        step, size = 0.0, 0.0
-        for place in range(len(x)):
-            old = np.float64(x[place])
-            new = max(0.0, old - gradient[place] / system[place, place])
-            x[place] = new
-            change = np.float64(x[place]) - old
-            if change != 0.0:
-                for other in range(len(x)):
-                    gradient[other] += change * system[place, other]
-            step, size = max(step, abs(change)), max(size, np.float64(x[place]))
-        if step <= _SMALL * size:
-            return
-
-
-@kernel
-def times_system(start, end, indices, weights, factors, unobserved, ridge, x, result):  # type: ignore[no-untyped-def]
-    """result = A x, of A = diag(ridge) + sum v y y'."""
-    for place in range(len(x)):
-        result[place] = ridge[place] * x[place]
-    for entry in range(start, end):
-        y = factors[indices[entry]]
-        part = (weights[entry * (len(weights) > 1)] - unobserved) * np.dot(y, x)
-        for place in range(len(x)):
-            result[place] += part * y[place]
-
-
-@kernel
-def solve_by_cg(indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, steps, out):  # type: ignore[no-untyped-def]
-    """Goes on from `out` by so many steps of conjugate gradients (Takacs, Pilaszy and Tikk 2011), preconditioned by
-    the system's own diagonal."""
-    width = factors.shape[1]
-    ridge, whole, r = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    p, product, x = np.empty(width, np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
-    for row in range(len(indptr) - 1):
-        start, end = indptr[row], indptr[row + 1]
-        if start == end:
-            out[row] = 0.0
-            continue
-        x[:] = out[row]
-        ridge[:] = diagonal + penalties[row]
-        whole[:] = ridge
-        r[:] = 0.0
-        for entry in range(start, end):
-            y, weight = factors[indices[entry]], weights[entry * (len(weights) > 1)]
-            right = weight * (targets[entry * (len(targets) > 1)] - offsets[indices[entry] * (len(offsets) > 1)])
-            for place in range(width):
-                r[place] += right * y[place]
-                whole[place] += (weight - unobserved) * y[place] * y[place]
-        enough = np.float32(_SMALL) ** 2 * np.dot(r, r)
-        times_system(start, end, indices, weights, factors, unobserved, ridge, x, product)
-        r -= product
-        p[:] = r / whole
-        slope = np.dot(r, p)
-        for _ in range(steps):
-            if np.dot(r, r) <= enough:
-                break
-            times_system(start, end, indices, weights, factors, unobserved, ridge, p, product)
-            step = slope / np.dot(p, product)
-            x += step * p
-            r -= step * product
-            before, slope = slope, np.dot(r, r / whole)
-            p *= slope / before
-            p += r / whole
-        out[row] = x
-
-
-@kernel
-def solve_by_blocks(
-    indptr, indices, targets, weights, factors, offsets, unobserved, diagonal, penalties, block, out, failed
-):  # type: ignore[no-untyped-def]
-    """Goes on from `out` by one exact solution for each block of factors, the others held (iALS++, Rendle et al. 2021,
-    arXiv 2110.14044, algorithm 2)."""
-    width = factors.shape[1]
-    numbers, scales = np.empty(4, np.int32), np.empty(2, np.float32)
-    buffer = np.empty((_CHUNK, block), np.float32)
-    a, g, unused = np.empty((block, block), np.float32), np.empty(block, np.float32), np.empty(block, np.float32)
-    for begin in range(0, width, block):
-        stop = min(begin + block, width)
-        part = np.ascontiguousarray(factors[:, begin:stop])  # so that a block's factors lie together
-        size = stop - begin
-        if size < block:
-            buffer, a = np.empty((_CHUNK, size), np.float32), np.empty((size, size), np.float32)
-            g, unused = np.empty(size, np.float32), np.empty(size, np.float32)
-        for row in range(len(indptr) - 1):
-            start, end = indptr[row], indptr[row + 1]
-            x = out[row]
-            if start == end:
-                x[:] = 0.0
-                continue
-            a[:] = 0.0
-            for place in range(size):
-                g[place] = (diagonal[begin + place] + penalties[row]) * x[begin + place]
-            for entry in range(start, end):
-                weight, column = weights[entry * (len(weights) > 1)], indices[entry]
-                target = targets[entry * (len(targets) > 1)] - offsets[column * (len(offsets) > 1)]
-                wrong = (weight - unobserved) * np.dot(factors[column], x) - weight * target
-                y = part[column]
-                for place in range(size):
-                    g[place] += wrong * y[place]
-            add_entries(
-                start, end, indices, targets, weights, part, offsets, unobserved, 0, a, unused, buffer, numbers, scales
-            )
-            add_ridge(a, diagonal[begin:stop], penalties[row])
-            if solve_in_place(a, g, size, numbers):
-                x[begin:stop] -= g
-            else:
-                failed[row] = True
-
-
-@kernel
-def squared_errors(indptr, indices, targets, factors, offsets, first, solved, all_entries):  # type: ignore[no-untyped-def]
+def squared_errors(indptr, indices, targets, factors, offsets, first, solved, all_entries):
     """Sum over the entries in columns first to first + len(factors) of (t - offset - x . y)^2, in float64; where all
     columns count, not the entries alone, of that less (x . y)^2.
 

@@ -42,7 +42,8 @@ class Ratings:
             values = _ONE
         else:
             values = np.asarray(scaled.data * np.float32(unit_of(preprocessing)), np.float32)
-        return cls(scaled.indptr.astype(np.int64), scaled.indices.astype(np.int32, copy=False), values)
+        # copies: kernels would be compiled once more for arrays that cannot be written to, as those of blocks are
+        return cls(scaled.indptr.astype(np.int64), scaled.indices.astype(np.int32), values)
 
     def entries(self, weights: np.ndarray, weighted: bool) -> Entries:
         """As what is solved: `weights` float32 (entries) or (1); those of counts, where values are these, multiply."""
@@ -103,13 +104,13 @@ def totals_of(elements: Iterable[Rows], columns: int) -> np.ndarray:
 Cut = tuple[int, np.ndarray, np.ndarray, np.ndarray]  # first user, movies, users' numbers, values
 
 
-def cut(elements: Iterable[Rows], partition_of_movie: np.ndarray, likes: bool) -> Iterator[tuple[int, Cut]]:
+def cut(elements: Iterable[Rows], partition_of_movie: np.ndarray, alike: bool) -> Iterator[tuple[int, Cut]]:
     """(partition, its part) of a worker's users, for each partition of the movies.
 
     Args:
         elements: the users.
         partition_of_movie: int32 (movies), ascending.
-        likes: whether all values are 1, and stand there once.
+        alike: whether all values are 1, and stand there once.
     """
     starts = np.searchsorted(partition_of_movie, np.arange(partition_of_movie[-1] + 2))
     for one in elements:
@@ -118,18 +119,18 @@ def cut(elements: Iterable[Rows], partition_of_movie: np.ndarray, likes: bool) -
         for partition, (low, high) in enumerate(pairwise(starts)):
             chosen = (known.indices >= low) & (known.indices < high)
             if chosen.any():
-                values = known.values if likes else known.values[chosen]
+                values = known.values if alike else known.values[chosen]
                 yield partition, (one.first, known.indices[chosen], users[chosen], values)
 
 
-def gather(parts: Iterable[Cut], first: int, movies: int, likes: bool) -> Iterator[Rows]:
+def gather(parts: Iterable[Cut], first: int, movies: int, alike: bool) -> Iterator[Rows]:
     """The movies `first` and on, all that a partition has, over users' numbers.
 
     Args:
         parts: what `cut` made for the partition, in any order.
         first: its first movie.
         movies: how many it has.
-        likes: whether all values are 1.
+        alike: whether all values are 1.
     """
     if not movies:
         return
@@ -143,6 +144,6 @@ def gather(parts: Iterable[Cut], first: int, movies: int, likes: bool) -> Iterat
         stop = int(np.searchsorted(indptr, indptr[start] + ELEMENT_ENTRIES, "right")) - 1
         stop = min(max(stop, start + 1), movies)
         chosen = order[indptr[start] : indptr[stop]]
-        own = _ONE if likes else values[chosen]
+        own = _ONE if alike else values[chosen]
         yield Rows(first + start, Ratings(indptr[start : stop + 1] - indptr[start], users[chosen], own))
         start = stop

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from recsys.models.factorisation.als import kernels
+from recsys.models.factorisation.als import formed, iterative, kernels
 
 CHUNK_BYTES = 64_000_000  # of the systems of rows that are solved together where they are formed at all
 NOTHING = np.zeros(1, np.float32)
@@ -196,9 +196,9 @@ class HalfSweep:
         if problem.solver == "cholesky":
             kernels.solve_exactly(*given, out, failed)
         elif problem.solver == "cg":
-            kernels.solve_by_cg(*given, problem.cg_steps, out)
+            iterative.solve_by_cg(*given, problem.cg_steps, out)
         else:
-            kernels.solve_by_blocks(*given, min(problem.block_size, factors.shape[1]), out, failed)
+            iterative.solve_by_blocks(*given, min(problem.block_size, factors.shape[1]), out, failed)
         for row in np.flatnonzero(failed):
             out[row] = _in_double(entries.slice(row, row + 1), factors, offsets, problem, diagonal, penalties[row])
         return out if turn is None else out @ turn.T
@@ -209,13 +209,13 @@ class HalfSweep:
         arrays = (entries.indptr, entries.indices, entries.targets, entries.weights)
         for piece in self._pieces:
             factors, offsets, first = self._opened(piece)
-            kernels.add_piece(*arrays, factors, offsets, np.float32(problem.unobserved), first, a, b)
+            formed.add_piece(*arrays, factors, offsets, np.float32(problem.unobserved), first, a, b)
         base = np.zeros((f, f), np.float32)
         if problem.basis:
             base += (problem.basis.vectors * problem.basis.values) @ problem.basis.vectors.T
         out, failed = np.zeros((entries.rows, f), np.float32), np.zeros(entries.rows, bool)
         penalties = problem.penalties(entries.indptr)
-        kernels.solve_systems(a, b, base, penalties, problem.nonnegative, out, failed)
+        formed.solve_systems(a, b, base, penalties, problem.nonnegative, out, failed)
         if failed.any():
             raise np.linalg.LinAlgError("the normal equations are not positive definite: raise model.l2")
         out[np.diff(entries.indptr) == 0] = 0.0

@@ -7,23 +7,20 @@ factors, and one piece of the users' at a time, on its way.
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pyspark import RDD, Broadcast, StorageLevel
 
-from recsys.data.blocks import Block
-from recsys.data.orientation import partition_movies
-from recsys.data.partition import Part, partition_of_worker
+from recsys.data.partition import partition_of_worker
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.base import ModelFamily
 from recsys.models.factorisation.als.config import AlsConfig
-from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of, totals_of
+from recsys.models.factorisation.als.distribute import firsts_of, opener, openers, sums_of, transposed, users_of
+from recsys.models.factorisation.als.rows import Rows, totals_of
 from recsys.models.factorisation.als.solve import Basis, Piece, Problem, compile_kernels, gramian_of
 from recsys.models.factorisation.als.terms import ImplicitTerms
 from recsys.models.factorisation.als.worker import Solved, Sums, Task, fold_in, solve_movies, solve_users
@@ -57,14 +54,15 @@ class AlsTrainer(Trainer):
         self._part, self._context = data.parts[TRAIN], data.parts[TRAIN].blocks.context
         width = config.factors + config.has_biases
         self._piece_rows = max(1, piece_bytes // (4 * width))
-        self._known = _users(data, TRAIN)
-        self._judged = None if data.examples.by_rating else _users(data, VALIDATION)
+        self._known = users_of(data, TRAIN)
+        self._judged = None if data.examples.by_rating else users_of(data, VALIDATION)
         columns = data.columns
         totals = self._known.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
         self._counts, ratings = totals[:columns], float(totals[:columns].sum())
         self._mean = float(totals[columns]) / max(ratings, 1.0) if config.has_biases else 0.0
         self._observed = config.observed(self._counts)
-        self._movies = _transposed(self._known, self._counts, self._part.workers, data.preprocessing.likes)
+        alike = data.preprocessing.likes and not data.preprocessing.weighted
+        self._movies = transposed(self._known, self._counts, self._part.workers, alike)
         draw = np.random.default_rng([data.config.seed, 0])
         self._factors = np.zeros((columns, width), np.float32)
         scale = config.init_scale / np.sqrt(config.factors)
@@ -159,17 +157,17 @@ class AlsTrainer(Trainer):
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Sums]:
             return fold_in(task, pieces, worker, own, terms)
 
-        return _sums(judged.mapPartitionsWithIndex(run))
+        return sums_of(judged.mapPartitionsWithIndex(run))
 
     def _solve_users(self) -> Seconds:
         clock = time.monotonic()
         sent: list[Broadcast[Any]] = [*self._send_movies()]
         sending = time.monotonic() - clock
         before, task = self._solved, self._users_task()
-        self._pieces, self._user_terms = _openers(sent), None
+        self._pieces, self._user_terms = openers(sent), None
         if self._terms:
             shared = self._context.broadcast(self._terms.of_users)
-            self._user_terms = partial(_value, shared)
+            self._user_terms = opener(shared)
             sent = [*sent, shared]
         pieces, terms = self._pieces, self._user_terms
         elements = before.union(self._known) if before is not None and self._warm else self._known
@@ -179,7 +177,7 @@ class AlsTrainer(Trainer):
 
         solved = elements.mapPartitionsWithIndex(run, preservesPartitioning=True)
         self._solved = solved.persist(StorageLevel.MEMORY_AND_DISK)
-        self._sums = _sums(self._solved)
+        self._sums = sums_of(self._solved)
         if before is not None:
             before.unpersist()
         if not self._warm:  # the users before are not what these would be computed from again
@@ -194,9 +192,9 @@ class AlsTrainer(Trainer):
         sent = self._send_users(self._solved)
         before = self._context.broadcast(self._factors) if self._warm else None
         sending = time.monotonic() - clock
-        task, pieces = self._task(self._part.rows, gramian), _openers(sent)
+        task, pieces = self._task(self._part.rows, gramian), openers(sent)
         shared = self._context.broadcast(self._terms.of_movies) if self._terms and self._terms.both else None
-        terms = partial(_value, shared) if shared else None
+        terms = opener(shared) if shared else None
 
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Any]:
             return solve_movies(task, pieces, before.value if before else None, worker, own, terms)
@@ -245,10 +243,12 @@ class AlsTrainer(Trainer):
         """The users', summed on the executors, and then in the order of the workers."""
 
         def run(worker: int, elements: Iterable[Any]) -> Iterator[tuple[int, np.ndarray]]:
-            yield worker, sum(gramian_of(one.factors) for one in elements if isinstance(one, Solved))
+            # at once, as after a checkpoint the same users come in other elements
+            own = [one.factors for one in elements if isinstance(one, Solved)]
+            yield worker, gramian_of(np.concatenate([*own, np.zeros((0, width), np.float32)]))
 
-        parts = sorted(solved.mapPartitionsWithIndex(run).collect(), key=lambda one: one[0])
         width = self._factors.shape[1]
+        parts = sorted(solved.mapPartitionsWithIndex(run).collect(), key=lambda one: one[0])
         return sum((part for _, part in parts), np.zeros((width, width)))
 
     def _send_movies(self) -> list[Broadcast[Piece]]:
@@ -291,7 +291,7 @@ class AlsTrainer(Trainer):
         """Users' factors are these from now on; nothing that was before is needed any more."""
         self._forget_users()
         # a broadcast each: tasks would not take that much, and a worker reads its own alone
-        sent, firsts = {one.worker: self._context.broadcast(one) for one in moments}, _firsts(self._part)
+        sent, firsts = {one.worker: self._context.broadcast(one) for one in moments}, firsts_of(self._part)
 
         def own(worker: int, _: Iterable[Any]) -> Iterator[Solved]:
             if worker in sent:
@@ -318,58 +318,3 @@ class AlsTrainer(Trainer):
         compute = sum(one.seconds for one in sums) / cores_of(self._context, self._part.workers)
         rest = max(0.0, time.monotonic() - clock - sending - compute)
         return Seconds(compute=compute, broadcast=sending, reduce=rest)
-
-
-def _users(data: TrainingData, role: int) -> RDD[Rows]:
-    """A role's users with their numbers, in the order of the workers, beside each other in Spark's cache."""
-    examples, firsts = data.examples, _firsts(data.parts[role])
-
-    def run(worker: int, blocks: Iterable[Block]) -> Iterator[Rows]:
-        first = firsts[worker]
-        for block in blocks:
-            yield rows_of(block, first, examples, role)
-            first += block.rows
-
-    rows = data.parts[role].blocks.mapPartitionsWithIndex(run, preservesPartitioning=True)
-    return rows.persist(StorageLevel.MEMORY_AND_DISK)
-
-
-def _firsts(part: Part) -> list[int]:
-    """The number of each worker's first user."""
-    return [0, *itertools.accumulate(part.rows_of(worker) for worker in range(part.workers))]
-
-
-def _transposed(users: RDD[Rows], counts: np.ndarray, workers: int, likes: bool) -> RDD[Rows]:
-    """Movies over users' numbers, in as many partitions of about as many ratings."""
-    partition_of_movie = partition_movies(counts, workers)
-    starts = np.searchsorted(partition_of_movie, np.arange(workers + 1)).tolist()
-
-    def cut_worker(rows: Iterable[Rows]) -> Iterator[tuple[int, Cut]]:
-        return cut(rows, partition_of_movie, likes)
-
-    def gather_worker(number: int, parts: Iterable[tuple[int, Cut]]) -> Iterator[Rows]:
-        return gather((one for _, one in parts), starts[number], starts[number + 1] - starts[number], likes)
-
-    pieces = users.mapPartitions(cut_worker).partitionBy(workers, partition_of_worker)
-    return pieces.mapPartitionsWithIndex(gather_worker).persist(StorageLevel.MEMORY_AND_DISK)
-
-
-def _openers(sent: list[Broadcast[Piece]]) -> list[Callable[[], Piece]]:
-    """What reads each piece in a worker. Where there are several, the one before is let go."""
-    return [partial(_open, piece, len(sent) == 1) for piece in sent]
-
-
-def _value(shared: Broadcast[Any]) -> Any:
-    return shared.value
-
-
-def _open(piece: Broadcast[Piece], keep: bool) -> Piece:
-    value = piece.value
-    if not keep and getattr(piece, "_path", None):  # a file of the worker's, which can be read again
-        del piece._value
-    return value
-
-
-def _sums(solved: RDD[Any]) -> list[Sums]:
-    """In the order of the workers, so that their sum is the same however tasks were scheduled."""
-    return sorted(solved.filter(lambda one: isinstance(one, Sums)).collect(), key=lambda one: one.worker)
