@@ -25,6 +25,8 @@ FAMILIES: Registry[ModelFamily] = Registry(
         "linear": "recsys.models.ease.family:Ease",
         "sum": "recsys.models.sum_model:SumModel",
         "keras": "recsys.models.keras_model.family:KerasModel",
+        "mf": "recsys.models.factorisation.sgd.family:Mf",
+        "biased_mf": "recsys.models.factorisation.sgd.family:BiasedMf",
     },
 )
 

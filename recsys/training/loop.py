@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from recsys.training.tensorboard import Curves
 
 CHECKPOINTS = "checkpoints"
+_SAVE_SECONDS = 5.0  # at most this often the best model so far is handed on, and where training ends
 _BEST = "best."  # what the arrays of a checkpoint are called that hold the kept weights
 
 
@@ -66,7 +67,8 @@ def train(
         run: where history.csv, TensorBoard files and checkpoints lie. Where there is a checkpoint, training goes on
             from it. None keeps nothing on disk.
         on_epoch: called after every epoch.
-        on_best: called with the model whenever it is the one that would be kept if training ended now.
+        on_best: called with the model that would be kept if training ended now, at most once in a few seconds, before
+            each checkpoint and at the end.
         say: gets what is noteworthy beside that.
 
     Returns:
@@ -86,38 +88,53 @@ def train(
     curves = _curves(run, history, trainer)
     rows = data.parts[TRAIN].rows
     began, before = time.monotonic(), len(history.epochs)
+    handed_on, waiting = -math.inf, False  # when a model was, and whether there is a better one
+
+    def hand_on() -> None:
+        nonlocal handed_on, waiting
+        if waiting:
+            on_best(trainer.as_model(kept))
+            handed_on, waiting = time.monotonic(), False
+
     while not _over(position, history, settings, trainer.epochs):
         number = position.epoch
         clock = time.monotonic()
 
         def save_within(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
             if checkpoints and checkpoints.due:
+                hand_on()
                 _save(checkpoints, Position(number, rounds_done), history, trainer, kept)
 
         split = trainer.train_epoch(number, position.round, save_within)
         trained = time.monotonic()
         losses = trainer.losses()
         split += Seconds(validation=time.monotonic() - trained)
-        seconds = time.monotonic() - clock
+        seconds = split.total if trainer.ahead else time.monotonic() - clock
         epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
         history.append(epoch)
         if curves:
             curves.write(epoch)
         if not math.isfinite(epoch.train_loss):
+            hand_on()
             raise UserError(
                 f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
                 f"{settings.learning_rate:g}; what was trained before is kept"
             )
         if settings.keep == "last" or history.best is epoch:
-            kept = trainer.weights()
-            on_best(trainer.as_model(kept))
+            kept, waiting = trainer.weights(), True
+            if time.monotonic() - handed_on >= _SAVE_SECONDS:
+                hand_on()
         position = Position(number + 1)
         over = _over(position, history, settings, trainer.epochs)
         if checkpoints and (checkpoints.due or (over and checkpoints.any)):
+            hand_on()
             _save(checkpoints, position, history, trainer, kept)
         done = len(history.epochs) - before
         left = (time.monotonic() - began) / done * (trainer.epochs - number)
-        on_epoch(Progress(epoch, trainer.epochs, history.best, rows / seconds, left, data.config.data.orientation))
+        on_epoch(
+            Progress(epoch, trainer.epochs, history.best, rows / max(seconds, 1e-9), left, data.config.data.orientation)
+        )
+    hand_on()
     best = trainer.as_model(kept)
     model = trainer.finish(best)
     if model is not best:  # the step after the epochs made another one
@@ -143,7 +160,7 @@ def _over(position: Position, history: History, settings: TrainingConfig, epochs
 def _curves(run: Path | None, history: History, trainer: Trainer) -> Curves | None:
     if run is None or not trainer.in_epochs:
         return None
-    from recsys.training.tensorboard import Curves  # late: it imports TensorFlow
+    from recsys.training.tensorboard import Curves
 
     return Curves(run / "tensorboard", history.epochs)
 
