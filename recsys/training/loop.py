@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,8 +118,8 @@ def train(
         if not math.isfinite(epoch.train_loss):
             hand_on()
             raise UserError(
-                f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
-                f"{settings.learning_rate:g}; what was trained before is kept"
+                f"the training loss of epoch {number} is {epoch.train_loss}: lower {trainer.rate_key} = "
+                f"{attrgetter(trainer.rate_key)(data.config):g}; what was trained before is kept"
             )
         if settings.keep == "last" or history.best is epoch:
             kept, waiting = trainer.weights(), True

@@ -156,8 +156,9 @@ class Lines:
     def add(self, progress: object) -> None:
         """One more epoch."""
         self._unsaid = str(progress)
-        if self._clock() - self._last >= _LINE_SECONDS:
-            self._last = self._clock()
+        now = self._clock()
+        if now - self._last >= _LINE_SECONDS:
+            self._last = now
             self.end()
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN, VALIDATION
+from recsys.errors import UserError
 from recsys.models.factorisation.scorer import Ridge
 from recsys.models.factorisation.sgd import trainer as sgd
 from recsys.models.factorisation.sgd.family import BiasedMf, Mf
@@ -284,6 +285,13 @@ def test_ratings_of_0_and_below_on_a_declared_scale_are_trained_on(spark):
     assert np.isfinite(losses).all()
     ratings = scale.to_ratings(model.scorer().score(block.matrix(COLUMNS)))
     assert ratings.min() >= -10 and ratings.max() <= 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_training_that_diverges_says_which_rate_to_lower(spark, workers):
+    data = data_of(spark, workers, model={"learning_rate": 1e4})
+    with pytest.raises(UserError, match=r"lower model\.learning_rate = 10000; what was trained before is kept"):
+        trained(data)
 
 
 def test_a_worker_decodes_again_what_its_process_has_let_go(spark, monkeypatch):

@@ -63,6 +63,8 @@ class SgdTrainer(Trainer):
     are solved for from their ratings.
     """
 
+    rate_key = "model.learning_rate"
+
     def __init__(self, data: TrainingData, ridge: Ridge, family: Callable[[list[np.ndarray]], ModelFamily]) -> None:
         config: Any = data.config.model
         settings = data.config.training
