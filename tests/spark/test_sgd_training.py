@@ -46,7 +46,8 @@ def part_of(spark, block, workers):
 
 def data_of(spark, workers=1, kind="biased_mf", split="rating", block=None, scale=SCALE, model=(), **training):
     """Where ratings are split every user has every role; where users are, six others are the validation."""
-    table = {"kind": kind, "factors": 3, "learning_rate": 0.05, "l2": 0.05, **dict(model)}
+    table = {"kind": kind, "factors": 3, "learning_rate": 0.05, "l2": 0.05, "decay": 1.0, **dict(model)}
+    table = {name: value for name, value in table.items() if value is not None}
     settings = {"workers": workers, "epochs": 5, **training}
     data = {"dataset": "ml-1m", "split": split, "test_fraction": 0.1, "validation_fraction": 0.2}
     config = build_config({"seed": 3, "data": data, "model": table, "training": settings})
@@ -292,6 +293,19 @@ def test_a_training_that_diverges_says_which_rate_to_lower(spark, workers):
     data = data_of(spark, workers, model={"learning_rate": 1e4})
     with pytest.raises(UserError, match=r"lower model\.learning_rate = 10000; what was trained before is kept"):
         trained(data)
+
+
+@pytest.mark.parametrize(
+    ("training", "model", "rates"),
+    [
+        ({}, {"decay": None}, [0.03, 0.03 * 0.93, 0.03 * 0.93**2]),
+        ({"strategy": "gradient_sum"}, {"decay": None}, [0.03] * 3),
+        ({"schedule": "cosine", "epochs": 3}, {"decay": 0.5}, [0.03, 0.015 * 0.75, 0.0075 * 0.25]),
+    ],
+)
+def test_the_rate_of_each_epoch(spark, training, model, rates):
+    trainer = trainer_of(data_of(spark, model={"learning_rate": 0.03, **model}, **training))
+    assert [trainer._rate(epoch) for epoch in (1, 2, 3)] == pytest.approx(rates)
 
 
 def test_a_worker_decodes_again_what_its_process_has_let_go(spark, monkeypatch):

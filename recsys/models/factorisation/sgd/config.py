@@ -31,8 +31,13 @@ class SgdConfig(ModelConfig):
     optimizer: Literal["sgd", "momentum", "adam"] = key(
         "sgd", "what is done with a gradient; in a step of local_sgd, on users and movies alone that are in the step"
     )
-    learning_rate: float = key(0.02, "step size in the first epoch; in place of training.learning_rate", gt=0)
-    decay: float = key(1.0, "what learning_rate is multiplied by after each epoch", gt=0, le=1)
+    learning_rate: float = key(0.03, "step size in the first epoch; in place of training.learning_rate", gt=0)
+    decay: float | None = key(
+        None,
+        "what learning_rate is multiplied by after each epoch; by default 0.93 with local_sgd, 1 with gradient_sum",
+        gt=0,
+        le=1,
+    )
     momentum: float = key(0.9, "of the optimizers momentum and adam (there, of its first moment)", ge=0, lt=1)
     batch_ratings: int = key(
         1,

@@ -52,6 +52,7 @@ from recsys.training.state import Snapshot
 REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more movies' parameters are kept for that
 _STRETCH_SECONDS = 1.0  # a stretch takes about this
 _STRETCH_BYTES = 32 * 2**20  # of movies' parameters after its epochs, at most
+_DECAY = 0.93  # of the learning rate, of stochastic steps
 _MOVIES, _SUMS, _AHEAD = "movies", "sums", "ahead"  # names in a checkpoint
 
 
@@ -183,7 +184,8 @@ class SgdTrainer(Trainer):
 
     def _rate(self, epoch: int) -> float:
         config, settings = self._config, self._data.config.training
-        rate = config.learning_rate * config.decay ** (epoch - 1)
+        decay = config.decay or (1.0 if self._summed else _DECAY)
+        rate = config.learning_rate * decay ** (epoch - 1)
         if settings.schedule == "cosine":
             rate *= 0.5 * (1 + math.cos(math.pi * (epoch - 1) / settings.epochs))
         return float(rate)
