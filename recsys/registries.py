@@ -26,6 +26,8 @@ FAMILIES: Registry[ModelFamily] = Registry(
         "als": "recsys.models.factorisation.als.family:Als",
         "sum": "recsys.models.sum_model:SumModel",
         "keras": "recsys.models.keras_model.family:KerasModel",
+        "mf": "recsys.models.factorisation.sgd.family:Mf",
+        "biased_mf": "recsys.models.factorisation.sgd.family:BiasedMf",
     },
 )
 

@@ -14,7 +14,7 @@ from recsys.recommend.saved import load_recommender
 from recsys.training.loop import forget_checkpoints
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.memory_check import check_memory, check_memory_early
-from spark_jobs.run.messages import describe_data, describe_metrics, describe_source, describe_told
+from spark_jobs.run.messages import Lines, describe_data, describe_metrics, describe_source, describe_told
 from spark_jobs.run.report_sections import plot_losses
 
 
@@ -35,15 +35,17 @@ def run_train(run: Run) -> None:
     # looked up before training, which an unknown user id would make vain
     user = sample_user(dataset.blocks, examples, config.seed) if wanted is None else find_user(dataset.blocks, wanted)
 
+    lines = Lines(run.say)
     with run.phase("model_training"):
         model = fit(
             dataset,
             config,
             output=run.path,
-            on_progress=lambda progress: run.say(str(progress)),
+            on_progress=lines.add,
             on_message=run.say,
             before_training=check_memory,
         )
+    lines.end()
     if model.stopped:
         run.stopped(model.stopped)
     run.draw("the loss curve", lambda: plot_losses(run.path))  # what drawing costs is no phase's

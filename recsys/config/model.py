@@ -14,7 +14,9 @@ from recsys.config.table import Complaint, Table, key
 class ModelConfig(Table):
     """The table `[model]`. Families extend it; `kind` says which family it is."""
 
-    kind: str = key("dae", "the family: dae, vae, recvae, linear, als, sum, keras, or package.module:Class")
+    kind: str = key(
+        "dae", "the family: dae, vae, recvae, linear, mf, biased_mf, als, sum, keras, or package.module:Class"
+    )
 
     # keys of earlier versions -> what to write now
     renamed: ClassVar[Mapping[str, str]] = {}

@@ -11,10 +11,12 @@ from recsys.config.table import Complaint, Table, key
 class TrainingConfig(Table):
     """How the model is trained across the workers."""
 
-    strategy: Literal["local_sgd", "elephas"] = key(
+    strategy: Literal["local_sgd", "elephas", "gradient_sum"] = key(
         "local_sgd",
         "local_sgd: sparse batches, Adam's moments kept from round to round, deltas weighted by rows, an outer "
-        "optimizer; elephas: elephas.SparkModel as it is, the baseline",
+        "optimizer, and of mf and biased_mf stochastic steps on blocks of movies that go round; elephas: "
+        "elephas.SparkModel as it is, the baseline; gradient_sum: mf and biased_mf, an epoch is one step by all "
+        "workers' summed gradients, the same at any number of workers",
     )
     workers: int = key(
         1, "training partitions, each with one thread, and a core where there are as many", "workers", ge=1

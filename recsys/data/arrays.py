@@ -33,12 +33,13 @@ def arrays_of(blocks: Iterable[Block], examples: Examples, role: int) -> Arrays:
         shown, target = examples.arrays(block, role)
         inputs.append(examples.preprocessing.scale(shown))
         targets.append(inputs[-1] if target is shown else examples.preprocessing.scale(target))
-    known = _stack(inputs, examples.width)
+    known = stack(inputs, examples.width)
     same = all(one is other for one, other in zip(inputs, targets, strict=True))
-    return Arrays(known, known if same else _stack(targets, examples.width))
+    return Arrays(known, known if same else stack(targets, examples.width))
 
 
-def _stack(matrices: list[csr_matrix], columns: int) -> csr_matrix:
+def stack(matrices: list[csr_matrix], columns: int) -> csr_matrix:
+    """The rows of all in one matrix, float32."""
     if not matrices:
         return csr_matrix((0, columns), dtype=np.float32)
     ends = np.cumsum([0] + [matrix.nnz for matrix in matrices])

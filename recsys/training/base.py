@@ -71,6 +71,8 @@ class Trainer:
 
     epochs: int  # how many there are to train at most
     in_epochs: ClassVar[bool] = True  # False: solved in one step, without validation, checkpoints and curves
+    rate_key: ClassVar[str] = "training.learning_rate"  # what to lower where the loss is no number any more
+    ahead: bool = False  # whether several epochs are trained in one call: then each one's seconds are its share
 
     def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
         """Trains an epoch.

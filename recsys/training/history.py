@@ -22,6 +22,11 @@ class Seconds:
         pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
         return Seconds(*(mine + theirs for mine, theirs in pairs))
 
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return sum(getattr(self, one.name) for one in fields(self))
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -57,6 +62,7 @@ class History:
         self.path = path
         self.epochs: list[Epoch] = []
         self._more = (_TEST_LOSS,) if test_loss else ()
+        self._best: Epoch | None = None
         if path:
             with path.open("w", newline="") as file:
                 csv.writer(file).writerow([*COLUMNS, *self._more])
@@ -66,6 +72,8 @@ class History:
     def append(self, epoch: Epoch) -> None:
         """One more epoch."""
         self.epochs.append(epoch)
+        if self._best is None or _order(epoch) < _order(self._best):
+            self._best = epoch
         if self.path is None:
             return
         figures = [getattr(epoch, name) for name in _FIGURES]
@@ -76,7 +84,14 @@ class History:
     @property
     def best(self) -> Epoch:
         """The epoch with the lowest validation loss, the earlier of two equal ones."""
-        return min(self.epochs, key=lambda one: (math.isnan(one.validation_loss), one.validation_loss, one.epoch))
+        assert self._best is not None
+        return self._best
+
+
+def _order(epoch: Epoch) -> tuple[bool, float, int]:
+    """Less is better. One without a validation loss is worse than all others."""
+    missing = math.isnan(epoch.validation_loss)
+    return missing, 0.0 if missing else epoch.validation_loss, epoch.epoch
 
 
 def read_history(path: Path) -> list[Epoch]:

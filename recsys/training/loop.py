@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from recsys.training.tensorboard import Curves
 
 CHECKPOINTS = "checkpoints"
+_SAVE_SECONDS = 5.0  # at most this often the best model so far is handed on, and where training ends
 _BEST = "best."  # what the arrays of a checkpoint are called that hold the kept weights
 
 
@@ -94,7 +96,8 @@ def train(
         run: where history.csv, TensorBoard files and checkpoints lie. Where there is a checkpoint, training goes on
             from it. None keeps nothing on disk.
         on_epoch: called after every epoch.
-        on_best: called with the model whenever it is the one that would be kept if training ended now.
+        on_best: called with the model that would be kept if training ended now, at most once in a few seconds, before
+            each checkpoint and at the end.
         say: gets what is noteworthy beside that.
         limit: of training.max_seconds, counting already; by default it is counted from now.
 
@@ -116,6 +119,14 @@ def train(
     rows = data.parts[TRAIN].rows
     began, before = time.monotonic(), len(history.epochs)
     stopped: str | None = None
+    handed_on, waiting = -math.inf, False  # when a model was, and whether there is a better one
+
+    def hand_on() -> None:
+        nonlocal handed_on, waiting
+        if waiting:
+            on_best(trainer.as_model(kept))
+            handed_on, waiting = time.monotonic(), False
+
     time_limit.start()
     while not stopped and not _over(position, history, settings, trainer.epochs):
         number = position.epoch
@@ -124,6 +135,7 @@ def train(
         def between_rounds(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
             stop = time_limit.ends_before_next(number)
             if checkpoints and (stop or checkpoints.due):
+                hand_on()
                 _save(checkpoints, Position(number, rounds_done), history, trainer, kept)
             if stop:
                 raise _Stopped(rounds_done)
@@ -136,7 +148,7 @@ def train(
         trained = time.monotonic()
         losses = trainer.losses()
         split += Seconds(validation=time.monotonic() - trained)
-        seconds = time.monotonic() - started
+        seconds = split.total if trainer.ahead else time.monotonic() - started
         test_loss = losses[TEST] if TEST in data.parts else None
         epoch = Epoch(
             number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split, test_loss
@@ -145,22 +157,27 @@ def train(
         if curves:
             curves.write(epoch)
         if not math.isfinite(epoch.train_loss):
+            hand_on()
             raise UserError(
-                f"the training loss of epoch {number} is {epoch.train_loss}: lower training.learning_rate = "
-                f"{settings.learning_rate:g}; what was trained before is kept"
+                f"the training loss of epoch {number} is {epoch.train_loss}: lower {trainer.rate_key} = "
+                f"{attrgetter(trainer.rate_key)(data.config):g}; what was trained before is kept"
             )
         if settings.keep == "last" or history.best is epoch:
-            kept = trainer.weights()
-            on_best(trainer.as_model(kept))
+            kept, waiting = trainer.weights(), True
+            if time.monotonic() - handed_on >= _SAVE_SECONDS:
+                hand_on()
         position = Position(number + 1)
         over = _over(position, history, settings, trainer.epochs)
         if time_limit.ends_before_next(number) and not over:
             stopped = _stopped(settings, f"after epoch {number} of {trainer.epochs}")
         if checkpoints and (stopped or checkpoints.due or (over and checkpoints.any)):
+            hand_on()
             _save(checkpoints, position, history, trainer, kept)
         done = len(history.epochs) - before
         left = time_limit.left((time.monotonic() - began) / done * (trainer.epochs - number))
-        on_epoch(Progress(epoch, trainer.epochs, history.best, rows / seconds, left, data.config.data.orientation))
+        speed = rows / max(seconds, 1e-9)
+        on_epoch(Progress(epoch, trainer.epochs, history.best, speed, left, data.config.data.orientation))
+    hand_on()
     best = trainer.as_model(kept)
     model = trainer.finish(best)
     if model is not best or not history.epochs:  # the step after the epochs made another one, or no epoch was finished
@@ -196,7 +213,7 @@ def _over(position: Position, history: History, settings: TrainingConfig, epochs
 def _curves(run: Path | None, history: History, trainer: Trainer) -> Curves | None:
     if run is None or not trainer.in_epochs:
         return None
-    from recsys.training.tensorboard import Curves  # late: it imports TensorFlow
+    from recsys.training.tensorboard import Curves
 
     return Curves(run / "tensorboard", history.epochs)
 

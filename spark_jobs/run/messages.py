@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recsys.errors import ConfigError, UserError
+
+_LINE_SECONDS = 0.5  # between two epochs on the screen
 
 
 def fail(error: UserError) -> int:
@@ -154,3 +158,25 @@ def _cell(value: Any) -> str:
         error = value["standard_error"]
         return f"{value['mean']:.4f}" + ("" if error is None else f" ± {error:.4f}")
     return f"{value:.1%}"
+
+
+class Lines:
+    """Epochs on the screen: at most two lines a second, and in any case the last epoch's."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._clock = say, clock
+        self._last, self._unsaid = -math.inf, ""
+
+    def add(self, progress: object) -> None:
+        """One more epoch."""
+        self._unsaid = str(progress)
+        now = self._clock()
+        if now - self._last >= _LINE_SECONDS:
+            self._last = now
+            self.end()
+
+    def end(self) -> None:
+        """Says the last one, if it was not said."""
+        if self._unsaid:
+            self._say(self._unsaid)
+        self._unsaid = ""

@@ -26,6 +26,11 @@ def likes(spark: SparkSession) -> recsys.Dataset:
 
 
 @pytest.fixture(scope="session")
+def stars_by_user(spark: SparkSession) -> recsys.Dataset:
+    return recsys.Dataset.from_dataframe(spark.createDataFrame(tastes()), user="who", movie="what", rating="stars")
+
+
+@pytest.fixture(scope="session")
 def stars(spark: SparkSession) -> recsys.Dataset:
     return recsys.Dataset.from_dataframe(
         spark.createDataFrame(tastes()), user="who", movie="what", rating="stars", split="rating"

@@ -25,7 +25,11 @@ SMALL: dict[str, list[str]] = {
     "als": ["model.factors=4"],
     "sum": ["model.first.loss=multinomial", "model.first.hidden=[8]", "model.second.l2=20.0"],
     "keras": ["model.function=small_keras:build", "model.loss=multinomial"],
+    "mf": ["model.factors=4", "model.learning_rate=0.02"],
+    "biased_mf": ["model.factors=4", "model.learning_rate=0.02"],
 }
+# families that predict ratings and nothing else: trained on stars, not on likes, and by a learning rate of their own
+OF_STARS = frozenset({"mf", "biased_mf"})
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.rsplit(":", 1)[-1])
 
 

@@ -84,8 +84,8 @@ def trained(data, piece_bytes=als.PIECE_BYTES, folder=None):
     if folder:
         folder.mkdir(exist_ok=True)
     trainer = als.AlsTrainer(data, Als, piece_bytes)
-    model, _, history = train(trainer, data, folder)
-    return model, history
+    found = train(trainer, data, folder)
+    return found.model, found.history
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ HEAVY = ("tensorflow", "keras", "elephas", "pyspark")
 KERAS_MODULES = {
     "recsys.models.autoencoder.keras_models",
     "recsys.training.elephas.trainer",
-    "recsys.training.tensorboard",
 }
 ROOT = Path(__file__).parents[2]
 OURS = ("recsys", "monitor", "spark_jobs")
@@ -250,7 +249,7 @@ def test_elephas_has_one_importer() -> None:
     assert found == {"recsys.training.elephas.trainer"}
 
 
-def test_tensorflow_and_keras_are_imported_late_but_for_four_modules() -> None:
+def test_tensorflow_and_keras_are_imported_late_but_for_two_modules() -> None:
     heavy = {one.importer for one in IMPORTS if one.at_import and one.imported.partition(".")[0] in HEAVY[:3]}
     assert heavy == KERAS_MODULES
 

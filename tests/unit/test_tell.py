@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recsys.training.history import Epoch
 from recsys.training.loop import Progress
-from spark_jobs.run.messages import describe_data, describe_metrics, describe_test_file
+from spark_jobs.run.messages import Lines, describe_data, describe_metrics, describe_test_file
 
 RANKING = {"users": 3, "model": {"coverage@20": 0.5}, "popularity": {"coverage@20": 0.25}}
 RECONSTRUCTION = {"loss": "masked_mse", "train": 0.02, "test": 0.03, "divergence": 0.5}
@@ -55,6 +55,18 @@ def test_an_epoch_counts_what_is_trained_on() -> None:
     assert str(progress) == "  epoch  2/10  train 0.04  validation 0.05  1,234 movies/s  1:01 left  best"
     better = Progress(epoch, 10, Epoch(1, 0.06, 0.045, 1.0, 10, 1), 1234.4, 61, "user")
     assert str(better).endswith("1,234 users/s  1:01 left  best 0.045 at 1")
+
+
+def test_short_epochs_get_two_lines_a_second_and_the_last_one_always() -> None:
+    said: list[str] = []
+    now = iter([0.0, 0.1, 0.3, 0.6, 0.7])
+    lines = Lines(said.append, lambda: next(now))
+    for epoch in ("one", "two", "three", "four", "five"):
+        lines.add(epoch)
+    assert said == ["one", "four"]
+    lines.end()
+    lines.end()
+    assert said == ["one", "four", "five"]
 
 
 def test_users_fitted_anew_are_told_beside_the_model_where_there_are_any() -> None:

@@ -5,27 +5,43 @@ Importing this module imports numba. Only trainers and workers do, late: nobody 
 
 from __future__ import annotations
 
-import getpass
 import os
+import stat
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-if "NUMBA_CACHE_DIR" not in os.environ:  # beside its source numba cannot write where the package is a zip or read-only
+
+def _cache_folder() -> str:
+    """A folder of this user alone: what numba finds in its cache it runs."""
+    folder = Path(tempfile.gettempdir()) / f"howdah-numba-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+        return str(folder)
+    return tempfile.mkdtemp(prefix="howdah-numba-")
+
+
+# the package may lie in an archive or a folder that cannot be written to, beside which numba keeps nothing
+os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
+
+import numba  # noqa: E402
+from numba import types  # noqa: E402
+from numba.extending import get_cython_function_address  # noqa: E402
+
+
+def kernel(function: Callable[..., Any], fastmath: bool = False) -> Any:
+    """Compiles the function at its first call in a process, or takes what another process of this host compiled."""
     try:
-        _user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        _user = str(os.getuid())
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(tempfile.gettempdir(), f"howdah-numba-{_user}")
-
-import numba
-from numba import types
-from numba.extending import get_cython_function_address
+        return numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)
+    except RuntimeError:  # no place for a cache
+        return numba.njit(nogil=True, fastmath=fastmath)(function)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """The function, compiled on its first call and kept on disk for the next process."""
-    return numba.njit(cache=True, nogil=True)(function)
+def fast_kernel(function: Callable[..., Any]) -> Any:
+    """As `kernel`; sums may be taken in another order, and numbers that are none are not looked for."""
+    return kernel(function, fastmath=True)
 
 
 def lapack(module: str, name: str, signature: str) -> Any:

@@ -44,7 +44,7 @@ class Rounds:
         self._part, self._partitioner = part, part.blocks.partitioner
         self._state: RDD[Element] | None = None
         self._sent: list[Broadcast[Moments]] = []
-        self._old: list[tuple[RDD[Element], Broadcast[np.ndarray]]] = []
+        self._old: list[tuple[RDD[Element], Broadcast[Any]]] = []
         self._cached: list[RDD[Element]] = []
 
     def run(self, worker: Worker, weights: Broadcast[np.ndarray], trained: int) -> Reduced:
@@ -53,18 +53,26 @@ class Rounds:
         Raises RuntimeError where another number was trained.
         """
         started = time.monotonic()
-        elements = self._part.blocks if self._state is None else self._state.union(self._part.blocks)
-        state = elements.mapPartitionsWithIndex(worker, preservesPartitioning=True)
-        state = state.persist(StorageLevel.MEMORY_AND_DISK)
-        self._old.append((state, weights))
-        self._cached.append(state)
-        reduced = tree_reduce(state, self._part.workers, trained)
-        self._state = state
+        reduced = tree_reduce(self.advance(worker, weights), self._part.workers, trained)
         if reduced.rows != trained:
             raise RuntimeError(f"workers trained {reduced.rows:,} rows of {trained:,}")
         return Reduced(
             reduced.value, reduced.rows, reduced.data_seconds, reduced.compute_seconds, time.monotonic() - started
         )
+
+    def advance(self, worker: Worker, weights: Broadcast[Any]) -> RDD[Element]:
+        """The workers' next state: what `worker` makes of each one's state and blocks, once an action needs it."""
+        state = self.together.mapPartitionsWithIndex(worker, preservesPartitioning=True)
+        state = state.persist(StorageLevel.MEMORY_AND_DISK)
+        self._old.append((state, weights))
+        self._cached.append(state)
+        self._state = state
+        return state
+
+    @property
+    def together(self) -> RDD[Element]:
+        """Each worker's state, where it has one, and then its blocks."""
+        return self._part.blocks if self._state is None else self._state.union(self._part.blocks)
 
     @property
     def lineage(self) -> int:

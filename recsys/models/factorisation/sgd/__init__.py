@@ -1,0 +1,1 @@
+"""Factorisation by gradient descent: `mf` and `biased_mf`."""
