@@ -13,7 +13,7 @@ from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.loss import mean_losses
 from recsys.models.factorisation.als import trainer as als
 from recsys.models.factorisation.als.family import Als
@@ -59,6 +59,8 @@ def data_of(spark, model, workers=2, users=USERS, preprocessing=SCALE, split="us
         TRAIN: part_of(spark, users, workers),
         VALIDATION: part_of(spark, users if split == "rating" else 6, workers, 0 if split == "rating" else 1),
     }
+    if config.training.test_loss:
+        parts[TEST] = part_of(spark, 7, workers, 2)
     return TrainingData(config, Examples.of(config, COLUMNS, preprocessing), parts, 0.4)
 
 
@@ -122,6 +124,25 @@ def test_pieces_change_nothing(spark, model):
     assert history_cut[-1].validation_loss == pytest.approx(history[-1].validation_loss, rel=1e-4)
 
 
+@pytest.mark.parametrize("implicit", ["users", "both"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_implicit_terms_are_those_of_the_scorer_and_the_same_at_any_number_of_workers(spark, implicit, workers):
+    model = {"implicit": implicit, "implicit_l2": 2.0}
+    data = data_of(spark, model, workers, test_loss=True)
+    found, history = trained(data)
+    shared = spark.sparkContext.broadcast(found.scorer())
+    measured = mean_losses(data.parts, shared, data.examples, data.loss)
+    last = history[-1]
+    for role, loss in ((TRAIN, last.train_loss), (VALIDATION, last.validation_loss), (TEST, last.test_loss)):
+        assert loss == pytest.approx(measured[role].loss, rel=1e-3)
+    assert found.movies.implicit is not None and np.abs(found.movies.implicit).max() > 0.01
+    other, _ = trained(data_of(spark, model, workers=2))
+    np.testing.assert_allclose(found.movies.factors, other.movies.factors, atol=1e-4)
+    np.testing.assert_allclose(found.movies.implicit, other.movies.implicit, atol=1e-4)
+    without, _ = trained(data_of(spark, {}, workers))
+    assert np.abs(found.movies.factors - without.movies.factors).max() > 0.01
+
+
 @pytest.mark.parametrize("model", [{}, {"unobserved_weight": 0.1}], ids=["explicit", "implicit"])
 def test_held_out_ratings_of_the_same_users_are_the_validation(spark, model):
     data = data_of(spark, model, split="rating")
@@ -145,10 +166,17 @@ def test_no_factor_is_negative(spark):
     )
 
 
-@pytest.mark.parametrize(("solver", "rebase"), [("cholesky", 10), ("block", 1)])
-def test_a_run_that_was_stopped_ends_with_the_same_factors(spark, tmp_path, monkeypatch, solver, rebase):
+@pytest.mark.parametrize(
+    ("model", "rebase"),
+    [
+        ({"unobserved_weight": 0.1}, 10),
+        ({"unobserved_weight": 0.1, "solver": "block", "block_size": 2}, 1),
+        ({"implicit": "both", "implicit_l2": 2.0}, 10),
+    ],
+    ids=["cholesky", "block", "implicit terms"],
+)
+def test_a_run_that_was_stopped_ends_with_the_same_factors(spark, tmp_path, monkeypatch, model, rebase):
     monkeypatch.setattr(als, "REBASE_ROUNDS", rebase)
-    model = {"unobserved_weight": 0.1, "solver": solver, "cg_steps": 1, "block_size": 2}
     whole, _ = trained(data_of(spark, model, checkpoint_seconds=3600))
     data = data_of(spark, model, checkpoint_seconds=0)
 

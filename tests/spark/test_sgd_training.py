@@ -9,7 +9,7 @@ from recsys.data.blocks import Block, hash_users
 from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.models.factorisation.scorer import Ridge
 from recsys.models.factorisation.sgd import trainer as sgd
@@ -54,12 +54,14 @@ def data_of(spark, workers=1, kind="biased_mf", split="rating", block=None, scal
     block = block_of(dense_ratings(), np.arange(USERS)) if block is None else block
     others = block if split == "rating" else block_of(dense_ratings(6, seed=1), np.arange(100, 106))
     parts = {TRAIN: part_of(spark, block, workers), VALIDATION: part_of(spark, others, workers)}
+    if config.training.test_loss:
+        parts[TEST] = parts[TRAIN]
     return TrainingData(config, Examples.of(config, COLUMNS, scale), parts, 0.5)
 
 
 def trained(data, folder=None, family=BiasedMf):
-    model, _, history = train(family.trainer(data), data, folder)
-    return model, [(one.epoch, one.train_loss, one.validation_loss) for one in history]
+    found = train(family.trainer(data), data, folder)
+    return found.model, [(one.epoch, one.train_loss, one.validation_loss) for one in found.history]
 
 
 def trainer_of(data):
@@ -132,11 +134,12 @@ def test_rotation_over_spark_is_the_workers_sub_rounds(spark, workers):
 
 
 def test_losses_are_means_on_the_scale_of_rating_arrays(spark):
-    """With one worker and with three: of the users' own factors, at the validation ratings."""
+    """With one worker and with three: of the users' own factors, at the ratings of each role."""
     for workers in (1, 3):
-        data = data_of(spark, workers, epochs=1, model={"learning_rate": 1e-9, "init_scale": 1e-9})
-        model, ((_, train_loss, validation_loss),) = trained(data)
-        for role, found in ((TRAIN, train_loss), (VALIDATION, validation_loss)):
+        data = data_of(spark, workers, epochs=1, model={"learning_rate": 1e-9, "init_scale": 1e-9}, test_loss=True)
+        ended = train(BiasedMf.trainer(data), data, None)
+        model, (one,) = ended.model, ended.history
+        for role, found in ((TRAIN, one.train_loss), (VALIDATION, one.validation_loss), (TEST, one.test_loss)):
             stars = []
             for block in data.parts[TRAIN].blocks.collect():
                 stars.extend(data.examples.arrays(block, role)[1].data)
@@ -313,7 +316,7 @@ def test_a_worker_decodes_again_what_its_process_has_let_go(spark, monkeypatch):
 
     data = data_of(spark, 2)
     blocks = data.parts[TRAIN].blocks.glom().collect()
-    source = Source("x", data.examples, (12, 11))
+    source = Source("x", data.examples, (VALIDATION,), (12, 11))
     monkeypatch.setattr(ratings, "_KEPT_BYTES", 0)
     first = [ratings.read(source, worker, blocks[worker])[0] for worker in (0, 1)]
     assert len(ratings._kept) == 1

@@ -235,7 +235,7 @@ def squared_errors(indptr, indices, targets, factors, offsets, first, solved, al
 
 
 @kernel
-def take_off_products(indptr, indices, factors, first, drawn_to, targets):  # type: ignore[no-untyped-def]
+def take_off_products(indptr, indices, factors, first, drawn_to, targets):
     """targets -= z . y of the entries in columns first to first + len(factors); drawn_to: float32 (rows, f), z."""
     for row in range(len(indptr) - 1):
         own = indices[indptr[row] : indptr[row + 1]]

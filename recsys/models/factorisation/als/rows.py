@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing, keep_entries
-from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.als.solve import Entries
 from recsys.models.factorisation.scorer import unit_of
 
@@ -53,20 +52,26 @@ class Ratings:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Ratings that some users were not solved for from, and how many of the users play a part there."""
+
+    ratings: Ratings
+    users: int
+
+
+@dataclass(frozen=True)
 class Rows:
     """The ratings of some users (or movies) with consecutive numbers, from `first`.
 
     Attributes:
         first: the number of the first.
         known: what they are solved for from.
-        held: of users, the validation ratings, where ratings are split.
-        judged: how many of the users play a part in the validation.
+        held: of training users whose ratings are split, the others that losses are measured on, by role.
     """
 
     first: int
     known: Ratings
-    held: Ratings | None = None
-    judged: int = 0
+    held: Mapping[int, Held] = field(default_factory=dict)
 
     def weights(self, observed: np.ndarray | float, of_movies: bool) -> np.ndarray:
         """float32 (entries) or (1): the weight of each entry's movie, which is the row or the column."""
@@ -78,18 +83,17 @@ class Rows:
         return np.repeat(own, np.diff(self.known.indptr))
 
 
-def rows_of(block: Block, first: int, examples: Examples, role: int) -> Rows:
-    """A block of users. Of training users whose ratings are split, with their validation ratings."""
+def rows_of(block: Block, first: int, examples: Examples, role: int, others: Sequence[int] = ()) -> Rows:
+    """A block of users. Of training users whose ratings are split, with those of the other roles."""
     preprocessing = examples.preprocessing
-    shown, target = examples.arrays(block, role)
+    shown, _ = examples.arrays(block, role)
     known = Ratings.of(preprocessing.scale(shown), preprocessing)
-    if not examples.by_rating:
-        return Rows(first, known)
-    if role == TRAIN:
-        target = examples.arrays(block, VALIDATION)[1]
-    judged = examples.rows(block, VALIDATION)
-    held = keep_entries(target, np.repeat(judged, np.diff(target.indptr)))
-    return Rows(first, known, Ratings.of(preprocessing.scale(held), preprocessing), int(judged.sum()))
+    held = {}
+    for other in others if examples.by_rating else ():
+        target, judged = examples.arrays(block, other)[1], examples.rows(block, other)
+        own = keep_entries(target, np.repeat(judged, np.diff(target.indptr)))
+        held[other] = Held(Ratings.of(preprocessing.scale(own), preprocessing), int(judged.sum()))
+    return Rows(first, known, held)
 
 
 def totals_of(elements: Iterable[Rows], columns: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from pyspark import RDD, Broadcast, StorageLevel
 
 from recsys.data.partition import partition_of_worker
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TRAIN
 from recsys.models.base import ModelFamily
 from recsys.models.factorisation.als.config import AlsConfig
 from recsys.models.factorisation.als.distribute import firsts_of, opener, openers, sums_of, transposed, users_of
@@ -55,7 +55,8 @@ class AlsTrainer(Trainer):
         width = config.factors + config.has_biases
         self._piece_rows = max(1, piece_bytes // (4 * width))
         self._known = users_of(data, TRAIN)
-        self._judged = None if data.examples.by_rating else users_of(data, VALIDATION)
+        others = [] if data.examples.by_rating else [role for role in data.parts if role != TRAIN]
+        self._judged = {role: users_of(data, role) for role in others}
         columns = data.columns
         totals = self._known.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
         self._counts, ratings = totals[:columns], float(totals[:columns].sum())
@@ -96,10 +97,10 @@ class AlsTrainer(Trainer):
         return split + self._solve_users()
 
     def losses(self) -> dict[int, float]:
-        """Of the training ratings, and of those held out; or of the validation users, folded in."""
+        """Of the training ratings, and of those held out; or of the users of the other roles, folded in."""
         sums = self._sums
-        if self._judged is not None:
-            sums = sums + self._fold_in(self._judged)
+        for role, judged in self._judged.items():
+            sums = sums + self._fold_in(role, judged)
         totals = {role: np.zeros(2) for role in self._data.parts}
         for one in sums:
             for role, pair in one.losses.items():
@@ -142,20 +143,19 @@ class AlsTrainer(Trainer):
     def close(self) -> None:
         """Frees ratings and users' factors."""
         self._forget_users()
-        for rdd in (self._known, self._movies, self._judged):
-            if rdd is not None:
-                rdd.unpersist()
+        for rdd in (self._known, self._movies, *self._judged.values()):
+            rdd.unpersist()
 
     def _fit(self, fit: Callable[[Any], None], factors: Any) -> Seconds:
         clock = time.monotonic()
         fit(factors)
         return Seconds(reduce=time.monotonic() - clock)
 
-    def _fold_in(self, judged: RDD[Rows]) -> list[Sums]:
+    def _fold_in(self, role: int, judged: RDD[Rows]) -> list[Sums]:
         task, pieces, terms = self._users_task(solver="cholesky"), self._pieces, self._user_terms
 
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Sums]:
-            return fold_in(task, pieces, worker, own, terms)
+            return fold_in(task, pieces, role, worker, own, terms)
 
         return sums_of(judged.mapPartitionsWithIndex(run))
 

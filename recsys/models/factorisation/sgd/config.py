@@ -51,7 +51,6 @@ class SgdConfig(ModelConfig):
     fold_in_l2: float = key(
         0.5, "ridge by which a user's factors are solved for when scored, times the square root of their ratings", ge=0
     )
-    implicit: Literal["none"] = key("none", "terms of which movies were rated, whatever the rating")
 
     def complaints_with(self, config: Any) -> Iterator[Complaint]:
         """Settings of other families' training, which would have no effect."""
@@ -63,6 +62,12 @@ class SgdConfig(ModelConfig):
                     (f"training.{name}", "model.kind"),
                     (f"training.{name} has no meaning with model.kind = {self.kind!r}: {remedy}"),
                 )
+        if training.test_loss and config.data.split == "user":
+            text = (
+                f"training.test_loss with model.kind = {self.kind!r} is for split ratings: drop it, or set "
+                "data.split = 'rating'"
+            )
+            yield ("training.test_loss", "data.split"), text
         if (
             training.strategy == "gradient_sum"
             and self.batch_ratings != type(self).model_fields["batch_ratings"].default

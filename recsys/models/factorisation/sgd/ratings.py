@@ -3,7 +3,7 @@ epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from recsys.data.arrays import stack
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
 from recsys.data.partition import rows_from
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TRAIN
 from recsys.models.factorisation.scorer import unit_of
 from recsys.training.state import Moments
 
@@ -47,11 +47,13 @@ class Source:
     Attributes:
         training: another one for other data: what a process keeps goes by it.
         examples: which ratings play which role.
+        held: where ratings are split, the other roles that losses are measured on.
         rows: of each worker's training users. Where users are split, the blocks after theirs are of validation users.
     """
 
     training: str
     examples: Examples
+    held: tuple[int, ...]
     rows: tuple[int, ...]
 
 
@@ -62,13 +64,13 @@ class Read:
     Attributes:
         hashes: of its training users, uint64.
         train: their training ratings; after `cut`, a piece for each block of movies, numbered within the block.
-        validation: their validation ratings, where ratings are split.
+        held: where ratings are split, those of the other roles that losses are measured on, by role.
         others: raw ratings of the validation users, where users are split.
     """
 
     hashes: np.ndarray
     train: list[Csr]
-    validation: Csr | None
+    held: Mapping[int, Csr]
     others: csr_matrix | None
 
     @property
@@ -79,7 +81,7 @@ class Read:
     @property
     def nbytes(self) -> int:
         """Of memory, about."""
-        return sum(one.nbytes for one in (*self.train, *([self.validation] if self.validation else [])))
+        return sum(one.nbytes for one in (*self.train, *self.held.values()))
 
 
 _kept: dict[tuple[str, int, int], Read] = {}  # by training, worker and how many blocks of movies; last used last
@@ -116,7 +118,7 @@ def read(
     else:
         found = _decode(source, worker, blocks())
         if block_of is not None:
-            found = Read(found.hashes, cut(found.train[0], block_of, pieces), found.validation, found.others)
+            found = Read(found.hashes, cut(found.train[0], block_of, pieces), found.held, found.others)
             _kept.pop((source.training, worker, 1), None)  # what was made to count ratings
     _kept[key] = found
     while len(_kept) > 1 and sum(one.nbytes for one in _kept.values()) > _KEPT_BYTES:
@@ -144,17 +146,17 @@ def _decode(source: Source, worker: int, blocks: Iterator[Block]) -> Read:
     examples = source.examples
     hashes: list[np.ndarray] = []
     train: list[csr_matrix] = []
-    validation: list[csr_matrix] = []
+    held: dict[int, list[csr_matrix]] = {role: [] for role in source.held}
     for block in rows_from(blocks, source.rows[worker]):
         hashes.append(block.hashes)
         train.append(examples.preprocessing.scale(examples.arrays(block, TRAIN)[1]))
-        if examples.by_rating:
-            validation.append(examples.preprocessing.scale(examples.arrays(block, VALIDATION)[1]))
+        for role, scaled in held.items():
+            scaled.append(examples.preprocessing.scale(examples.arrays(block, role)[1]))
     others = [block.matrix(examples.width) for block in blocks]
     return Read(
         np.concatenate(hashes) if hashes else np.zeros(0, np.uint64),
         [_csr(train, examples)],
-        _csr(validation, examples) if examples.by_rating else None,
+        {role: _csr(scaled, examples) for role, scaled in held.items()},
         None if examples.by_rating else stack(others, examples.width),
     )
 

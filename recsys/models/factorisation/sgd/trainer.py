@@ -13,6 +13,7 @@ and travel. How an epoch is shared out:
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 import time
 import uuid
@@ -77,7 +78,8 @@ class SgdTrainer(Trainer):
         self._summed = settings.strategy == "gradient_sum"
         self.ahead = self._workers == 1
         train = data.parts[TRAIN]
-        source = Source(uuid.uuid4().hex, data.examples, tuple(map(train.rows_of, range(self._workers))))
+        held = tuple(role for role in data.parts if role != TRAIN) if data.examples.by_rating else ()
+        source = Source(uuid.uuid4().hex, data.examples, held, tuple(map(train.rows_of, range(self._workers))))
         total, self._counts = self._count(source)
         self._ratings = int(self._counts.sum())
         mean = total / max(self._ratings, 1)
@@ -125,7 +127,7 @@ class SgdTrainer(Trainer):
 
     def losses(self) -> dict[int, float]:
         if self._now is not None:
-            return {TRAIN: self._loss(self._now.train), VALIDATION: self._loss(self._now.validation)}
+            return {role: self._loss(errors) for role, errors in self._now.errors.items()}
         plan, block_of = self._plan, self._block_of
         movies = self._context.broadcast(self._movies)
 
@@ -134,10 +136,9 @@ class SgdTrainer(Trainer):
 
         measured = self._rounds.together.mapPartitionsWithIndex(run).collect()
         movies.destroy()
-        return {
-            TRAIN: self._loss(self._errors),
-            VALIDATION: self._loss(_sum(one for _, one in sorted_by_worker(measured))),
-        }
+        of_workers = [errors for _, errors in sorted_by_worker(measured)]
+        of_others = {role: _sum(errors[role] for errors in of_workers) for role in of_workers[0]}
+        return {role: self._loss(errors) for role, errors in {TRAIN: self._errors, **of_others}.items()}
 
     def weights(self) -> list[np.ndarray]:
         movies = self._movies
@@ -174,7 +175,7 @@ class SgdTrainer(Trainer):
         for one in snapshot.history:
             self._remember(one.validation_loss, one.epoch)
         for trained in rows:
-            self._remember(self._loss(trained.validation), trained.epoch)
+            self._remember(self._loss(trained.errors[VALIDATION]), trained.epoch)
         self._rounds.restore(snapshot.moments)
 
     def close(self) -> None:
@@ -214,7 +215,7 @@ class SgdTrainer(Trainer):
         self._movies = replace(self._movies, flat=result.value)
         self._ahead = {one.epoch: one for one in result.epochs}
         for one in result.epochs:
-            self._remember(self._loss(one.validation), one.epoch)
+            self._remember(self._loss(one.errors[VALIDATION]), one.epoch)
         epochs, seconds = len(result.epochs), sum(one.seconds for one in result.epochs)
         rest = max(0.0, time.monotonic() - clock - sent - result.data_seconds - seconds)
         self._shared = Seconds(data=result.data_seconds / epochs, reduce=rest / epochs, broadcast=sent / epochs)
@@ -318,7 +319,7 @@ def add_up(results: list[Result]) -> Result:
     return Result(results[0].worker, value, _sum(one.errors for one in results), data, compute)
 
 
-def sorted_by_worker(measured: list[tuple[int, Errors]]) -> list[tuple[int, Errors]]:
+def sorted_by_worker(measured: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
     """In the order of the workers, so that sums are the same however tasks were scheduled."""
     return sorted(measured, key=lambda one: one[0])
 
@@ -359,10 +360,11 @@ def _with_validation_users(data: TrainingData) -> Part:
 
 
 def _figures(one: Trained) -> list[float]:
-    return [one.epoch, one.train.total, one.train.ratings, one.validation.total, one.validation.ratings, one.seconds]
+    errors = [[role, of_role.total, of_role.ratings] for role, of_role in one.errors.items()]
+    return [one.epoch, one.seconds, *itertools.chain(*errors)]
 
 
 def _trained(row: list[float], arrays: dict[str, np.ndarray]) -> Trained:
-    epoch = int(row[0])
-    train, validation = Errors(row[1], int(row[2])), Errors(row[3], int(row[4]))
-    return Trained(epoch, train, validation, row[5], arrays.get(f"{_AHEAD}-{epoch}"))
+    epoch, seconds, *rest = row
+    errors = {int(rest[at]): Errors(rest[at + 1], int(rest[at + 2])) for at in range(0, len(rest), 3)}
+    return Trained(int(epoch), errors, seconds, arrays.get(f"{_AHEAD}-{int(epoch)}"))

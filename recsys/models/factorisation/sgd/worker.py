@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge, targets_of
 from recsys.models.factorisation.sgd.parameters import COPIES, Rule, Side, first_users, take_step
 from recsys.models.factorisation.sgd.ratings import Csr, Read, Source, read
@@ -98,11 +99,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Trained:
-    """An epoch of a stretch: errors in its own pass, before each step; validation errors after it; seconds."""
+    """An epoch of a stretch: errors by role, those of training in its own pass, before each step; seconds."""
 
     epoch: int
-    train: Errors
-    validation: Errors
+    errors: dict[int, Errors]
     seconds: float
     movies: np.ndarray | None  # the first copy of movies' parameters after it, float32 ((k + 1) x movies)
 
@@ -141,17 +141,17 @@ def train_stretch(
     for epoch, rate in enumerate(stretch.rates, stretch.first):
         started = time.monotonic()
         errors, steps = _epoch(plan, ratings.train[0], users, movies, rate, steps, [plan.seed, epoch, worker, 0])
-        validation = errors_on_validation(plan, ratings, users, movies)
-        loss = validation.loss(plan.unit)
+        measured = errors_by_role(plan, ratings, users, movies)
+        loss = measured[VALIDATION].loss(plan.unit)
         better = best is None or loss < best or (math.isnan(best) and not math.isnan(loss))
         if better:
             best, best_epoch = loss, epoch
         kept = movies.flat[: movies.rows * (movies.k + 1)].copy() if better or stretch.keep_all else None
-        done.append(Trained(epoch, errors, validation, time.monotonic() - started, kept))
+        done.append(Trained(epoch, {TRAIN: errors, **measured}, time.monotonic() - started, kept))
         if not math.isfinite(errors.total) or (stretch.patience and epoch - best_epoch >= stretch.patience):
             break
     yield Moments(worker, steps, users.flat)
-    yield Result(worker, movies.flat, done[-1].train, began - clock, time.monotonic() - began, tuple(done))
+    yield Result(worker, movies.flat, done[-1].errors[TRAIN], began - clock, time.monotonic() - began, tuple(done))
 
 
 def train_block(
@@ -190,18 +190,17 @@ def train_gradients(
 
 
 def measure(plan: Plan, movies: Side, pieces: np.ndarray | None, worker: int, elements: Iterable[Any]) -> Iterator[Any]:
-    """(worker, validation errors) of the worker's users as they are."""
+    """(worker, errors by role) of the worker's users as they are."""
     ratings, state = read(plan.source, worker, elements, pieces)
-    yield worker, errors_on_validation(plan, ratings, _users(plan, ratings, state)[0], movies)
+    yield worker, errors_by_role(plan, ratings, _users(plan, ratings, state)[0], movies)
 
 
-def errors_on_validation(plan: Plan, ratings: Read, users: Side, movies: Side) -> Errors:
+def errors_by_role(plan: Plan, ratings: Read, users: Side, movies: Side) -> dict[int, Errors]:
     """Of the users' own factors where ratings are split, else of validation users solved for from all their ratings."""
-    if ratings.validation is not None:
-        held = ratings.validation
-        return Errors(_squared_errors(plan, held, users, movies), len(held.stars))
-    assert ratings.others is not None
-    return errors_of_others(plan, ratings.others, movies)
+    if ratings.others is not None:
+        return {VALIDATION: errors_of_others(plan, ratings.others, movies)}
+    held = ratings.held.items()
+    return {role: Errors(_squared_errors(plan, own, users, movies), len(own.stars)) for role, own in held}
 
 
 def errors_of_others(plan: Plan, raw: csr_matrix, movies: Side) -> Errors:
