@@ -17,13 +17,13 @@ from monitor.cost.run_files import RunFiles, read_run
 from monitor.errors import MonitorError
 from monitor.formatting import UNKNOWN, counted
 from monitor.plots import canvas
+from monitor.records import ENDED_WELL, SUCCEEDED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 GRID = "grid.csv"
-SUCCEEDED, FAILED = "succeeded", "failed"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Prices:
 class GridRun:
     """One run of a grid: its varied settings, its worker count, how it ended, and its measured figures by name.
 
-    `figures` is empty, or of what there was, for a run that failed; `reason` says why it did.
+    `figures` is empty, or of what there was, for a run that failed; `reason` says why it did, or why a run was stopped.
     """
 
     name: str
@@ -169,7 +169,7 @@ def plot_grid(runs: Sequence[GridRun], keys: Sequence[str], folder: Path) -> lis
             continue
         path = folder / f"grid-{re.sub(r'[^A-Za-z0-9_.-]+', '-', key)}.png"
         canvas.save(figure, path)
-        failed = sum(run.status != SUCCEEDED for run in runs)
+        failed = sum(run.status not in ENDED_WELL for run in runs)
         text = f"Wall time, peak memory and cost of {counted(len(runs), 'run')} against {key}"
         text += f"; {counted(failed, 'run')} failed." if failed else "."
         pictures.append(canvas.Picture(path, f"Against {key}", text))
@@ -226,7 +226,7 @@ def _line(
     name, size = what
     points: list[tuple[float, Spread]] = []
     for value in sorted(dict.fromkeys(_value(run, key) for run in members), key=positions.__getitem__):
-        good = [run for run in members if _value(run, key) == value and run.status == SUCCEEDED]
+        good = [run for run in members if _value(run, key) == value and run.status in ENDED_WELL]
         found = spread(run.figures.get(name) for run in good)
         if found:
             points.append((positions[value], found))
@@ -241,7 +241,7 @@ def _line(
 
 
 def _crosses(axes: Axes, runs: Sequence[GridRun], key: str, positions: Mapping[Any, float]) -> None:
-    failed = sorted({positions[_value(run, key)] for run in runs if run.status != SUCCEEDED})
+    failed = sorted({positions[_value(run, key)] for run in runs if run.status not in ENDED_WELL})
     if failed:
         axes.plot(
             failed, [0.03] * len(failed), transform=axes.get_xaxis_transform(), linestyle="", marker="x",

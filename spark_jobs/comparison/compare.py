@@ -15,16 +15,18 @@ import tomli_w
 
 from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
+from monitor.records import ENDED_WELL, FAILED, SUCCEEDED
 from monitor.screen import say
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
 from recsys.secrets import masked_words, secrets_in
 from spark_jobs.comparison.grid import Planned, plan, varied_keys
-from spark_jobs.comparison.journal import FAILED, SUCCEEDED, Done, Journal, reason_of, time_text
+from spark_jobs.comparison.journal import Done, Journal, reason_of, time_text
 from spark_jobs.comparison.subprocess import run_child
 from spark_jobs.launcher.arguments import Arguments, parse_arguments
 from spark_jobs.launcher.installation import JOBS_FOLDER, PROGRAM
+from spark_jobs.run.resume import read_json
 
 LAUNCHER = JOBS_FOLDER / "__main__.py"
 USER_ERROR, STOPPED = 2, 130
@@ -54,7 +56,7 @@ def run_compare(argv: Sequence[str]) -> int:
     failed = [row for row in rows if row.status == FAILED]
     for row in failed:
         print(f"howdah: {row.name} failed: {row.reason}", file=sys.stderr)
-    good = [journal.path(row.name) for row in rows if row.status == SUCCEEDED]
+    good = [journal.path(row.name) for row in rows if row.status in ENDED_WELL]
     if not good:
         return 1
     keys = varied_keys(options)
@@ -96,8 +98,11 @@ def _run(journal: Journal, run: Planned, arguments: Arguments) -> Done:
     code = _launch("train", run.config, path, log, arguments, journal.folder)
     if code == USER_ERROR and not arguments.options.grid:
         raise Ended(code)  # its message is above
-    status = FAILED if code else SUCCEEDED
-    return journal.end(run.name, status, reason_of(path, log, code) if code else "", time.monotonic() - started)
+    seconds = time.monotonic() - started
+    if code:
+        return journal.end(run.name, FAILED, reason_of(path, log, code), seconds)
+    ended = read_json(path / "run.json")
+    return journal.end(run.name, ended.get("status", SUCCEEDED), str(ended.get("stopped", "")), seconds)
 
 
 def _launch(job: str, config: Config, output: Path, log: Path, arguments: Arguments, folder: Path) -> int:

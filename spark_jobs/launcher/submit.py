@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from monitor.records import ENDED_WELL
 from recsys.conf_folder import CONF
 from recsys.errors import UserError
 from recsys.registries import FAMILIES
@@ -220,7 +221,7 @@ def _run(
         if cause and "stopped SparkContext" in str(ended.get("error")):  # the job saw the effect alone
             ended["error"] = cause
             directory.write_json(run / "run.json", ended)
-        if forgive and not stopped and ended.get("status") == "succeeded":
+        if forgive and not stopped and ended.get("status") in ENDED_WELL:
             code = 0
         if cause != ended.get("error"):
             cause = None  # the job itself has said what failed
