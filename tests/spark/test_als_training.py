@@ -13,7 +13,7 @@ from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.loss import mean_losses
 from recsys.models.factorisation.als import trainer as als
 from recsys.models.factorisation.als.family import Als
@@ -84,8 +84,8 @@ def trained(data, piece_bytes=als.PIECE_BYTES, folder=None):
     if folder:
         folder.mkdir(exist_ok=True)
     trainer = als.AlsTrainer(data, Als, piece_bytes)
-    model, _, history = train(trainer, data, folder)
-    return model, history
+    done = train(trainer, data, folder)
+    return done.model, done.history
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,13 @@ def test_pieces_change_nothing(spark, model):
 @pytest.mark.parametrize("model", [{}, {"unobserved_weight": 0.1}], ids=["explicit", "implicit"])
 def test_held_out_ratings_of_the_same_users_are_the_validation(spark, model):
     data = data_of(spark, model, split="rating")
+    data = replace(data, parts={**data.parts, TEST: data.parts[VALIDATION]})  # all users have each role
     found, history = trained(data)
     shared = spark.sparkContext.broadcast(found.scorer())
     measured = mean_losses(data.parts, shared, data.examples, data.loss)
     assert history[-1].train_loss == pytest.approx(measured[TRAIN].loss, rel=1e-3)
     assert history[-1].validation_loss == pytest.approx(measured[VALIDATION].loss, rel=1e-3)
+    assert history[-1].test_loss == pytest.approx(measured[TEST].loss, rel=1e-3)
     assert history[-1].validation_loss > history[-1].train_loss
 
 

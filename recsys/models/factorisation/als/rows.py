@@ -59,8 +59,8 @@ class Rows:
     Attributes:
         first: the number of the first.
         known: what they are solved for from.
-        held: of users, the validation ratings, where ratings are split.
-        judged: how many of the users play a part in the validation.
+        held: of users, where ratings are split, those that are not known: of training users the validation's.
+        judged: how many of the users have a part in these.
     """
 
     first: int
@@ -79,15 +79,15 @@ class Rows:
 
 
 def rows_of(block: Block, first: int, examples: Examples, role: int) -> Rows:
-    """A block of users. Of training users whose ratings are split, with their validation ratings."""
+    """A block of users: what the role shows of them, and where ratings are split those that are held out."""
     preprocessing = examples.preprocessing
     shown, target = examples.arrays(block, role)
     known = Ratings.of(preprocessing.scale(shown), preprocessing)
     if not examples.by_rating:
         return Rows(first, known)
-    if role == TRAIN:
-        target = examples.arrays(block, VALIDATION)[1]
-    judged = examples.rows(block, VALIDATION)
+    if role == TRAIN:  # the same users are judged on their validation ratings
+        role, target = VALIDATION, examples.arrays(block, VALIDATION)[1]
+    judged = examples.rows(block, role)
     held = keep_entries(target, np.repeat(judged, np.diff(target.indptr)))
     return Rows(first, known, Ratings.of(preprocessing.scale(held), preprocessing), int(judged.sum()))
 

@@ -54,7 +54,9 @@ class AlsTrainer(Trainer):
         width = config.factors + config.has_biases
         self._piece_rows = max(1, piece_bytes // (4 * width))
         self._known = users_of(data, TRAIN)
-        self._judged = None if data.examples.by_rating else users_of(data, VALIDATION)
+        # where ratings are split, training users are judged on their validation ratings within their half-sweep
+        within = (TRAIN, VALIDATION) if data.examples.by_rating else (TRAIN,)
+        self._judged = {role: users_of(data, role) for role in data.parts if role not in within}
         columns = data.columns
         totals = self._known.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
         self._counts, ratings = totals[:columns], float(totals[:columns].sum())
@@ -85,10 +87,10 @@ class AlsTrainer(Trainer):
         return split + self._solve_users()
 
     def losses(self) -> dict[int, float]:
-        """Of the training ratings, and of those held out; or of the validation users, folded in."""
+        """Of training users as their half-sweep had them, and of other roles' users, folded in."""
         sums = self._sums
-        if self._judged is not None:
-            sums = sums + self._fold_in(self._judged)
+        for role, judged in self._judged.items():
+            sums = sums + self._fold_in(role, judged)
         totals = {role: np.zeros(2) for role in self._data.parts}
         for one in sums:
             for role, pair in one.losses.items():
@@ -126,15 +128,14 @@ class AlsTrainer(Trainer):
     def close(self) -> None:
         """Frees ratings and users' factors."""
         self._forget_users()
-        for rdd in (self._known, self._movies, self._judged):
-            if rdd is not None:
-                rdd.unpersist()
+        for rdd in (self._known, self._movies, *self._judged.values()):
+            rdd.unpersist()
 
-    def _fold_in(self, judged: RDD[Rows]) -> list[Sums]:
+    def _fold_in(self, role: int, judged: RDD[Rows]) -> list[Sums]:
         task, pieces = self._users_task(solver="cholesky"), openers(self._sent[-1])
 
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Sums]:
-            return fold_in(task, pieces, worker, own)
+            return fold_in(task, pieces, role, worker, own)
 
         return sums_of(judged.mapPartitionsWithIndex(run))
 

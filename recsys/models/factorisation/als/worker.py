@@ -92,13 +92,16 @@ def solve_movies(
     yield Sums(worker, {}, time.monotonic() - clock)
 
 
-def fold_in(task: Task, pieces: Sequence[OpenPiece], worker: int, elements: Iterable[Rows]) -> Iterator[Sums]:
-    """The sums of the validation loss of a worker's users who were not trained: of the ratings they are solved from."""
+def fold_in(
+    task: Task, pieces: Sequence[OpenPiece], role: int, worker: int, elements: Iterable[Rows]
+) -> Iterator[Sums]:
+    """The sums of the loss of a worker's users of another role: of what is held out, or else of what is known."""
     clock, sweep, loss = time.monotonic(), HalfSweep(task.problem, pieces), np.zeros(2)
     for one in elements:
         known = one.known.entries(one.weights(task.observed, of_movies=False), task.weighted)
-        loss += _loss(task, sweep, one.known, sweep.solve(known), one.known.rows)
-    yield Sums(worker, {VALIDATION: (float(loss[0]), float(loss[1]))}, time.monotonic() - clock)
+        ratings, judged = (one.known, one.known.rows) if one.held is None else (one.held, one.judged)
+        loss += _loss(task, sweep, ratings, sweep.solve(known), judged)
+    yield Sums(worker, {role: (float(loss[0]), float(loss[1]))}, time.monotonic() - clock)
 
 
 def _rows_before(before: list[Solved], rows: Rows) -> np.ndarray | None:
