@@ -86,8 +86,8 @@ def trained(data, piece_bytes=als.PIECE_BYTES, folder=None):
     if folder:
         folder.mkdir(exist_ok=True)
     trainer = als.AlsTrainer(data, Als, piece_bytes)
-    found = train(trainer, data, folder)
-    return found.model, found.history
+    done = train(trainer, data, folder)
+    return done.model, done.history
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,13 @@ def test_implicit_terms_are_those_of_the_scorer_and_the_same_at_any_number_of_wo
 @pytest.mark.parametrize("model", [{}, {"unobserved_weight": 0.1}], ids=["explicit", "implicit"])
 def test_held_out_ratings_of_the_same_users_are_the_validation(spark, model):
     data = data_of(spark, model, split="rating")
+    data = replace(data, parts={**data.parts, TEST: data.parts[VALIDATION]})  # all users have each role
     found, history = trained(data)
     shared = spark.sparkContext.broadcast(found.scorer())
     measured = mean_losses(data.parts, shared, data.examples, data.loss)
     assert history[-1].train_loss == pytest.approx(measured[TRAIN].loss, rel=1e-3)
     assert history[-1].validation_loss == pytest.approx(measured[VALIDATION].loss, rel=1e-3)
+    assert history[-1].test_loss == pytest.approx(measured[TEST].loss, rel=1e-3)
     assert history[-1].validation_loss > history[-1].train_loss
 
 

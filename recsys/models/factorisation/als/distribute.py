@@ -22,12 +22,11 @@ from recsys.training.base import TrainingData
 def users_of(data: TrainingData, role: int) -> RDD[Rows]:
     """A role's users with their numbers, in the order of the workers, beside each other in Spark's cache."""
     examples, firsts = data.examples, firsts_of(data.parts[role])
-    others = [one for one in data.parts if one != role]
 
     def run(worker: int, blocks: Iterable[Block]) -> Iterator[Rows]:
         first = firsts[worker]
         for block in blocks:
-            yield rows_of(block, first, examples, role, others)
+            yield rows_of(block, first, examples, role)
             first += block.rows
 
     rows = data.parts[role].blocks.mapPartitionsWithIndex(run, preservesPartitioning=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing, keep_entries
+from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.als.solve import Entries
 from recsys.models.factorisation.scorer import unit_of
 
@@ -52,26 +53,20 @@ class Ratings:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Ratings that some users were not solved for from, and how many of the users play a part there."""
-
-    ratings: Ratings
-    users: int
-
-
-@dataclass(frozen=True)
 class Rows:
     """The ratings of some users (or movies) with consecutive numbers, from `first`.
 
     Attributes:
         first: the number of the first.
         known: what they are solved for from.
-        held: of training users whose ratings are split, the others that losses are measured on, by role.
+        held: of users, where ratings are split, those that are not known: of training users the validation's.
+        judged: how many of the users have a part in these.
     """
 
     first: int
     known: Ratings
-    held: Mapping[int, Held] = field(default_factory=dict)
+    held: Ratings | None = None
+    judged: int = 0
 
     def weights(self, observed: np.ndarray | float, of_movies: bool) -> np.ndarray:
         """float32 (entries) or (1): the weight of each entry's movie, which is the row or the column."""
@@ -83,17 +78,18 @@ class Rows:
         return np.repeat(own, np.diff(self.known.indptr))
 
 
-def rows_of(block: Block, first: int, examples: Examples, role: int, others: Sequence[int] = ()) -> Rows:
-    """A block of users. Of training users whose ratings are split, with those of the other roles."""
+def rows_of(block: Block, first: int, examples: Examples, role: int) -> Rows:
+    """A block of users: what the role shows of them, and where ratings are split those that are held out."""
     preprocessing = examples.preprocessing
-    shown, _ = examples.arrays(block, role)
+    shown, target = examples.arrays(block, role)
     known = Ratings.of(preprocessing.scale(shown), preprocessing)
-    held = {}
-    for other in others if examples.by_rating else ():
-        target, judged = examples.arrays(block, other)[1], examples.rows(block, other)
-        own = keep_entries(target, np.repeat(judged, np.diff(target.indptr)))
-        held[other] = Held(Ratings.of(preprocessing.scale(own), preprocessing), int(judged.sum()))
-    return Rows(first, known, held)
+    if not examples.by_rating:
+        return Rows(first, known)
+    if role == TRAIN:  # the same users are judged on their validation ratings
+        role, target = VALIDATION, examples.arrays(block, VALIDATION)[1]
+    judged = examples.rows(block, role)
+    held = keep_entries(target, np.repeat(judged, np.diff(target.indptr)))
+    return Rows(first, known, Ratings.of(preprocessing.scale(held), preprocessing), int(judged.sum()))
 
 
 def totals_of(elements: Iterable[Rows], columns: int) -> np.ndarray:

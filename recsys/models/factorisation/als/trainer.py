@@ -16,7 +16,7 @@ import numpy as np
 from pyspark import RDD, Broadcast, StorageLevel
 
 from recsys.data.partition import partition_of_worker
-from recsys.data.split import TRAIN
+from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.base import ModelFamily
 from recsys.models.factorisation.als.config import AlsConfig
 from recsys.models.factorisation.als.distribute import firsts_of, opener, openers, sums_of, transposed, users_of
@@ -55,8 +55,9 @@ class AlsTrainer(Trainer):
         width = config.factors + config.has_biases
         self._piece_rows = max(1, piece_bytes // (4 * width))
         self._known = users_of(data, TRAIN)
-        others = [] if data.examples.by_rating else [role for role in data.parts if role != TRAIN]
-        self._judged = {role: users_of(data, role) for role in others}
+        # where ratings are split, training users are judged on their validation ratings within their half-sweep
+        within = (TRAIN, VALIDATION) if data.examples.by_rating else (TRAIN,)
+        self._judged = {role: users_of(data, role) for role in data.parts if role not in within}
         columns = data.columns
         totals = self._known.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
         self._counts, ratings = totals[:columns], float(totals[:columns].sum())
@@ -97,7 +98,7 @@ class AlsTrainer(Trainer):
         return split + self._solve_users()
 
     def losses(self) -> dict[int, float]:
-        """Of the training ratings, and of those held out; or of the users of the other roles, folded in."""
+        """Of training users as their half-sweep had them, and of other roles' users, folded in."""
         sums = self._sums
         for role, judged in self._judged.items():
             sums = sums + self._fold_in(role, judged)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsys.data.split import TRAIN
+from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.als.implicit import drawn_to
 from recsys.models.factorisation.als.rows import Ratings, Rows
 from recsys.models.factorisation.als.solve import NOTHING, HalfSweep, Piece, Problem, gramian_of
@@ -74,7 +74,7 @@ def solve_users(
     """
     clock = time.monotonic()
     sweep, before = HalfSweep(task.problem, pieces), list[Solved]()
-    losses: dict[int, np.ndarray] = {TRAIN: np.zeros(2)}
+    losses = {role: np.zeros(2) for role in (TRAIN, VALIDATION)}
     for one in elements:
         if isinstance(one, Solved):
             before.append(one)
@@ -83,8 +83,8 @@ def solve_users(
             drawn = drawn_to(one.known, terms(), task.width) if terms else None
             factors = sweep.solve(known, factors_of(before, one) if before else None, drawn)
             losses[TRAIN] += _loss(task, sweep, one.known, factors, one.known.rows)
-            for role, held in one.held.items():
-                losses[role] = losses.get(role, 0) + _loss(task, sweep, held.ratings, factors, held.users)
+            if one.held is not None:
+                losses[VALIDATION] += _loss(task, sweep, one.held, factors, one.judged)
             yield Solved(one.first, factors)
     sums = {role: (float(total), float(weight)) for role, (total, weight) in losses.items()}
     yield Sums(worker, sums, time.monotonic() - clock)
@@ -116,12 +116,13 @@ def fold_in(
     elements: Iterable[Rows],
     terms: OpenTerms | None = None,
 ) -> Iterator[Sums]:
-    """The sums of the loss of a role's users who were not trained: of the ratings that they are solved for from."""
+    """The sums of the loss of a worker's users of another role: of what is held out, or else of what is known."""
     clock, sweep, loss = time.monotonic(), HalfSweep(task.problem, pieces), np.zeros(2)
     for one in elements:
         known = one.known.entries(one.weights(task.observed, of_movies=False), task.weighted)
         drawn = drawn_to(one.known, terms(), task.width) if terms else None
-        loss += _loss(task, sweep, one.known, sweep.solve(known, drawn_to=drawn), one.known.rows)
+        ratings, judged = (one.known, one.known.rows) if one.held is None else (one.held, one.judged)
+        loss += _loss(task, sweep, ratings, sweep.solve(known, drawn_to=drawn), judged)
     yield Sums(worker, {role: (float(loss[0]), float(loss[1]))}, time.monotonic() - clock)
 
 
