@@ -16,7 +16,9 @@ from recsys.models.files import read_scorer, write_scorer
 
 
 class FactorModel(ModelFamily):
-    """A trained factorisation. Families give `Config`, `supports` and `trainer`; Config has the key `factors`."""
+    """A trained factorisation. Families give `Config`, a FactorConfig, `supports` and `trainer`."""
+
+    config: Any
 
     def __init__(self, config: Any, preprocessing: Preprocessing, movies: MovieFactors, ridge: Ridge) -> None:
         self.config = config
@@ -47,7 +49,7 @@ class FactorModel(ModelFamily):
         return cls(cls.Config.model_validate(saved.config), saved.preprocessing, movies, ridge)
 
     def export(self, folder: Path, movies: np.ndarray, each_user: EachUser) -> None:
-        if getattr(self.config, "export", True):
+        if self.config.export:
             write_factors(folder / "factors", self.scorer(), movies, each_user)
 
     @classmethod

@@ -7,15 +7,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recsys.config.model import ModelConfig
 from recsys.config.table import Complaint, key
+from recsys.models.factorisation.config import FactorConfig
 
 
-class AlsConfig(ModelConfig):
+class AlsConfig(FactorConfig):
     """kind = "als": alternating least squares, from explicit ratings, from likes, or both (WALS)."""
 
     kind: str = key("als", "als: weighted alternating least squares")
-    factors: int = key(64, "numbers that stand for a user or a movie, beside biases", "factors", ge=1)
     l2: float = key(
         0.1,
         "penalty of squared factors and biases, multiplied by a power of the count (l2_power); for ratings in stars, "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from recsys.config.model import ModelConfig
 from recsys.config.table import Complaint, key
+from recsys.models.factorisation.config import FactorConfig
 
 # keys of [training] that say how autoencoders are trained
 _OF_OTHERS = (
@@ -23,11 +23,10 @@ _OF_OTHERS = (
 _INSTEAD = {"batch_size": "model.batch_ratings", "learning_rate": "model.learning_rate"}
 
 
-class SgdConfig(ModelConfig):
+class SgdConfig(FactorConfig):
     """What both families have. All of it is in units of stars: whatever the scale, its highest rating counts as 5."""
 
     loss: str = key("masked_mse", "the loss that is reported: squared error over rated entries")
-    factors: int = key(64, "length of users' and movies' vectors", "factors", ge=1)
     optimizer: Literal["sgd", "momentum", "adam"] = key(
         "sgd", "what is done with a gradient; in a step of local_sgd, on users and movies alone that are in the step"
     )
