@@ -34,8 +34,10 @@ class Arguments:
 
     @property
     def master(self) -> str:
-        """The Spark master: the user's, otherwise local with one core for each worker, as far as there are cores."""
-        return str(self.options.master or f"local[{min(self.config.training.workers, cores())}]")
+        """The Spark master: the user's, otherwise local with one core for each worker, as far as there are (or may be)
+        cores."""
+        limit = self.config.machine.cores or cores()
+        return str(self.options.master or f"local[{min(self.config.training.workers, limit)}]")
 
     @property
     def needs_spark(self) -> bool:
