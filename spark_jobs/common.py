@@ -201,7 +201,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         more = "more in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
-    fits_not = {"does_not_fit": True} if isinstance(error, DoesNotFit) else {}
+    fits_not = {"does_not_fit": True} if isinstance(error, DoesNotFit) or directory.is_of_memory(repr(error)) else {}
     return code, {"status": "failed", "error": text, "phase": run.recorder.current, **fits_not}
 
 

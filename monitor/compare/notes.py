@@ -45,7 +45,8 @@ def _failed(comparison: Comparison) -> list[str]:
         ended = run.ended or {}
         if ended.get("status") == "failed":
             error = " ".join(str(ended.get("error") or "no reason is known").split())
-            found.append(f"{run.name} failed ({error}): phases that it finished count, its total does not.")
+            how = "does not fit in memory" if ended.get("does_not_fit") else "failed"
+            found.append(f"{run.name} {how} ({error}): phases that it finished count, its total does not.")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from monitor.compare import (
@@ -144,8 +145,15 @@ def _variant(settings: Mapping[str, Any], differing: Sequence[str]) -> str | Non
 
 
 def _quality(run: RunFiles) -> dict[str, float]:
-    """The model's own figures of metrics.json: losses, errors, and ranking figures by their mean."""
-    return dict(_figures(run.read_object("metrics.json") or {}))
+    """The model's own figures of metrics.json (losses, errors, and ranking figures by their mean), and its epochs'."""
+    return dict(_figures(run.read_object("metrics.json") or {})) | _epoch_seconds(run.read_rows("history.csv"))
+
+
+def _epoch_seconds(history: Sequence[Mapping[str, str]]) -> dict[str, float]:
+    """The first epoch's seconds, which have the workers' start in them, and the median of the others'."""
+    seconds = [value for _, value in _points(history, "seconds")]
+    found = {"first_epoch_seconds": seconds[0]} if seconds else {}
+    return found | ({"epoch_seconds": median(seconds[1:])} if len(seconds) > 1 else {})
 
 
 def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -163,6 +171,8 @@ def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 def _grid_columns(figures: Sequence[str]) -> list[GridColumn]:
     return [
         GridColumn("training_seconds", "training s", 1),
+        GridColumn("first_epoch_seconds", "first epoch s", 2),
+        GridColumn("epoch_seconds", "other epochs s (median)", 2),
         GridColumn("test_loss", "test loss", 6),
         GridColumn("divergence", "divergence %", 2, 0.01),
         GridColumn("rmse", "RMSE", 4),
@@ -180,6 +190,8 @@ def _loss_text(value: float) -> str:
 
 FIELDS = ComparisonFields(
     workers_key="training.workers",
+    cores_key="machine.cores",
+    memory_gb_key="machine.memory_gb",
     ignored=("name", "data.data_dir", "cost."),
     variant=_variant,
     phase_seconds={"training_seconds": "model_training"},

@@ -18,7 +18,7 @@ from spark_jobs.launcher.lock import LOCK, alone
 from spark_jobs.run.resume import read_json
 
 NOTES = "compare.json"
-RUNNING, SUCCEEDED, FAILED = "running", "succeeded", "failed"
+RUNNING, SUCCEEDED, FAILED, DOES_NOT_FIT = "running", "succeeded", "failed", "does not fit"
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Journal:
         )
 
     def finished(self, name: str, retry: bool) -> Done | None:
-        """The run, if it need not run again: it succeeded, or failed by itself and `retry` is not set."""
+        """The run, if it need not run again: it succeeded, or did not by itself and `retry` is not set."""
         done = self._done.get(name)
-        if done is None or done.status == RUNNING or (retry and done.status == FAILED):
+        if done is None or done.status == RUNNING or (retry and done.status != SUCCEEDED):
             return None
-        return done if self.path(name).is_dir() or done.status == FAILED else None
+        return done if self.path(name).is_dir() or done.status != SUCCEEDED else None
 
     def begin(self, name: str, identity: Mapping[str, Any]) -> Path:
         """Records that a run begins and removes what an earlier attempt left; the run's directory."""
@@ -117,6 +117,11 @@ class Journal:
         tree = {"runs": [asdict(run) for run in self._done.values()], "fetched": self.fetched}
         temporary.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
         temporary.replace(self.folder / NOTES)
+
+
+def status_of(run: Path) -> str:
+    """How a run ended that did not succeed: it failed, or it does not fit in memory."""
+    return DOES_NOT_FIT if read_json(run / "run.json").get("does_not_fit") else FAILED
 
 
 def reason_of(run: Path, log: Path, code: int) -> str:

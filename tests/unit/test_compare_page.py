@@ -10,7 +10,7 @@ from browser import Browser, check_layout, find_browser
 from html_page import Page
 from runs_to_compare import make_run
 
-from monitor.compare import GridRun, Prices, grid_run, make_comparison
+from monitor.compare import Grid, GridRun, Prices, grid_run, make_comparison
 from monitor.compare.capability import Capability, Rates, write_capability
 
 
@@ -28,7 +28,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.append(grid_run(path, {"data.year_to": year}, workers, 1, "succeeded", "", Prices(0.04, 0.005)))
     rows.append(GridRun("paper-year_to=1980-1w-1", {"data.year_to": 1980}, 1, 1, "failed", "no <memory> left", {}))
     write_capability(Capability("box", 2, (Rates(1, 90, 9), Rates(2, 175, 13), Rates(4, 178, 14)), 0.1), folder)
-    return make_comparison([folder], folder, "paper & others", (rows, ["data.year_to", "workers"]))
+    return make_comparison([folder], folder, "paper & others", Grid(rows, ["data.year_to", "workers"]))
 
 
 def test_everything_is_on_the_page_and_nothing_elsewhere(index: Path) -> None:
