@@ -227,6 +227,7 @@ _PANELS = (
     ("pss_peak_bytes", "peak memory (GB, PSS)", 1e9),
     ("cost", "cost", 1.0),
 )
+_MARKERS = {FAILED: "x", DOES_NOT_FIT: "X"}
 _LINES = ("-", "--", ":", "-.")
 _MOST_LINES = 24
 
@@ -270,7 +271,10 @@ def grid_figure(runs: Sequence[GridRun], keys: Sequence[str], key: str) -> Figur
                 "linestyle": _LINES[number // len(canvas.HOST_COLOURS) % len(_LINES)],
             }
             _line(axes, members, key, positions, (name, size), canvas.literal(canvas.shorten(label, 46)), look)
-        _crosses(axes, runs, key, positions)
+            _crosses(axes, members, key, positions, number, look["color"])
+        for status, marker in _MARKERS.items():
+            if any(run.status == status for run in runs):
+                axes.plot([], [], linestyle="", marker=marker, color="#44506a", markersize=8, label=status)
         axes.set_title(title, fontsize="medium")
         known = [value / size for run in runs if (value := run.figures.get(name)) is not None]
         axes.set_ylim(0, 1.08 * max(known, default=0) or 1)
@@ -303,7 +307,9 @@ def _line(
         found = spread(run.figures.get(name) for run in good)
         if found:
             points.append((positions[value], found))
-    if points:
+    if not points:
+        axes.plot([], [], linewidth=1.6, marker="o", markersize=5, label=label or None, **look)
+    else:
         middles = [point.middle / size for _, point in points]
         low = [(point.middle - point.low) / size for _, point in points]
         high = [(point.high - point.middle) / size for _, point in points]
@@ -313,14 +319,16 @@ def _line(
         )  # fmt: skip
 
 
-def _crosses(axes: Axes, runs: Sequence[GridRun], key: str, positions: Mapping[Any, float]) -> None:
-    for status, height, marker in ((FAILED, 0.03, "x"), (DOES_NOT_FIT, 0.07, "X")):
-        failed = sorted({positions[_value(run, key)] for run in runs if run.status == status})
+def _crosses(
+    axes: Axes, members: Sequence[GridRun], key: str, positions: Mapping[Any, float], line: int, colour: str
+) -> None:
+    """A cross of its line's colour for each run without a figure; those of several lines are above each other."""
+    for status, marker in _MARKERS.items():
+        failed = sorted({positions[_value(run, key)] for run in members if run.status == status})
         if failed:
             axes.plot(
-                failed, [height] * len(failed), transform=axes.get_xaxis_transform(), linestyle="", marker=marker,
-                color=canvas.LIMIT_COLOUR, markersize=9, label=status, zorder=5,
-                markeredgewidth=2 if marker == "x" else 0,
+                failed, [0.03 + 0.05 * (line % 6)] * len(failed), transform=axes.get_xaxis_transform(), linestyle="",
+                marker=marker, color=colour, markersize=8, zorder=5,
             )  # fmt: skip
 
 

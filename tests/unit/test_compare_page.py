@@ -39,8 +39,8 @@ def test_everything_is_on_the_page_and_nothing_elsewhere(index: Path) -> None:
     names = {attributes.get("id") for _, attributes in page.found}
     assert all(str(link["href"])[1:] in names for link in page.all("a"))
     images = page.all("img")
-    # two of speed-up, scaling, two of the grid, two phases and the total
-    assert len(images) == 8
+    # two of speed-up, scaling, two of the grid, utilisation, two phases and the total
+    assert len(images) == 9
     assert all(str(image["src"]).startswith("data:image/png;base64,") and image["alt"] for image in images)
     assert "://" not in page.source
 
