@@ -131,6 +131,8 @@ def reason_of(run: Path, log: Path, code: int) -> str:
     if not error:
         lines = [line for line in _tail(log) if line.startswith("howdah: ")]
         return lines[-1].removeprefix("howdah: ") if lines else f"exit code {code}"
+    if ended.get("does_not_fit"):
+        error = error.partition(": raise ")[0]  # the remedy stands on the screen: in a table it hides the figures
     if error.startswith("killed"):
         error += _cause(_tail(run / "spark.log"))
     return f"{error} (in {ended['phase']})" if ended.get("phase") else error

@@ -220,4 +220,4 @@ def test_a_grid_has_the_programs_figures(tmp_path: Path) -> None:
     )  # fmt: skip
     assert table.rows == (("a", "2", "10.0", "4.00", "10.0", "0.40", "3.0", "0.005556", "succeeded"),)
     plain = grid_table([row], ["truck", "workers"])
-    assert plain.columns == ("run", "truck", "workers", "wall s", "CPU s", "peak GB", "cost", "status")
+    assert plain.columns == ("truck", "workers", "wall s", "CPU s", "peak GB", "cost", "status")
