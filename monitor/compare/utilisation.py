@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _STACKED = ("jvm", "driver", "worker", "other")  # from below
 _BINS = 240
+_VISIBLE_FRACTION = 0.01
+_LIMIT_SHOWN = 1.4  # times the highest memory: a limit far above it would make all memory look small
 _MOST_BESIDE = 4
 
 
@@ -40,9 +42,7 @@ def plot_utilisation(comparison: Comparison, path: Path, fields: ComparisonField
     grid = figure.subplots(2 * len(rows), beside, squeeze=False, sharex=True, height_ratios=[1, 1] * len(rows))
     longest = max(column.middle.timeline.end for column in shown)
     most_cores = max(_most_cores(column, fields) for column in shown)
-    most_bytes = max(
-        (memory.pss_bytes for column in shown for memory in memory_curve(column.middle.timeline)), default=0
-    )
+    most_gigabytes = _most_gigabytes(shown, fields)
     for number, members in enumerate(rows):
         for order in range(beside):
             cpu, ram = grid[2 * number][order], grid[2 * number + 1][order]
@@ -52,7 +52,7 @@ def plot_utilisation(comparison: Comparison, path: Path, fields: ComparisonField
                 continue
             _draw(cpu, ram, members[order], fields)
             cpu.set_ylim(0, 1.08 * most_cores)
-            ram.set_ylim(0, 1.12 * max(most_bytes / canvas.GIGABYTE, 1e-3))
+            ram.set_ylim(0, 1.12 * most_gigabytes)
             if order == 0:
                 cpu.set_ylabel("busy cores")
                 ram.set_ylabel("RAM (GB, PSS)")
@@ -72,14 +72,17 @@ def plot_utilisation(comparison: Comparison, path: Path, fields: ComparisonField
 
 
 def _rows(comparison: Comparison, shown: Sequence[Column]) -> list[list[Column]]:
-    """A row a variant, the worker counts beside each other; where they do not differ, as many beside as fit."""
+    """The worker counts of a variant beside each other, and as many variants beside each other as fit."""
     variants = [[comparison.columns[number] for number in members] for members in comparison.variants.values()]
-    variants = [[column for column in members if column in shown] for members in variants]
-    if max(map(len, variants)) == 1:
-        variants = [[column for members in variants for column in members]]
+    variants = [members for every in variants if (members := [column for column in every if column in shown])]
+    together = max(1, _MOST_BESIDE // max(map(len, variants)))
+    lines = -(-len(variants) // together)
+    together = -(-len(variants) // lines)  # 5 as 3 and 2, not as 4 and 1
+    groups = [variants[start : start + together] for start in range(0, len(variants), together)]
+    joined = [[column for members in group for column in members] for group in groups]
     return [
         members[start : start + _MOST_BESIDE]
-        for members in variants
+        for members in joined
         for start in range(0, len(members), _MOST_BESIDE)
     ]  # fmt: skip
 
@@ -105,10 +108,11 @@ def _draw(cpu: Axes, ram: Axes, column: Column, fields: ComparisonFields) -> Non
 
 
 def _stack(axes: Axes, edges: Sequence[float], values: Mapping[str, Sequence[float]]) -> None:
-    """Areas on top of each other, a step a bin; a role that is nowhere is left out."""
+    """Areas on top of each other, a step a bin; a role that would not be seen is left out."""
     below = [0.0] * (len(edges) - 1)
+    most = max((sum(values[role][number] for role in _STACKED) for number in range(len(below))), default=0.0)
     for role in _STACKED:
-        if not any(values[role]):
+        if max(values[role], default=0.0) < _VISIBLE_FRACTION * most:
             continue
         above = [low + value for low, value in zip(below, values[role], strict=True)]
         axes.fill_between(
@@ -155,3 +159,12 @@ def _most_cores(column: Column, fields: ComparisonFields) -> float:
     """The top of the axis of cores: those of the hosts."""
     allowed = column.settings.get(fields.cores_key or "")
     return float(max(column.middle.timeline.cores, allowed if isinstance(allowed, int) else 0, 1))
+
+
+def _most_gigabytes(shown: Sequence[Column], fields: ComparisonFields) -> float:
+    """The top of the axis of memory: the highest peak, or a limit that is not far above it."""
+    curves = [memory_curve(column.middle.timeline) for column in shown]
+    highest = max((one.pss_bytes for curve in curves for one in curve), default=0) / canvas.GIGABYTE
+    limits = [column.settings.get(fields.memory_gb_key or "") for column in shown]
+    near = [float(limit) for limit in limits if isinstance(limit, int | float) and limit <= _LIMIT_SHOWN * highest]
+    return max([highest, *near, 1e-3])

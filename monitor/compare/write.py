@@ -8,7 +8,8 @@ from pathlib import Path
 
 from monitor.compare.capability import read_capability
 from monitor.compare.comparison import Comparison, compare_columns
-from monitor.compare.grid import Grid, grid_table, plot_grid, write_grid
+from monitor.compare.grid import Grid, grid_table, write_grid
+from monitor.compare.grid_pictures import plot_grid
 from monitor.compare.notes import MOST_PANELS
 from monitor.compare.page import compare_page
 from monitor.compare.panels import plot_panels

@@ -9,7 +9,7 @@ import pytest
 from runs_to_compare import make_run
 
 from monitor.compare import Comparison, GridRun, columns_of, compare_columns
-from monitor.compare.grid import grid_figure, plot_grid
+from monitor.compare.grid_pictures import grid_figure, plot_grid
 from monitor.compare.panels import panels_figure, plot_panels
 from monitor.compare.pictures import plot_scaling, plot_speedups
 from monitor.cost.phase_costs import TOTAL

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor.headroom import TreeMemory
+from recsys.config import Config
 from recsys.config.load import build_config
 from recsys.errors import UserError
 from spark_jobs.launcher.arguments import parse_arguments
@@ -17,7 +18,7 @@ from spark_jobs.launcher.limits import fitting_heap, limits_of
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits are held on Linux")
 
 
-def config(**machine: float) -> object:
+def config(**machine: float) -> Config:
     return build_config({"machine": machine})
 
 
