@@ -38,7 +38,7 @@ def plot_utilisation(comparison: Comparison, path: Path, fields: ComparisonField
         return None
     rows = _rows(comparison, shown)
     beside = max(map(len, rows))
-    figure = canvas.new_figure(max(7.0, 1.0 + 3.4 * beside), 0.9 + 3.1 * len(rows))
+    figure = canvas.new_figure(max(7.0, 1.0 + 3.4 * beside), 0.9 + 3.3 * len(rows))
     grid = figure.subplots(2 * len(rows), beside, squeeze=False, sharex=True, height_ratios=[1, 1] * len(rows))
     longest = max(column.middle.timeline.end for column in shown)
     most_cores = max(_most_cores(column, fields) for column in shown)
@@ -104,7 +104,7 @@ def _draw(cpu: Axes, ram: Axes, column: Column, fields: ComparisonFields) -> Non
             if span.depth == 0:
                 axes.axvline(span.start, color="#6b6b6b", linewidth=0.6, alpha=0.6)
     how = "does not fit" if (column.middle.ended or {}).get("does_not_fit") else seconds(timeline.end)
-    cpu.set_title(canvas.literal(f"{canvas.shorten(column.label, 44)}: {how}"), fontsize="medium")
+    cpu.set_title(canvas.literal(f"{canvas.shorten(column.label, 44)}\n{how}"), fontsize=9)
 
 
 def _stack(axes: Axes, edges: Sequence[float], values: Mapping[str, Sequence[float]]) -> None:
