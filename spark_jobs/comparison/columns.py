@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _YEARS = ("data.year_from", "data.year_to")
+_TRAINING = "model_training"
 _MOST_VARIANTS = 6
 
 
@@ -146,14 +147,22 @@ def _variant(settings: Mapping[str, Any], differing: Sequence[str]) -> str | Non
 
 def _quality(run: RunFiles) -> dict[str, float]:
     """The model's own figures of metrics.json (losses, errors, and ranking figures by their mean), and its epochs'."""
-    return dict(_figures(run.read_object("metrics.json") or {})) | _epoch_seconds(run.read_rows("history.csv"))
+    return dict(_figures(run.read_object("metrics.json") or {})) | _epoch_seconds(run)
 
 
-def _epoch_seconds(history: Sequence[Mapping[str, str]]) -> dict[str, float]:
-    """The first epoch's seconds, which have the workers' start in them, and the median of the others'."""
-    seconds = [value for _, value in _points(history, "seconds")]
-    found = {"first_epoch_seconds": seconds[0]} if seconds else {}
-    return found | ({"epoch_seconds": median(seconds[1:])} if len(seconds) > 1 else {})
+def _epoch_seconds(run: RunFiles) -> dict[str, float]:
+    """The first epoch's seconds, the median of the others', and those of the training that are in no epoch: imports,
+    the losses before the first one, saving."""
+    seconds = [value for _, value in _points(run.read_rows("history.csv"), "seconds")]
+    if not seconds:
+        return {}
+    found = {"first_epoch_seconds": seconds[0]}
+    if len(seconds) > 1:
+        found["epoch_seconds"] = median(seconds[1:])
+    training = [cost.wall_seconds for cost in run.costs.phases if (cost.phase, cost.status) == (_TRAINING, "done")]
+    if training and training[0] is not None:
+        found["outside_epochs_seconds"] = max(0.0, training[0] - sum(seconds))
+    return found
 
 
 def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -173,6 +182,7 @@ def _grid_columns(figures: Sequence[str]) -> list[GridColumn]:
         GridColumn("training_seconds", "training s", 1),
         GridColumn("first_epoch_seconds", "first epoch s", 2),
         GridColumn("epoch_seconds", "other epochs s (median)", 2),
+        GridColumn("outside_epochs_seconds", "outside epochs s", 1),
         GridColumn("test_loss", "test loss", 6),
         GridColumn("divergence", "divergence %", 2, 0.01),
         GridColumn("rmse", "RMSE", 4),
@@ -194,7 +204,7 @@ FIELDS = ComparisonFields(
     memory_gb_key="machine.memory_gb",
     ignored=("name", "data.data_dir", "cost."),
     variant=_variant,
-    phase_seconds={"training_seconds": "model_training"},
+    phase_seconds={"training_seconds": _TRAINING},
     figures=_quality,
     grid_columns=_grid_columns,
     sections=(ComparisonSection("losses", "Losses", after="phases", render=_losses_section),),
