@@ -17,7 +17,7 @@ from pathlib import Path
 
 from monitor.errors import MonitorError
 from monitor.phases import RUN_VARIABLE, Recorder
-from monitor.records import PHASES, SAMPLES
+from monitor.records import FAILED, PHASES, SAMPLES, SUCCEEDED
 from monitor.sampler.loop import INTERVAL_SECONDS, checked_interval
 from monitor.sampler.tree import Tree
 from monitor.sidecar import start_sidecar
@@ -62,7 +62,7 @@ def watch_command(output: str | Path, command: Sequence[str], interval: float = 
     _end_rest(sidecar.pid)
     sidecar.stop()
     entry = {
-        "status": "failed" if code else "succeeded",
+        "status": FAILED if code else SUCCEEDED,
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": list(command),
         "exit_code": code,

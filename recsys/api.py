@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pyspark import Broadcast, SparkContext
+from scipy.sparse import csr_matrix
 
+from recsys.columns import MOVIE_ID
 from recsys.config.feedback import check_feedback, uses_weights
 from recsys.config.run import Config
+from recsys.data.blocks import block_from_row
 from recsys.data.dataset import Dataset
 from recsys.data.examples import Examples
 from recsys.data.orientation import rating_arrays
@@ -34,6 +38,7 @@ from recsys.registries import FAMILIES, LOSSES, METRICS
 from recsys.training.base import TrainingData
 from recsys.training.history import Epoch
 from recsys.training.loop import Progress, train
+from recsys.training.time_limit import TimeLimit
 from recsys.workers import preloading, ship_source, warm_up
 
 __all__ = ["Model", "Progress", "evaluate", "fit"]
@@ -66,9 +71,10 @@ class Model:
         family: the model.
         config: all settings that it was trained with.
         items: its movies, as in items.parquet.
-        epoch: the epoch that it is of; None for a model that was loaded.
+        epoch: the epoch that it is of; None for a model that was loaded, or stopped within its first epoch.
         history: all epochs.
         fold_in: what scores users by a model of movies' arrays, else None.
+        stopped: what ended training early, such as "training.max_seconds = 60: after epoch 12 of 50"; else None.
     """
 
     family: ModelFamily
@@ -77,6 +83,7 @@ class Model:
     epoch: Epoch | None = None
     history: list[Epoch] = field(default_factory=list)
     fold_in: FoldIn | None = None
+    stopped: str | None = None
     _arranged: Arranged | None = None
     _judged: Judged | None = None
 
@@ -110,8 +117,8 @@ def fit(
         dataset: the ratings.
         config: the settings, as `recsys.load_config` gives them. Those of the data are the data set's own; how it is
             split may be set here where the data set was made without it.
-        output: a folder for history.csv, checkpoints (training goes on from one that is there), and in `model` the best
-            model so far. Without it nothing is written.
+        output: a folder for history.csv, checkpoints (training goes on from one that is there, also after
+            training.max_seconds has stopped it), and in `model` the best model so far. Without it nothing is written.
         on_progress: called after every epoch.
         on_message: gets what is noteworthy beside that.
         before_training: called with what is about to be trained on; may refuse.
@@ -120,6 +127,7 @@ def fit(
         ConfigError: the settings do not fit the data set.
         UserError: there is nothing to train, validate or test on, or training diverged.
     """
+    limit = TimeLimit(config.training.max_seconds)
     config = settings_for(dataset, config)
     dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
     check_feedback(config, dataset.preprocessing.feedback)
@@ -144,20 +152,32 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         loss, orientation = config.model.loss_name, config.data.orientation
         save_items(folder / "model", dataset.items, arranged.examples.preprocessing, loss, orientation)
-    trained_on = {role: parts[role] for role in (TRAIN, VALIDATION)}
-    data = TrainingData(config, arranged.examples, trained_on, dataset.statistics["density"])
-    best, ended, history = train(
+    roles = (TRAIN, VALIDATION, TEST) if config.training.test_loss else (TRAIN, VALIDATION)
+    measured = {role: parts[role] for role in roles}
+    data = TrainingData(config, arranged.examples, measured, dataset.statistics["density"])
+    trained = train(
         family.trainer(data),
         data,
         folder,
         on_epoch=on_progress or (lambda progress: None),
         on_best=(lambda model: model.save(folder / "model")) if folder else (lambda model: None),
         say=say,
+        limit=limit,
     )
-    model = Model(best, config, dataset.items, ended, history, _arranged=arranged)
+    model = Model(
+        trained.model,
+        config,
+        dataset.items,
+        trained.epoch,
+        trained.history,
+        stopped=trained.stopped,
+        _arranged=arranged,
+    )
     _fit_fold_in(model, arranged)
     if folder and model.fold_in is not None:
-        save_fold_in(folder / "model", best, model.fold_in)
+        save_fold_in(folder / "model", model.family, model.fold_in)
+    if folder:
+        _export(model.family, folder / "model", arranged)
     return model
 
 
@@ -270,6 +290,20 @@ def _fit_fold_in(model: Model, arranged: Arranged) -> None:
         factors = fit_factors(shared, arranged.parts, arranged.examples, dataset.blocks, arranged.by_user)
     model.fold_in = FoldIn.of(factors, arranged.by_user.preprocessing)
     model._judged = judge_factors(factors, arranged.users, dataset.blocks, arranged.by_user)
+
+
+def _export(family: ModelFamily, folder: Path, arranged: Arranged) -> None:
+    blocks, examples = arranged.dataset.blocks, arranged.by_user
+
+    def each_user(what: Callable[[csr_matrix], np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        def run(row: Any) -> tuple[np.ndarray, np.ndarray]:
+            block = block_from_row(row)
+            known = examples.arrays(block, TEST)[0] if examples.by_rating else block.matrix(examples.width)
+            return block.users, what(known)
+
+        yield from blocks.rdd.map(run).toLocalIterator(prefetchPartitions=True)
+
+    family.export(folder, arranged.dataset.items[MOVIE_ID].to_numpy(), each_user)
 
 
 def _ship_own(context: SparkContext, family: type[ModelFamily], config: Config) -> None:

@@ -13,19 +13,20 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import monitor
-from monitor.records import PhaseRecord
+from monitor.records import FAILED, STOPPED, SUCCEEDED, PhaseRecord
 from monitor.report import make_report
 from monitor.screen import ScreenHandler, close_screen, prepare_screen
 from recsys.config import Config
 from recsys.config.load import write_config
 from recsys.errors import DoesNotFit, UserError
 from spark_jobs.launcher.arguments import Arguments, parse_arguments
+from spark_jobs.launcher.installation import PROGRAM
 from spark_jobs.run import directory
 from spark_jobs.run.messages import fail
 from spark_jobs.run.profiling import Profile
@@ -61,6 +62,7 @@ class Run:
     recorder: monitor.Recorder
     profile: Profile
     started: float
+    ended: dict[str, Any] = field(default_factory=lambda: {"status": SUCCEEDED})  # for run.json, unless it fails
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """A context that records a phase."""
@@ -69,6 +71,11 @@ class Run:
     def say(self, text: str) -> None:
         """Writes a message to the screen and to run.log."""
         _log.info(text)
+
+    def stopped(self, why: str) -> None:
+        """Records that the run ends early on purpose, and says how to go on."""
+        self.ended.update(status=STOPPED, stopped=why)
+        self.say(f"stopped by {why}; {PROGRAM} train --resume {self.path} goes on")
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file into the run directory."""
@@ -134,7 +141,7 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
         path, _show_phases(arguments, profile), interval=interval, extensions=[REPORT_SECTIONS]
     ) as recorder:
         run = Run(arguments, arguments.config, path, recorder, profile, started)
-        code, ended = 0, {"status": "succeeded"}
+        code, ended = 0, run.ended
         try:
             if job != "recommend":  # that has the settings of the model
                 run.say(f"{job} {arguments.config.name}: master {arguments.master}, writing to {path}")
@@ -158,7 +165,8 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     if keeps:
         _finish(run, {**ended, "seconds": seconds})
         if code == 0:
-            run.say(f"done in {seconds:,.0f} s: {path}")
+            early = ", stopped early" if ended["status"] == STOPPED else ""
+            run.say(f"done in {seconds:,.0f} s{early}: {path}")
     return code
 
 
@@ -202,7 +210,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
     fits_not = {"does_not_fit": True} if isinstance(error, DoesNotFit) or directory.is_of_memory(repr(error)) else {}
-    return code, {"status": "failed", "error": text, "phase": run.recorder.current, **fits_not}
+    return code, {"status": FAILED, "error": text, "phase": run.recorder.current, **fits_not}
 
 
 def _finish(run: Run, ended: dict[str, Any]) -> None:

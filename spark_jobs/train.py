@@ -44,6 +44,8 @@ def run_train(run: Run) -> None:
             on_message=run.say,
             before_training=check_memory,
         )
+    if model.stopped:
+        run.stopped(model.stopped)
     run.draw("the loss curve", lambda: plot_losses(run.path))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
@@ -59,7 +61,8 @@ def run_train(run: Run) -> None:
         found = recommendation(recommender, user.user, ratings, config.recommend.n)
         run.write_json("recommendations.json", found)
         run.say(render(found))
-    forget_checkpoints(run.path)
+    if not model.stopped:
+        forget_checkpoints(run.path)
 
 
 def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Dataset:

@@ -11,13 +11,12 @@ from monitor.compare.comparison import (
     spread,
 )
 from monitor.compare.fields import ComparedPart, ComparisonFields, ComparisonSection, GridColumn, Table
-from monitor.compare.grid import DOES_NOT_FIT, OWN_COLUMNS, Grid, GridRun, Prices, grid_run, write_grid
+from monitor.compare.grid import OWN_COLUMNS, Grid, GridRun, Prices, grid_run, write_grid
 from monitor.compare.runs import Column, columns_of, find_fields, find_runs
 from monitor.compare.tables import spread_text
 from monitor.compare.write import compare_command, make_comparison
 
 __all__ = [
-    "DOES_NOT_FIT",
     "OWN_COLUMNS",
     "Capability",
     "Column",

@@ -11,6 +11,7 @@ from monitor.compare.capability import Capability
 from monitor.compare.runs import Column, wall_seconds
 from monitor.cost.phase_costs import TOTAL, PhaseCost
 from monitor.cost.run_files import RunFiles
+from monitor.records import ENDED_WELL, SUCCEEDED
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ def _measured(phase: str, number: int, column: Column) -> Row:
 def _cost(run: RunFiles, phase: str) -> PhaseCost | None:
     """The phase's cost; None where it did not come to its end, since its time would look short."""
     if phase == TOTAL:
-        failed = (run.ended or {}).get("status", "succeeded") != "succeeded" or run.costs.total.status != "done"
-        return None if failed else run.costs.total
+        well = (run.ended or {}).get("status", SUCCEEDED) in ENDED_WELL and run.costs.total.status == "done"
+        return run.costs.total if well else None
     found = next((row for row in run.costs.phases if row.phase == phase), None)
     return found if found is not None and found.status == "done" else None
 

@@ -15,9 +15,9 @@ from monitor.compare.runs import find_fields, settings_of, wall_seconds
 from monitor.cost.run_files import RunFiles, read_run
 from monitor.errors import MonitorError
 from monitor.formatting import UNKNOWN
+from monitor.records import SUCCEEDED
 
 GRID = "grid.csv"
-SUCCEEDED, FAILED, DOES_NOT_FIT = "succeeded", "failed", "does not fit"
 _SPEEDUPS = {"wall_seconds": "speedup", "training_seconds": "training_speedup"}
 OWN_COLUMNS = (
     GridColumn("wall_seconds", "wall s", 1),
@@ -43,8 +43,8 @@ class Prices:
 class GridRun:
     """One run of a grid: its varied settings, its worker count, how it ended, and its measured figures by name.
 
-    `status` is "succeeded", "does not fit" (in memory) or "failed". `figures` is empty, or of what there was, for a run
-    that did not succeed; `reason` says why.
+    `status` is as in run.json, or "does not fit" (in memory). `figures` is empty, or of what there was, for a run that
+    did not end well; `reason` says why, or why a run was stopped.
     """
 
     name: str

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.compare.comparison import Spread, spread
-from monitor.compare.grid import DOES_NOT_FIT, FAILED, SUCCEEDED, GridRun, value_of
+from monitor.compare.grid import GridRun, value_of
 from monitor.compare.runs import short_key
 from monitor.formatting import counted
 from monitor.plots import canvas
+from monitor.records import DOES_NOT_FIT, ENDED_WELL, FAILED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +99,7 @@ def _line(
     name, size = what
     points: list[tuple[float, Spread]] = []
     for value in sorted(dict.fromkeys(value_of(run, key) for run in members), key=positions.__getitem__):
-        good = [run for run in members if value_of(run, key) == value and run.status == SUCCEEDED]
+        good = [run for run in members if value_of(run, key) == value and run.status in ENDED_WELL]
         found = spread(run.figures.get(name) for run in good)
         if found:
             points.append((positions[value], found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from monitor.compare.comparison import Comparison
 from monitor.cost.phase_costs import TOTAL
 from monitor.formatting import listed
+from monitor.records import FAILED, STOPPED
 
 BUSY = 0.5  # of the cores: from there on other work spoils a measurement
 MOST_PANELS = 24
@@ -31,7 +32,7 @@ def highlights(comparison: Comparison) -> list[str]:
 
 def warnings(comparison: Comparison) -> list[str]:
     """What is missing in the figures, or may mislead."""
-    found = [*_failed(comparison), *_without_samples(comparison), *_alone(comparison), *_machine(comparison)]
+    found = [*_ended_early(comparison), *_without_samples(comparison), *_alone(comparison), *_machine(comparison)]
     if len(comparison.columns) > MOST_PANELS:
         found.append(
             f"{len(comparison.columns)} columns: phases are not drawn side by side for more than {MOST_PANELS}."
@@ -39,14 +40,16 @@ def warnings(comparison: Comparison) -> list[str]:
     return found
 
 
-def _failed(comparison: Comparison) -> list[str]:
+def _ended_early(comparison: Comparison) -> list[str]:
     found = []
     for run in (run for column in comparison.columns for run in column.runs):
         ended = run.ended or {}
-        if ended.get("status") == "failed":
+        if ended.get("status") == FAILED:
             error = " ".join(str(ended.get("error") or "no reason is known").split())
             how = "does not fit in memory" if ended.get("does_not_fit") else "failed"
             found.append(f"{run.name} {how} ({error}): phases that it finished count, its total does not.")
+        if ended.get("status") == STOPPED:
+            found.append(f"{run.name} was stopped ({ended.get('stopped')}): its times are not those of the whole work.")
     return found
 
 

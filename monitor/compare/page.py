@@ -100,7 +100,7 @@ def _runs(comparison: Comparison) -> Html:
         for run in column.runs:
             ended = run.ended or {}
             status = str(ended.get("status") or run.costs.total.status)
-            why = " ".join(str(ended.get("error") or "").split())
+            why = " ".join(str(ended.get("error") or ended.get("stopped") or "").split())
             rows.append((run.name, column.label, status, f"{wall_seconds(run):,.1f}", _commit(column), why))
     return table("All runs", ("run", "column", "status", "wall time (s)", "commit", "reason"), rows)
 

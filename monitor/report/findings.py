@@ -10,6 +10,7 @@ from monitor.cost.phase_costs import PhaseCost
 from monitor.cost.run_files import RunFiles
 from monitor.cost.timeline import HostSeries, Timeline, merged, seconds_of
 from monitor.formatting import UNKNOWN, counted, gigabytes, listed, part_of, percent, seconds
+from monitor.records import FAILED, STOPPED
 from monitor.spark.work import SparkJob
 
 NEAR_LIMIT = 0.8  # of the limit: memory that a reader should be warned of
@@ -68,7 +69,9 @@ def _ending(run: RunFiles) -> list[str]:
     ended = run.ended or {}
     going = [row.phase for row in run.costs.phases if row.status == "unfinished"]
     innermost = going[-1] if going else None
-    if ended.get("status") == "failed":
+    if ended.get("status") == STOPPED:
+        return [f"The run was stopped by {ended.get('stopped')}. Its figures are of what was done up to there."]
+    if ended.get("status") == FAILED:
         where = ended.get("phase") or innermost
         return [f"The run failed{f' in {where}' if where else ''}: {ended.get('error') or 'no reason is known'}."]
     if going:

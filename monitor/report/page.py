@@ -12,6 +12,7 @@ from monitor.cost.run_files import RunFiles
 from monitor.extensions import Card, Section
 from monitor.formatting import UNKNOWN, listed
 from monitor.plots import Picture
+from monitor.records import FAILED, SUCCEEDED
 from monitor.report.findings import Finding, memory_peak, phase_at
 from monitor.report.markup import PAGE, STYLE, Html, described, figure, joined, table, tag
 
@@ -73,8 +74,8 @@ def _state(run: RunFiles) -> Html:
         facts.append(f"{driver.host}: {figures.counted(driver.cores, 'core')}, {memory} of memory")
     if len(timeline.hosts) > 1:
         facts.append(figures.counted(len(timeline.hosts), "host"))
-    good = "failed" if status == "failed" else "succeeded"
-    return tag("p", tag("span", status, class_=f"status {good}"), *[f" · {fact}" for fact in facts])
+    look = FAILED if status == FAILED else SUCCEEDED
+    return tag("p", tag("span", status, class_=f"status {look}"), *[f" · {fact}" for fact in facts])
 
 
 def _headline(run: RunFiles, more: Sequence[Card]) -> Html:

@@ -58,6 +58,18 @@ class TrainingConfig(Table):
     checkpoint_seconds: float = key(
         60.0, "at most this often all that training can go on from is written down, for --resume", "s", ge=0
     )
+    max_seconds: float = key(
+        0.0,
+        "training stops where the next epoch, or round, would probably end later than this; it leaves a checkpoint "
+        "and a saved model, and train --resume goes on; 0 is no limit. Each call has it anew. It is of the phase "
+        "model_training, but a step after the epochs is not foreseen, and a model solved in one step is not stopped",
+        "s",
+        ge=0,
+    )
+    test_loss: bool = key(
+        False,
+        "also measure the loss on the test part after every epoch: for the curve alone, nothing is chosen by it",
+    )
     check_memory: bool = key(
         True, "refuse to begin where training would take more memory than is left, here or on a cluster's hosts"
     )

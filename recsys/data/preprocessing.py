@@ -100,6 +100,15 @@ class Preprocessing:
             return np.clip(output * high, low, high)
         return np.clip(low + (output - lowest) * ((high - low) / (1 - lowest)), low, high)
 
+    @property
+    def line(self) -> tuple[float, float]:
+        """(slope, intercept): a rating is slope times the value in an array + intercept. Likes stay as they are."""
+        if self.likes:
+            return 1.0, 0.0
+        low, high, lowest = self.rating_min, self.rating_max, self.lowest_value
+        slope = high if self._divides else (high - low) / (1 - lowest)
+        return slope, 0.0 if self._divides else low - lowest * slope
+
     def without_weights(self) -> Preprocessing:
         """The same where all counts weigh alike."""
         return self if self.weights == "none" else replace(self, weights="none")

@@ -66,15 +66,11 @@ def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | N
 
     The executors write the first two: where they run on other machines, all machines must see `directory`.
     """
-    if "://" in str(directory):
-        raise UserError(
-            f"{directory}: a data set is saved to a folder of this machine, or one that it has mounted: give a path"
-        )
-    folder = Path(directory)
+    folder = local_folder(directory)
     folder.mkdir(parents=True, exist_ok=True)
     stored.blocks.write.mode("overwrite").parquet(f"{directory}/blocks")
     if rejected is not None:
-        rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
+        save_rejected(directory, rejected)
     written = Files(stored.blocks.sparkSession, str(folder)).names(f"{directory}/blocks")
     if not any(name.endswith(".parquet") for name in written):
         raise DataError(
@@ -93,6 +89,20 @@ def save_prepared(directory: str | Path, stored: Stored, rejected: DataFrame | N
         "statistics": stored.statistics,
     }
     write_sealed(folder / "prepared.json", described)
+
+
+def save_rejected(directory: str | Path, rejected: DataFrame) -> None:
+    """Writes rejected/ (reason, file, row, line). The executors do."""
+    rejected.write.mode("overwrite").parquet(f"{directory}/rejected")
+
+
+def local_folder(directory: str | Path) -> Path:
+    """The folder that a data set is saved to; UserError where it is on a file system that only Spark sees."""
+    if "://" in str(directory):
+        raise UserError(
+            f"{directory}: a data set is saved to a folder of this machine, or one that it has mounted: give a path"
+        )
+    return Path(directory)
 
 
 def load_prepared(spark: SparkSession, directory: str | Path) -> Stored:

@@ -8,7 +8,7 @@ one class with its settings. It is registered by name (recsys.registries), by an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from recsys.training.base import Trainer, TrainingData
 
 ScoreBlock: TypeAlias = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (rows, movies of the block)
+# calls a function with raw ratings (users x movies) where they are; yields (user ids, what it returned), in parts
+EachUser: TypeAlias = "Callable[[Callable[[csr_matrix], np.ndarray]], Iterator[tuple[np.ndarray, np.ndarray]]]"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,16 @@ class ModelFamily(ABC):
     @abstractmethod
     def load(cls, folder: Path) -> ModelFamily:
         """The model that `save` wrote. Raises ValueError or OSError where a file was changed or cut off."""
+
+    def export(self, folder: Path, movies: np.ndarray, each_user: EachUser) -> None:
+        """Writes, below `folder`, what other programs want of a model that is trained, and scoring does not need.
+
+        Args:
+            folder: the model's folder.
+            movies: ids in the order of the model's outputs.
+            each_user: applies a function to the ratings of all users, those of the test left out where these are split.
+        """
+        return None
 
     @classmethod
     def supports_with(cls, config: ModelConfig) -> Support:

@@ -33,7 +33,7 @@ class TrainingData:
     Attributes:
         config: all settings; `config.model` is the family's own table.
         examples: which ratings play which role, and the width of a rating array.
-        parts: blocks of training and validation rows, partitioned by worker, by role (TRAIN, VALIDATION).
+        parts: blocks of rows, partitioned by worker, by role: TRAIN, VALIDATION, and TEST where its loss is measured.
         density: ratings per entry of the matrix.
     """
 
@@ -78,7 +78,8 @@ class Trainer:
         Args:
             epoch: from 1.
             first_round: the round of it to begin with, from 0.
-            after_round: is called with the number of rounds done after each but the last: state may be saved there.
+            after_round: is called with the number of rounds done after each but the last: state may be saved there,
+                and an exception of it, which is passed on, ends the epoch there.
 
         Returns:
             Where the seconds went.

@@ -16,7 +16,7 @@ class Seconds:
     compute: float = 0.0
     reduce: float = 0.0  # deltas, states, scheduling, waiting for the last one: all of a round that is not work
     broadcast: float = 0.0
-    validation: float = 0.0  # both losses of the master model
+    validation: float = 0.0  # all losses of the master model
 
     def __add__(self, other: Seconds) -> Seconds:
         pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
@@ -25,7 +25,10 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch: the master model's losses after it, what it took (both losses included), users trained."""
+    """One epoch: the master model's losses after it, what it took (losses included), users trained.
+
+    `test_loss` is None where it was not measured (training.test_loss).
+    """
 
     epoch: int
     train_loss: float
@@ -34,9 +37,11 @@ class Epoch:
     rows: int
     workers: int
     split: Seconds = Seconds()
+    test_loss: float | None = None
 
 
-_FIGURES = tuple(field.name for field in fields(Epoch) if field.name != "split")
+_TEST_LOSS = "test_loss"  # a last column where it is measured, else none
+_FIGURES = tuple(field.name for field in fields(Epoch) if field.name not in ("split", _TEST_LOSS))
 _SPLIT = tuple(field.name for field in fields(Seconds))
 COLUMNS = (*_FIGURES, *(f"{name}_seconds" for name in _SPLIT))
 
@@ -45,14 +50,16 @@ class History:
     """Appends epochs to a CSV file, so that a killed run leaves all that were finished.
 
     `epochs` are those of an earlier part of the run, written anew. Without a path they are kept in memory alone.
+    `test_loss` says whether there is a column for it.
     """
 
-    def __init__(self, path: Path | None, epochs: list[Epoch] | None = None) -> None:
+    def __init__(self, path: Path | None, epochs: list[Epoch] | None = None, test_loss: bool = False) -> None:
         self.path = path
         self.epochs: list[Epoch] = []
+        self._more = (_TEST_LOSS,) if test_loss else ()
         if path:
             with path.open("w", newline="") as file:
-                csv.writer(file).writerow(COLUMNS)
+                csv.writer(file).writerow([*COLUMNS, *self._more])
         for epoch in epochs or []:
             self.append(epoch)
 
@@ -64,7 +71,7 @@ class History:
         figures = [getattr(epoch, name) for name in _FIGURES]
         split = [round(getattr(epoch.split, name), 3) for name in _SPLIT]
         with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([*figures, *split])
+            csv.writer(file).writerow([*figures, *split, *(getattr(epoch, name) for name in self._more)])
 
     @property
     def best(self) -> Epoch:
@@ -84,6 +91,7 @@ def read_history(path: Path) -> list[Epoch]:
                 int(row["rows"]),
                 int(row["workers"]),
                 Seconds(*(float(row.get(f"{name}_seconds", 0.0)) for name in _SPLIT)),
+                float(row[_TEST_LOSS]) if row.get(_TEST_LOSS) else None,
             )
             for row in csv.DictReader(file)
         ]

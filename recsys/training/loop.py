@@ -1,4 +1,4 @@
-"""The training loop: epochs, the master model's losses, early stopping, checkpoints, and the weights that are kept."""
+"""The training loop: epochs, the master model's losses, early stopping, a time limit, checkpoints, the kept weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recsys.config.training import TrainingConfig
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.models.base import ModelFamily
 from recsys.training.base import Trainer, TrainingData
 from recsys.training.checkpoint import Checkpoints
 from recsys.training.history import Epoch, History, Seconds
 from recsys.training.state import Position, Snapshot
+from recsys.training.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     from recsys.training.tensorboard import Curves
@@ -42,12 +43,38 @@ class Progress:
         """One line: losses, speed and time left."""
         epoch, best = self.epoch, self.best
         note = "  best" if best is epoch else f"  best {best.validation_loss:.6g} at {best.epoch}"
+        test = "" if epoch.test_loss is None else f"test {epoch.test_loss:.6g}  "
         minutes, seconds = divmod(round(self.seconds_left), 60)
         return (
             f"  epoch {epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}  train {epoch.train_loss:.6g}  "
-            f"validation {epoch.validation_loss:.6g}  {self.users_per_second:,.0f} {self.orientation}s/s  "
+            f"validation {epoch.validation_loss:.6g}  {test}{self.users_per_second:,.0f} {self.orientation}s/s  "
             f"{minutes}:{seconds:02d} left{note}"
         )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training came to.
+
+    Attributes:
+        model: the one that is kept.
+        epoch: the epoch that it is of; None where training was stopped within the first.
+        history: all epochs.
+        stopped: what ended training early, and after which epoch; None where it came to its end.
+    """
+
+    model: ModelFamily
+    epoch: Epoch | None
+    history: list[Epoch]
+    stopped: str | None = None
+
+
+class _Stopped(Exception):
+    """Ends an epoch between two rounds."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__(rounds)
+        self.rounds = rounds
 
 
 def train(
@@ -57,20 +84,19 @@ def train(
     on_epoch: Callable[[Progress], None] = lambda progress: None,
     on_best: Callable[[ModelFamily], None] = lambda model: None,
     say: Callable[[str], None] = lambda text: None,
-) -> tuple[ModelFamily, Epoch, list[Epoch]]:
-    """Trains until the epochs are over, early stopping included.
+    limit: TimeLimit | None = None,
+) -> Trained:
+    """Trains until the epochs are over, early stopping included, or the time limit is near.
 
     Args:
         trainer: of the model's family.
-        data: what it trains on. Test data has no part in it.
+        data: what it trains on. Test data, where they are there, are measured alone.
         run: where history.csv, TensorBoard files and checkpoints lie. Where there is a checkpoint, training goes on
             from it. None keeps nothing on disk.
         on_epoch: called after every epoch.
         on_best: called with the model whenever it is the one that would be kept if training ended now.
         say: gets what is noteworthy beside that.
-
-    Returns:
-        The model that is kept, the epoch that it is of, and all epochs.
+        limit: of training.max_seconds, counting already; by default it is counted from now.
 
     Raises:
         UserError: no rows are left for validation, or the loss is no number any more.
@@ -81,25 +107,40 @@ def train(
             "no user is left for validation, by which the best epoch is chosen: raise data.validation_fraction = "
             f"{data.config.data.validation_fraction:g}, or widen the selection"
         )
+    if settings.max_seconds and not trainer.in_epochs:
+        say("this model is solved in one step: training.max_seconds does not stop it")
+    time_limit = limit or TimeLimit(settings.max_seconds)
     checkpoints = Checkpoints(run / CHECKPOINTS, settings.checkpoint_seconds) if run and trainer.in_epochs else None
-    position, history, kept = _begin(checkpoints, trainer, run, say)
+    position, history, kept = _begin(checkpoints, trainer, run, TEST in data.parts, say)
     curves = _curves(run, history, trainer)
     rows = data.parts[TRAIN].rows
     began, before = time.monotonic(), len(history.epochs)
-    while not _over(position, history, settings, trainer.epochs):
+    stopped: str | None = None
+    time_limit.start()
+    while not stopped and not _over(position, history, settings, trainer.epochs):
         number = position.epoch
-        clock = time.monotonic()
+        started = time.monotonic()
 
-        def save_within(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
-            if checkpoints and checkpoints.due:
+        def between_rounds(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
+            stop = time_limit.ends_before_next(number)
+            if checkpoints and (stop or checkpoints.due):
                 _save(checkpoints, Position(number, rounds_done), history, trainer, kept)
+            if stop:
+                raise _Stopped(rounds_done)
 
-        split = trainer.train_epoch(number, position.round, save_within)
+        try:
+            split = trainer.train_epoch(number, position.round, between_rounds)
+        except _Stopped as at:
+            stopped = _stopped(settings, f"in epoch {number} of {trainer.epochs}, after round {at.rounds}")
+            break
         trained = time.monotonic()
         losses = trainer.losses()
         split += Seconds(validation=time.monotonic() - trained)
-        seconds = time.monotonic() - clock
-        epoch = Epoch(number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split)
+        seconds = time.monotonic() - started
+        test_loss = losses[TEST] if TEST in data.parts else None
+        epoch = Epoch(
+            number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split, test_loss
+        )
         history.append(epoch)
         if curves:
             curves.write(epoch)
@@ -113,24 +154,36 @@ def train(
             on_best(trainer.as_model(kept))
         position = Position(number + 1)
         over = _over(position, history, settings, trainer.epochs)
-        if checkpoints and (checkpoints.due or (over and checkpoints.any)):
+        if time_limit.ends_before_next(number) and not over:
+            stopped = _stopped(settings, f"after epoch {number} of {trainer.epochs}")
+        if checkpoints and (stopped or checkpoints.due or (over and checkpoints.any)):
             _save(checkpoints, position, history, trainer, kept)
         done = len(history.epochs) - before
-        left = (time.monotonic() - began) / done * (trainer.epochs - number)
+        left = time_limit.left((time.monotonic() - began) / done * (trainer.epochs - number))
         on_epoch(Progress(epoch, trainer.epochs, history.best, rows / seconds, left, data.config.data.orientation))
     best = trainer.as_model(kept)
     model = trainer.finish(best)
-    if model is not best:  # the step after the epochs made another one
+    if model is not best or not history.epochs:  # the step after the epochs made another one, or no epoch was finished
         on_best(model)
     trainer.close()
     if curves:
         curves.close()
-    return model, history.best if settings.keep == "best" else history.epochs[-1], history.epochs
+    return Trained(model, _epoch_kept(history, settings), history.epochs, stopped)
 
 
 def forget_checkpoints(run: Path) -> None:
     """Deletes the checkpoints of a run that has ended well."""
     Checkpoints(run / CHECKPOINTS, 0).remove()
+
+
+def _stopped(settings: TrainingConfig, when: str) -> str:
+    return f"training.max_seconds = {settings.max_seconds:g}: {when}"
+
+
+def _epoch_kept(history: History, settings: TrainingConfig) -> Epoch | None:
+    if not history.epochs:
+        return None
+    return history.best if settings.keep == "best" else history.epochs[-1]
 
 
 def _over(position: Position, history: History, settings: TrainingConfig, epochs: int) -> bool:
@@ -149,7 +202,7 @@ def _curves(run: Path | None, history: History, trainer: Trainer) -> Curves | No
 
 
 def _begin(
-    checkpoints: Checkpoints | None, trainer: Trainer, run: Path | None, say: Callable[[str], None]
+    checkpoints: Checkpoints | None, trainer: Trainer, run: Path | None, test_loss: bool, say: Callable[[str], None]
 ) -> tuple[Position, History, list[np.ndarray] | None]:
     """Where to begin: at the last good checkpoint, or anew."""
     path = run / "history.csv" if run else None
@@ -157,7 +210,7 @@ def _begin(
     for text in wrong:
         say(f"a checkpoint cannot be used, the one before it is: {text}")
     if snapshot is None:
-        return Position(), History(path), None
+        return Position(), History(path, test_loss=test_loss), None
     say(
         f"going on at epoch {snapshot.position.epoch}"
         + f", round {snapshot.position.round}" * (snapshot.position.round > 0)
@@ -165,7 +218,7 @@ def _begin(
     best = {name: array for name, array in snapshot.arrays.items() if name.startswith(_BEST)}
     kept = [best[f"{_BEST}{number}"] for number in range(len(best))] or None
     trainer.restore(snapshot)
-    return snapshot.position, History(path, snapshot.history), kept
+    return snapshot.position, History(path, snapshot.history, test_loss), kept
 
 
 def _save(

@@ -23,6 +23,7 @@ class Curves:
     def write(self, epoch: Epoch) -> None:
         """One more epoch, on disk when this returns."""
         figures = {"loss/train": epoch.train_loss, "loss/validation": epoch.validation_loss}
+        figures |= {} if epoch.test_loss is None else {"loss/test": epoch.test_loss}
         figures |= {f"seconds/{name}": value for name, value in asdict(epoch.split).items()}
         with self._writer.as_default(step=epoch.epoch):
             for name, value in {**figures, "seconds/epoch": epoch.seconds}.items():

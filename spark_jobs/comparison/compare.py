@@ -15,14 +15,14 @@ import tomli_w
 
 from monitor.compare import Grid, GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
-from monitor.records import PHASES, SAMPLES
+from monitor.records import DOES_NOT_FIT, ENDED_WELL, PHASES, SAMPLES, SUCCEEDED
 from monitor.screen import say
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
 from recsys.secrets import masked_words, secrets_in
 from spark_jobs.comparison.grid import Planned, grid_file, plan, varied_keys
-from spark_jobs.comparison.journal import DOES_NOT_FIT, SUCCEEDED, Done, Journal, reason_of, status_of, time_text
+from spark_jobs.comparison.journal import Done, Journal, reason_of, status_of, time_text
 from spark_jobs.comparison.subprocess import run_child
 from spark_jobs.launcher.arguments import Arguments, cores, parse_arguments
 from spark_jobs.launcher.installation import JOBS_FOLDER, PROGRAM
@@ -56,22 +56,22 @@ def run_compare(argv: Sequence[str]) -> int:
     with journal.locked():
         rows = _run_all(journal, planned, arguments)
     for row in rows:
-        if row.status != SUCCEEDED:
+        if row.status not in ENDED_WELL:
             print(f"howdah: {row.name} {row.status}: {row.reason}", file=sys.stderr)
     _compare(journal, rows, arguments)
     statuses = {row.status for row in rows}
     if options.grid:  # a run that does not fit is a result as well
-        return 0 if statuses & {SUCCEEDED, DOES_NOT_FIT} else 1
-    return 0 if statuses == {SUCCEEDED} else 1
+        return 0 if statuses & {*ENDED_WELL, DOES_NOT_FIT} else 1
+    return 0 if statuses <= {*ENDED_WELL} else 1
 
 
 def _compare(journal: Journal, rows: Sequence[GridRun], arguments: Arguments) -> None:
-    """Writes and shows the comparison of what succeeded, and of what does not fit as far as it came."""
+    """Writes and shows the comparison of what ended well, and of what does not fit as far as it came."""
     options, folder = arguments.options, journal.folder
     shown = [
         journal.path(row.name)
         for row in rows
-        if row.status == SUCCEEDED or (row.status == DOES_NOT_FIT and _has_begun(journal.path(row.name)))
+        if row.status in ENDED_WELL or (row.status == DOES_NOT_FIT and _has_begun(journal.path(row.name)))
     ]
     if not shown:
         return
@@ -120,9 +120,11 @@ def _run(journal: Journal, run: Planned, arguments: Arguments) -> Done:
     code = _launch("train", run.config, path, log, arguments, journal.folder)
     if code == USER_ERROR and not arguments.options.grid and not read_json(path / "run.json").get("does_not_fit"):
         raise Ended(code)  # its message is above
-    reason = reason_of(path, log, code) if code else ""
-    status = status_of(path) if code else SUCCEEDED
-    return journal.end(run.name, status, reason, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    if code:
+        return journal.end(run.name, status_of(path), reason_of(path, log, code), seconds)
+    ended = read_json(path / "run.json")
+    return journal.end(run.name, ended.get("status", SUCCEEDED), str(ended.get("stopped", "")), seconds)
 
 
 def _launch(job: str, config: Config, output: Path, log: Path, arguments: Arguments, folder: Path) -> int:

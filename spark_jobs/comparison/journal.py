@@ -12,13 +12,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from monitor.records import DOES_NOT_FIT, ENDED_WELL, FAILED
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import Planned
 from spark_jobs.launcher.lock import LOCK, alone
 from spark_jobs.run.resume import read_json
 
 NOTES = "compare.json"
-RUNNING, SUCCEEDED, FAILED, DOES_NOT_FIT = "running", "succeeded", "failed", "does not fit"
+RUNNING = "running"
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,11 @@ class Journal:
         )
 
     def finished(self, name: str, retry: bool) -> Done | None:
-        """The run, if it need not run again: it succeeded, or did not by itself and `retry` is not set."""
+        """The run, if it need not run again: it ended well, or did not by itself and `retry` is not set."""
         done = self._done.get(name)
-        if done is None or done.status == RUNNING or (retry and done.status != SUCCEEDED):
+        if done is None or done.status == RUNNING or (retry and done.status not in ENDED_WELL):
             return None
-        return done if self.path(name).is_dir() or done.status != SUCCEEDED else None
+        return done if self.path(name).is_dir() or done.status not in ENDED_WELL else None
 
     def begin(self, name: str, identity: Mapping[str, Any]) -> Path:
         """Records that a run begins and removes what an earlier attempt left; the run's directory."""
@@ -107,7 +108,7 @@ class Journal:
     def seconds_left(self, planned: Sequence[Planned]) -> float | None:
         """The time that the runs may take, by finished repeats, by runs with as many workers, or by all finished
         runs; None without a finished run."""
-        known = [run for run in self._done.values() if run.status == SUCCEEDED]
+        known = [run for run in self._done.values() if run.status in ENDED_WELL]
         if not known:
             return None
         return sum(_expected(run, known) for run in planned)

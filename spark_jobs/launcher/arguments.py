@@ -183,6 +183,14 @@ def job_parser(job: str) -> argparse.ArgumentParser:
             metavar="DIR",
             help="the data set that the model was trained on, if it is elsewhere",
         )
+    if job == "prepare":
+        parser.add_argument(
+            "--format",
+            choices=["parquet", "tfrecord"],
+            default="parquet",
+            help="parquet: a data set for train --prepared; tfrecord: ratings for TensorFlow alone (tf.train.Example), "
+            "split into training and test (default: parquet)",
+        )
     if job == "train":
         parser.add_argument(
             "--resume", metavar="RUN", help="continue a run that was stopped, in its directory and with its settings"

@@ -65,8 +65,8 @@ def job_options(arguments: Arguments, run: Path | None) -> list[str]:
         values = {"--model": options.model, "--user": options.user, "--ratings": options.ratings, "--top": options.top}
         values |= {"--output": options.output, "--workers": options.workers}
     else:
-        values = {"--profile": options.profile, "--resolved": resolved(arguments)}
-        values |= {"--model": getattr(options, "model", None)}
+        values = {"--profile": options.profile, "--format": getattr(options, "format", None)}
+        values |= {"--resolved": resolved(arguments), "--model": getattr(options, "model", None)}
     values |= {"--prepared": getattr(options, "prepared", None), "--master": options.master}
     values |= {"--output": run} if run else {}
     words = ["--all"] if getattr(options, "all", False) else []

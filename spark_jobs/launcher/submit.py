@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import monitor
+from monitor.records import ENDED_WELL, FAILED
 from recsys.conf_folder import CONF
 from recsys.errors import UserError
 from recsys.registries import FAMILIES
@@ -200,7 +201,7 @@ def _end_for_memory(limits: Limits, run: Path | None) -> int:
     if run is not None:
         # as a kernel would have ended it, whatever it had written by then
         directory.finish(
-            run, "failed", error=text, phase=monitor.unfinished_phase(run / "resources"), does_not_fit=True
+            run, FAILED, error=text, phase=monitor.unfinished_phase(run / "resources"), does_not_fit=True
         )  # fmt: skip
         gather(run / "resources")
     print(f"howdah: {text}: raise machine.memory_gb", file=sys.stderr)
@@ -248,7 +249,7 @@ def _run(
         if cause and "stopped SparkContext" in str(ended.get("error")):  # the job saw the effect alone
             ended["error"] = cause
             directory.write_json(run / "run.json", ended)
-        if forgive and not stopped and ended.get("status") == "succeeded":
+        if forgive and not stopped and ended.get("status") in ENDED_WELL:
             code = 0
         if cause != ended.get("error"):
             cause = None  # the job itself has said what failed

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 import monitor
+from monitor.records import FAILED
 from recsys.errors import UserError
 from recsys.secrets import masked
 
@@ -75,8 +76,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def finish(run: Path, status: str, **more: Any) -> None:
-    """Writes run.json: status "succeeded" or "failed", the time, and for a failure the phase and the reason, and
-    `does_not_fit` where memory was too small."""
+    """Writes run.json: status "succeeded", "stopped" or "failed", the time, and what else is known of how it ended.
+
+    That is `stopped`, what stopped it, or of a failure the phase and the reason as `error`, and `does_not_fit` where
+    memory was too small.
+    """
     entry = {"status": status, "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"), **more}
     write_json(run / "run.json", entry)
 
@@ -90,7 +94,7 @@ def finish_if_killed(run: Path, code: int, signal_number: int | None, cause: str
         why = f"stopped by {signal.Signals(signal_number).name}"
     with contextlib.suppress(OSError):  # on a full disk, which the job has reported
         fits_not = {"does_not_fit": True} if is_of_memory(why) else {}
-        finish(run, "failed", error=why, phase=monitor.unfinished_phase(run / "resources"), **fits_not)
+        finish(run, FAILED, error=why, phase=monitor.unfinished_phase(run / "resources"), **fits_not)
 
 
 def is_of_memory(error: str) -> bool:

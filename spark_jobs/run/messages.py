@@ -115,6 +115,20 @@ def _rejected(rows: str, rejected: dict[str, Any]) -> list[str]:
     return lines
 
 
+def describe_tfrecords(schema: Mapping[str, Any], asked: str) -> str:
+    """How the ratings of TFRecord files are split. `asked` is the setting data.split."""
+    train, test = (schema["ratings"][split] for split in ("train", "test"))
+    how = {"time": "by time", "test_ratings": "by data.test_ratings"}.get(schema["split"])
+    how = how or f"by chance (data.test_fraction = {schema['test_fraction']:g}, seed = {schema['seed']})"
+    line = (
+        f"tfrecord: {train:,} ratings to train and {test:,} ({test / (train + test):.1%}) to test, split {how}, in "
+        f"{schema['shards']:,} shards each"
+    )
+    if asked == "user":
+        line += "\n  data.split = 'user' is for rating arrays: in TFRecord files the ratings are split, not the users"
+    return line
+
+
 def describe_metrics(metrics: dict[str, Any]) -> str:
     """The evaluation as a small table."""
     parts = metrics["reconstruction"]

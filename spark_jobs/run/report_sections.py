@@ -22,12 +22,15 @@ from spark_jobs.comparison.columns import FIELDS
 from spark_jobs.run.messages import not_used, rows_and_ratings
 
 REFERENCE = f"{__name__}:EXTENSION"
-_TRAIN_COLOUR, _VALIDATION_COLOUR = "#1f77b4", "#d62728"
+_TRAIN_COLOUR, _VALIDATION_COLOUR, _TEST_COLOUR = "#1f77b4", "#d62728", "#7f7f7f"
 _MOST_MOVIES = 20
 
 
 def plot_losses(run: str | Path) -> Path | None:
-    """Draws training and validation loss by epoch from history.csv into report/loss.png; None without an epoch."""
+    """Draws the losses by epoch from history.csv into report/loss.png; None without an epoch.
+
+    They are those of training and validation, and of the test where it was measured.
+    """
     folder = Path(run)
     return _draw_losses(folder, read_rows(folder / "history.csv"))
 
@@ -40,7 +43,9 @@ def _draw_losses(folder: Path, rows: Sequence[Mapping[str, str]]) -> Path | None
     epochs = [int(row["epoch"]) for row in rows]
     figure = canvas.new_figure(7, 4)
     axes = figure.subplots()
-    for name, colour in (("train", _TRAIN_COLOUR), ("validation", _VALIDATION_COLOUR)):
+    lines = [("train", _TRAIN_COLOUR), ("validation", _VALIDATION_COLOUR)]
+    lines += [("test", _TEST_COLOUR)] if rows[0].get("test_loss") else []
+    for name, colour in lines:
         losses = [float(row[f"{name}_loss"]) for row in rows]
         axes.plot(epochs, losses, color=colour, label=name, marker="o" if len(rows) <= 25 else None, markersize=3)
     validation = [float(row["validation_loss"]) for row in rows]
@@ -66,9 +71,12 @@ def _losses(run: RunFiles) -> Picture | None:
     path = _draw_losses(run.path, rows)
     if path is None:
         return None
-    last = [_rounded(rows[-1].get(name)) for name in ("train_loss", "validation_loss")]
-    text = f"Training and validation loss over {counted(len(rows), 'epoch')}; after the last epoch"
-    return Picture(path, "Losses", f"{text} {last[0]} and {last[1]}.")
+    measured = [("training", "train_loss"), ("validation", "validation_loss")]
+    measured += [("test", "test_loss")] if rows[0].get("test_loss") else []
+    names = listed([name for name, _ in measured])
+    last = listed([_rounded(rows[-1].get(key)) for _, key in measured])
+    text = f"{names.capitalize()} loss over {counted(len(rows), 'epoch')}; after the last epoch {last}."
+    return Picture(path, "Losses", text)
 
 
 def _rounded(text: str | None) -> str:

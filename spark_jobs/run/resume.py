@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from monitor.records import SUCCEEDED
 from recsys.config import Config
 from recsys.config.load import build_config, load_tree
 from recsys.errors import UserError
@@ -19,22 +20,23 @@ DATA_PATHS = (
     "test_ratings",
     "data_dir",
 )  # of the data table; relative ones refer to the directory where the run was started
+_LIMIT = "max_seconds"  # of the training table; each call has it anew
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     """The settings of the run to continue; UserError where there is no such run, or where other settings are given.
 
-    Spark's properties and what may be used of the machine may differ: they change no result. `options.prepared` is
-    filled in where the run had prepared data. Relative paths of data become absolute, by the directory where the run
-    was started.
+    Spark's properties, what may be used of the machine, and training.max_seconds may differ: they change no result.
+    `options.prepared` is filled in where the run had prepared data. Relative paths of data become absolute, by the
+    directory where the run was started.
     """
     folder = Path(options.resume)
     if options.output:
         raise UserError("--resume continues in the run's own directory: leave --output out")
     if not (folder / "config.toml").is_file():
         raise UserError(f"--resume {folder}: is no run directory of train (config.toml is missing)")
-    if read_json(folder / "run.json").get("status") == "succeeded":
+    if read_json(folder / "run.json").get("status") == SUCCEEDED:
         raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
     stored = load_tree([folder / "config.toml"])
     asked = load_tree(options.config or [], options.set, experiments)
@@ -42,6 +44,9 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
         asked.setdefault("training", {})["workers"] = options.workers
     spark, machine = asked.pop("spark", {}), asked.pop("machine", {})
     asked.pop("name", None)
+    training = asked.get("training")
+    if isinstance(training, dict) and _LIMIT in training:
+        stored.setdefault("training", {})[_LIMIT] = training.pop(_LIMIT)
     started = read_json(folder / "environment.json")
     directory = Path(str(started.get("directory", ".")))
     for tree in (stored, asked):

@@ -38,22 +38,23 @@ def fill(disk: Path, leave: int = 0) -> Path:
     return filler
 
 
-def test_a_disk_that_is_full_while_spark_writes(small_disk, settings, tmp_path):
-    """The blocks, as Parquet."""
+@pytest.mark.parametrize("format", ["parquet", "tfrecord"])
+def test_a_disk_that_is_full_while_spark_writes(small_disk, settings, tmp_path, format):
+    """The blocks, as Parquet, or the ratings by TensorFlow's writer."""
     filler = fill(small_disk, leave=1 << 18)
     output = small_disk / "prepared"
     refused = launch("prepare", "--config", settings, "--set", "spark.spark.local.dir=/tmp", "--output", output,
-                     cwd=tmp_path)  # fmt: skip
+                     "--format", format, cwd=tmp_path)  # fmt: skip
     said = refused.stdout + refused.stderr
     assert refused.returncode == 1, said
     assert "Traceback" not in said and "is full: free some space and call it again, into a new directory" in said
-    assert list(output.glob(".run.json*")) == []
+    assert list(output.glob(".run.json*")) == list(output.glob("tfrecord*")) == []
     if (output / "run.json").exists():  # where there was room for that
         told = read_json(output / "run.json")
         assert told["status"] == "failed" and "is full" in told["error"]
     filler.unlink()
     shutil.rmtree(output)
-    succeed("prepare", "--config", settings, "--profile", "off", "--output", output, cwd=tmp_path)
+    succeed("prepare", "--config", settings, "--profile", "off", "--output", output, "--format", format, cwd=tmp_path)
 
 
 def test_a_disk_that_is_full_while_training(small_disk, prepared, settings, undisturbed, tmp_path):

@@ -142,6 +142,24 @@ def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_time_limit_stops_a_run_which_goes_on(prepared, settings, undisturbed, tmp_path):
+    """It ends well, with a model and its figures, and later as if it had never been stopped."""
+    run, limit = tmp_path / "run", ("--set", "training.max_seconds=0.001", "--set", "training.test_loss=true")
+    own = ("--prepared", prepared, "--set", f"training.epochs={EPOCHS}", "--output", run)
+    ended = succeed("train", "--config", settings, *own, *limit, cwd=tmp_path)
+    told = read_json(run / "run.json")
+    assert (told["status"], told["stopped"]) == ("stopped", f"training.max_seconds = 0.001: after epoch 1 of {EPOCHS}")
+    assert f"stopped by {told['stopped']}; ./spark-submit.sh train --resume {run} goes on\n" in ended.stdout
+    check_model(run, [1])
+    assert read_json(run / "metrics.json")["epoch"] == 1 and (run / "recommendations.json").exists()
+    page = (run / "report" / "index.html").read_text()
+    assert '<span class="status succeeded">stopped</span>' in page and f"was stopped by {told['stopped']}." in page
+    succeed("train", "--resume", run, "--set", "training.max_seconds=0", "--profile", "off", cwd=tmp_path)
+    assert read_json(run / "run.json")["status"] == "succeeded" and not (run / "checkpoints").exists()
+    check_same(run, undisturbed)
+    assert all(float(row["test_loss"]) > 0 for row in history(run))
+
+
 def test_the_jvm_is_killed_and_the_run_goes_on(start, prepared, undisturbed):
     """What was stopped ends as if it had never been: bit for bit, on the same machine."""
     own = ["--prepared", prepared, "--set", f"training.epochs={EPOCHS}", "--set", "training.checkpoint_seconds=0"]

@@ -25,10 +25,13 @@ from recsys.errors import ConfigError
 from recsys.recommend.batch import Ranker, recommend_to_all
 from recsys.registries import FAMILIES, LOSSES, loss_named
 from recsys.training.base import TrainingData
+from recsys.training.history import read_history
 from recsys.training.local_sgd.trainer import LocalSgdTrainer
 from recsys.training.local_sgd.worker import Delta, Task, train_round
 from recsys.training.outer import outer_for
 from recsys.training.state import Moments
+
+LIMITED = ["training.max_seconds=0.001", "training.checkpoint_seconds=3600.0", "training.test_loss=true"]
 
 
 def settings(kind: str, *more: str) -> recsys.Config:
@@ -162,6 +165,45 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(
     assert [(one.epoch, one.train_loss, one.validation_loss) for one in resumed.history] == [
         (one.epoch, one.train_loss, one.validation_loss) for one in whole.history
     ]
+
+
+@every_kind
+def test_a_time_limit_stops_it_and_the_test_loss_changes_nothing(
+    kind: str, trained: Any, likes: recsys.Dataset, tmp_path: Path
+) -> None:
+    """Each call has time for an epoch; together they end as one call does. A model in closed form is not stopped."""
+    whole, _ = trained(kind)
+    _in_several_calls(whole, likes, settings(kind, *LIMITED), tmp_path)
+
+
+def test_a_time_limit_stops_elephas(likes: recsys.Dataset, tmp_path: Path) -> None:
+    by_elephas = "training.strategy=elephas"
+    whole = recsys.fit(likes, settings("dae", by_elephas))
+    _in_several_calls(whole, likes, settings("dae", by_elephas, *LIMITED), tmp_path)
+
+
+def _in_several_calls(whole: recsys.Model, likes: recsys.Dataset, config: recsys.Config, folder: Path) -> None:
+    models, told = list[recsys.Model](), list[str]()
+    while not models or models[-1].stopped:
+        models.append(recsys.fit(likes, config, output=folder, on_message=told.append))
+        assert recsys.load_recommender(folder / "model").recommend({"m00": 5.0}, n=3)
+    last, epochs = models[-1], len(whole.history)
+    stops = [f"training.max_seconds = 0.001: after epoch {epoch} of {epochs}" for epoch in range(1, epochs)]
+    assert [model.stopped for model in models] == [*stops, None]
+    assert any("training.max_seconds does not stop it" in one for one in told) is (
+        FAMILIES.get(config.model.kind).supports.closed_form
+    )
+    np.testing.assert_array_equal(scores_of(last, likes), scores_of(whole, likes))
+    assert [(one.epoch, one.train_loss, one.validation_loss) for one in last.history] == [
+        (one.epoch, one.train_loss, one.validation_loss) for one in whole.history
+    ]
+    losses = [one.test_loss for one in last.history]
+    assert None not in losses and [one.test_loss for one in read_history(folder / "history.csv")] == losses
+    assert all(one.test_loss is None for one in whole.history)
+    if config.model.kind != "sum":  # its history is of the first model
+        assert last.epoch is not None
+        measured = recsys.evaluate(last, likes)["reconstruction"]["test"]
+        assert last.epoch.test_loss == pytest.approx(measured, rel=1e-5)
 
 
 @every_kind

@@ -8,7 +8,7 @@ from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.loss import mean_losses
 from recsys.models.autoencoder.families import DenoisingAutoencoder
@@ -93,10 +93,11 @@ def data_of(config, parts):
 def train_in(folder, config, parts):
     data, epochs, told = data_of(config, parts), list[int](), list[str]()
     folder.mkdir(exist_ok=True)
-    model, _, _ = train(
+    trained = train(
         DenoisingAutoencoder.trainer(data), data, folder,
         on_epoch=lambda progress: epochs.append(progress.epoch.epoch), say=told.append,
     )  # fmt: skip
+    model = trained.model
     assert isinstance(model, DenoisingAutoencoder)
     return model.weights, epochs, told
 
@@ -155,6 +156,28 @@ def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, monk
     assert losses[0] == losses[1] and len(losses[0]) == 4
     again, epochs, _ = train_in(tmp_path / "killed", config, parts)  # it had ended: nothing is trained
     assert epochs == [] and all(np.array_equal(one, other) for one, other in zip(whole, again, strict=True))
+
+
+def test_a_time_limit_stops_between_rounds_and_it_ends_with_the_same_weights(spark, tmp_path):
+    """Every call has time for one round of two, the losses of an epoch included."""
+    config, parts = config_of(epochs=2, syncs_per_epoch=2), parts_of(spark)
+    whole, _, _ = train_in(tmp_path / "whole", config, parts)
+    limited = config_of(epochs=2, syncs_per_epoch=2, max_seconds=0.001, checkpoint_seconds=3600, test_loss=True)
+    parts[TEST] = part_of(spark, 5, WORKERS, seed=2)
+    stops, told = list[str | None](), list[str]()
+    while not stops or stops[-1]:
+        data = data_of(limited, parts)
+        trained = train(DenoisingAutoencoder.trainer(data), data, tmp_path, say=told.append)
+        stops.append(trained.stopped)
+    assert [stop and stop.partition(": ")[2] for stop in stops] == [
+        "in epoch 1 of 2, after round 1", "after epoch 1 of 2", "in epoch 2 of 2, after round 1", None,
+    ]  # fmt: skip
+    assert told == ["going on at epoch 1, round 1", "going on at epoch 2", "going on at epoch 2, round 1"]
+    assert isinstance(trained.model, DenoisingAutoencoder)
+    assert all(np.array_equal(one, other) for one, other in zip(trained.model.weights, whole, strict=True))
+    shared = spark.sparkContext.broadcast(trained.model.scorer())
+    measured = mean_losses(parts, shared, examples_of(config), loss_named("masked_mse").of(PREPROCESSING))
+    assert read_history(tmp_path / "history.csv")[-1].test_loss == pytest.approx(measured[TEST].loss, rel=1e-5)
 
 
 def test_moments_that_were_lost_are_recomputed(spark):

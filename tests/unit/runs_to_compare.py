@@ -25,6 +25,7 @@ def make_run(
     history: Sequence[tuple[float, float]] = (),
     samples: bool = True,
     failed: str | None = None,
+    stopped: str | None = None,
     host: str = HOST,
     commit: str = "abc",
     every: float = 0.5,
@@ -32,7 +33,8 @@ def make_run(
     """A run of `phases` (name, wall seconds, busy cores, PSS in GB) one after the other, on a host of 2 cores.
 
     `losses` are train and test; without `workers` there is no config.toml; `failed` is the error of run.json, the
-    last phase then being one that failed. `seconds` (by default the phases' sum) is what run.json says.
+    last phase then being one that failed, `stopped` what stopped a run that ended well. `seconds` (by default the
+    phases' sum) is what run.json says.
     """
     resources = path / "resources"
     resources.mkdir(parents=True)
@@ -54,10 +56,11 @@ def make_run(
         (path / "config.toml").write_text(f'name = "{path.name}"\n{settings}\n[training]\nworkers = {workers}\n')
         _json(path / "environment.json", {"git_commit": commit, "spark": {"spark.master": f"local[{workers}]"}})
     ended: dict[str, Any] = {
-        "status": "failed" if failed else "succeeded",
+        "status": "failed" if failed else "stopped" if stopped else "succeeded",
         "seconds": at if seconds is None else seconds,
     }
-    _json(path / "run.json", ended | ({"error": failed} if failed else {}))
+    ended |= {"error": failed} if failed else {"stopped": stopped} if stopped else {}
+    _json(path / "run.json", ended)
     if losses:
         train, test = losses
         rest: dict[str, Any] = {"rating_prediction": {"model": {"rmse": 0.9, "mae": 0.7}}}

@@ -18,6 +18,7 @@ from spark_jobs.launcher.arguments import (
     run_directory_given,
 )
 from spark_jobs.launcher.installation import jobs
+from spark_jobs.launcher.run_directory import job_options
 from spark_jobs.run.messages import fail
 
 OWN = "[data]\nratings = 'r.csv'\nmovies = 'm.csv'\nyear_from = 1990\n[training]\nworkers = 3\nepochs = 2\n"
@@ -113,6 +114,16 @@ def test_what_cannot_be_used_is_refused_in_one_line(argv: list[str], message: st
 
 def test_profile_takes_on_or_off() -> None:
     assert refused("train", "--profile", "maybe").startswith("argument --profile: invalid choice: 'maybe'")
+
+
+def test_prepare_takes_a_format_and_passes_it_on(tmp_path: Path) -> None:
+    assert parse_arguments("prepare", []).options.format == "parquet"
+    sent = parse_arguments("prepare", ["--format", "tfrecord"])
+    assert parse_arguments("prepare", job_options(sent, tmp_path)).options.format == "tfrecord"
+    assert not [word for word in job_options(parse_arguments("train", []), tmp_path) if word.startswith("--format")]
+    message = "argument --format: invalid choice: 'x' (choose from 'parquet', 'tfrecord'): see howdah prepare --help"
+    assert refused("prepare", "--format", "x") == message
+    assert refused("train", "--format", "tfrecord").startswith("unknown option --format")
 
 
 def test_an_unknown_option_behind_two_dashes_is_sparks_affair() -> None:
@@ -214,6 +225,17 @@ def test_a_stopped_run_goes_on_with_its_settings(tmp_path: Path, status: str | N
         assert run_directory_given(arguments) == run.resolve()
     more = parse_arguments("train", [*given[:2], "--set", "spark.driver.memory=4g"])
     assert more.config.spark == {"spark.driver.memory": "4g"}
+
+
+def test_a_run_that_its_time_limit_stopped_goes_on_with_another_limit(tmp_path: Path) -> None:
+    given = ["--resume", str(stopped_run(tmp_path, "stopped"))]
+    assert parse_arguments("train", given).config.training.max_seconds == 0
+    limited = parse_arguments("train", [*given, "--set", "training.max_seconds=60"]).config.training
+    assert (limited.max_seconds, limited.workers, limited.epochs) == (60, 3, 7)
+    with pytest.raises(UserError, match=r"training\.max_seconds"):
+        parse_arguments("train", [*given, "--set", "training.max_seconds=-1"])
+    with pytest.raises(UserError, match=r"has training\.epochs = 7, not 8"):
+        parse_arguments("train", [*given, "--set", "training.max_seconds=60", "--set", "training.epochs=8"])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from recsys.training.state import Moments, Position, Snapshot  # noqa: E402
 
 def snapshot(epoch: int = 3) -> Snapshot:
     values = np.arange(12, dtype=np.float32).reshape(2, 6) + epoch
-    history = [Epoch(one, 1 / one, 0.1 + 0.2, 1.5, 100, 2, Seconds(compute=1.25)) for one in range(1, epoch)]
+    history = [
+        Epoch(one, 1 / one, 0.1 + 0.2, 1.5, 100, 2, Seconds(compute=1.25), test_loss=0.375) for one in range(1, epoch)
+    ]
     arrays = {"weights": np.full(6, epoch, np.float32), "best.0": np.eye(2, 3, dtype=np.float32)}
     moments = [Moments(0, 7, values), Moments(1, 8, values * 2), Moments(2, 0, np.zeros((2, 0), np.float32))]
     return Snapshot(Position(epoch, 1), history, arrays, moments)

@@ -117,7 +117,7 @@ def test_train_makes_it_where_it_can(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("failed", 1)])
+@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("stopped", 0), ("failed", 1)])
 def test_a_run_that_succeeded_has_done_so_though_the_jvm_could_not_write_it_down(
     fake: FakeJava, checkout: Path, cwd: Path, status: str, code: int
 ) -> None:

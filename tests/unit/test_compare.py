@@ -157,6 +157,16 @@ def test_a_phase_that_failed_counts_for_nothing(tmp_path: Path) -> None:
     assert any("bad failed (out of memory)" in one for one in warnings(found))
 
 
+def test_a_run_that_was_stopped_counts_and_the_reader_is_told(tmp_path: Path) -> None:
+    why = "training.max_seconds = 30: after epoch 3 of 9"
+    found = compared(make_run(tmp_path / "whole", ONE, 1), make_run(tmp_path / "short", FOUR, 4, stopped=why))
+    total = found.row(TOTAL, 1)
+    assert total.wall_seconds is not None and total.wall_seconds.middle == 26.0
+    assert any(one.startswith(f"short was stopped ({why}): its times are not those") for one in warnings(found))
+    page = make_comparison([tmp_path / "whole", tmp_path / "short"], tmp_path / "out", "stopped").read_text()
+    assert "<td>stopped</td>" in page and f"<td>{why}</td>" in page
+
+
 def test_the_csv_has_a_row_a_phase_and_column(tmp_path: Path) -> None:
     found = compared(make_run(tmp_path / "a", ONE, 1), make_run(tmp_path / "b", FOUR, 4))
     rows = list(csv.DictReader(io.StringIO(compare_csv(found))))

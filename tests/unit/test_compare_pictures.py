@@ -97,7 +97,7 @@ def row(year: int, workers: int, status: str = "succeeded", **figures: float) ->
 
 
 ROWS = [
-    row(1980, 1, wall_seconds=30.0, pss_peak_bytes=3e9, cost=3.0),
+    row(1980, 1, "stopped", wall_seconds=30.0, pss_peak_bytes=3e9, cost=3.0),
     row(1960, 1, wall_seconds=10.0, pss_peak_bytes=1e9, cost=1.0),
     row(1960, 2, wall_seconds=6.0, pss_peak_bytes=2e9, cost=1.2),
     row(1980, 2, status="failed"),

@@ -49,6 +49,7 @@ if epochs == 11:
     ended = json.loads((output / "run.json").read_text())
     (output / "run.json").write_text(json.dumps(ended | {{"does_not_fit": True, "phase": "load"}}))
     sys.exit(1)
+stopped = "training.max_seconds = 60: after epoch 5 of 9" if epochs == 9 else None
 if epochs == 2:
     print("howdah: no such file", file=sys.stderr)
     sys.exit(2)
@@ -57,7 +58,8 @@ if epochs == 99:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     time.sleep(60)
 settings = f"[data]\\nyear_from = 1950\\nyear_to = {{config.data.year_to}}" if config.data.year_to else ""
-make_run(output, [("load", 8.0 / workers, 1.0, 1.0)], workers, settings=settings, losses=(0.1, 0.2))
+make_run(output, [("load", 8.0 / workers, 1.0, 1.0)], workers, settings=settings, losses=(0.1, 0.2),
+    stopped=stopped)
 """
 
 
@@ -204,6 +206,19 @@ def test_where_no_run_fits_the_grid_is_whole_all_the_same(calls, undrawn, tmp_pa
     assert main(["--grid", "workers=1,2", *argv]) == 0
     assert [status for _, status, _ in rows(tmp_path / "out")] == ["does not fit"] * 2
     assert main(["--workers", "1", *argv[:2], "--output", str(tmp_path / "plain")]) == 1
+
+
+def test_a_run_that_a_time_limit_stopped_has_figures_and_is_shown_as_stopped(calls, undrawn, tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = ["--workers", "1", "--set", "training.epochs=9", "--output", str(out)]
+    assert main(argv) == 0
+    assert rows(out) == [("quickstart-1w-1", "stopped", "training.max_seconds = 60: after epoch 5 of 9")]
+    with (out / "grid.csv").open(newline="") as file:
+        assert [row["test_loss"] for row in csv.DictReader(file)] == ["0.2"]
+    calls()
+    assert main([*argv, "--retry"]) == 0 and calls() == []
+    said = capsys.readouterr()
+    assert "quickstart-1w-1: stopped before, kept" in said.out and said.err == ""
 
 
 def test_a_failed_run_fails_a_plain_comparison_and_a_mistake_ends_it(calls, undrawn, tmp_path, capsys):

@@ -10,6 +10,7 @@ import pytest
 from made_run import HOST, MB, WALL, ended, of_host, phase, role, sample, started, steady, write_run
 
 from monitor.cost.run_files import read_run
+from monitor.plots import Picture, canvas
 from monitor.records import CgroupUsage, Samples
 from monitor.report.findings import Finding, findings
 from spark_jobs.run.report_sections import EXTENSION
@@ -104,6 +105,37 @@ def test_a_failed_run_says_where_and_why(tmp_path: Path) -> None:
     why = {"status": "failed", "phase": "train", "error": "no memory"}
     assert about(warnings(write_run(tmp_path / "run", phases, [steady()], run_json=why)), "failed in train: no memory.")
     assert about(warnings(write_run(tmp_path / "other", phases, [steady()])), "An error ended train")
+
+
+def test_a_run_that_was_stopped_says_by_what(tmp_path: Path) -> None:
+    why = {"status": "stopped", "stopped": "training.max_seconds = 60: after epoch 2 of 9"}
+    found = warnings(write_run(tmp_path / "run", ALL, [steady()], run_json=why))
+    assert about(found, "was stopped by training.max_seconds = 60: after epoch 2 of 9.")
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_the_loss_curve_has_a_line_for_the_test_where_it_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tested: bool
+) -> None:
+    drawn = list[Any]()
+
+    def keep(figure: Any, path: Path) -> Path:
+        drawn.append(figure)
+        return path
+
+    monkeypatch.setattr(canvas, "save", keep)
+    run = write_run(tmp_path / "run", ALL, [steady()])
+    rows = [("epoch,train_loss,validation_loss", ",test_loss"), ("1,0.5,0.75", ",0.875"), ("2,0.25,0.5", ",0.625")]
+    (run / "history.csv").write_text("\n".join(row + more * tested for row, more in rows))
+    picture = EXTENSION.sections[0].render(read_run(run))
+    assert isinstance(picture, Picture)
+    lines = {str(line.get_label()): list(line.get_ydata()) for line in drawn[0].axes[0].lines}
+    test = {"test": [0.875, 0.625]} if tested else {}
+    assert lines == {"train": [0.5, 0.25], "validation": [0.75, 0.5], **test}
+    says = "Training and validation loss over 2 epochs; after the last epoch 0.25 and 0.5."
+    if tested:
+        says = "Training, validation and test loss over 2 epochs; after the last epoch 0.25, 0.5 and 0.625."
+    assert picture.text == says
 
 
 def test_time_outside_of_phases(tmp_path: Path) -> None:

@@ -72,14 +72,17 @@ def test_the_best_epoch_has_the_lowest_validation_loss(losses: list[float], best
 
 
 numbers = st.floats(allow_nan=False)
-epochs = st.builds(Epoch, st.integers(1, 999), numbers, numbers, numbers, st.integers(0, 10**9), st.integers(1, 99))
+counts = st.integers(0, 10**9), st.integers(1, 99)
 
 
 @settings(max_examples=30, deadline=None)
-@given(some=st.lists(epochs, max_size=5))
-def test_no_digit_is_lost(some: list[Epoch], tmp_path_factory: pytest.TempPathFactory) -> None:
+@given(tested=st.booleans(), draw=st.data())
+def test_no_digit_is_lost(tested: bool, draw: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    test_loss = numbers if tested else st.none()
+    epochs = st.builds(Epoch, st.integers(1, 999), numbers, numbers, numbers, *counts, test_loss=test_loss)
+    some = draw.draw(st.lists(epochs, max_size=5))
     path = tmp_path_factory.mktemp("history") / "history.csv"
-    history = History(path)
+    history = History(path, test_loss=tested)
     for one in some:
         history.append(one)
     assert read_history(path) == some
@@ -96,7 +99,8 @@ def test_where_the_seconds_went_and_an_older_file_that_does_not_say(tmp_path: Pa
 
 
 def test_tensorboard_gets_the_same_figures(tmp_path: Path) -> None:
-    first, second = Epoch(1, 0.25, 0.5, 4.0, 7, 2, Seconds(compute=3.0)), Epoch(2, 0.125, 0.75, 5.0, 7, 2)
+    first = Epoch(1, 0.25, 0.5, 4.0, 7, 2, Seconds(compute=3.0), test_loss=0.625)
+    second = Epoch(2, 0.125, 0.75, 5.0, 7, 2)
     Curves(tmp_path, []).write(second)
     curves = Curves(tmp_path, [first])  # anew: what a stopped run had written beyond its checkpoint is gone
     curves.write(second)
@@ -106,5 +110,5 @@ def test_tensorboard_gets_the_same_figures(tmp_path: Path) -> None:
             for value in event.summary.value:
                 found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
     assert found["loss/train"] == [(1, 0.25), (2, 0.125)]
-    assert found["loss/validation"] == [(1, 0.5), (2, 0.75)]
+    assert found["loss/validation"] == [(1, 0.5), (2, 0.75)] and found["loss/test"] == [(1, 0.625)]
     assert found["seconds/epoch"] == [(1, 4.0), (2, 5.0)] and found["seconds/compute"] == [(1, 3.0), (2, 0.0)]

@@ -57,6 +57,7 @@ LAYERS = [
     ("recsys.data.split_file", "recsys.data.store", "recsys.data.time_cuts"),
     ("recsys.data.dataset",),
     ("recsys.data.orientation", "recsys.data.rows"),
+    ("recsys.data.tfrecord",),
     ("recsys.data",),
     ("recsys.losses",),
     ("recsys.models.base", "recsys.models.factors", "recsys.models.exchange"),

@@ -197,7 +197,7 @@ def test_it_works_from_a_checkout_with_blanks_in_its_path_and_through_a_link(jav
     copy = copy_checkout(cwd / "check out")
     (cwd / "link").symlink_to(copy / "spark-submit.sh")
     assert java.launch("prepare", cwd=cwd, root=copy).returncode == EXIT_CODE
-    assert java.submitted[-4] == str(copy / "spark_jobs" / "prepare.py")
+    assert java.submitted[-5] == str(copy / "spark_jobs" / "prepare.py")
     assert Path(value_of(java.submitted, "--py-files")).is_file()
     assert run(cwd / "link", "--help", cwd=Path("/")).stdout == java.launch("--help", cwd=cwd).stdout
 

@@ -1,0 +1,1 @@
+"""Matrix factorisation: users and movies as vectors, whose products stand for ratings."""
