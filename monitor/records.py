@@ -15,6 +15,7 @@ STAGES = "stages.jsonl"
 JOBS = "jobs.jsonl"
 VERSION = 1
 SUCCEEDED, STOPPED, FAILED = "succeeded", "stopped", "failed"  # the status in a run's run.json
+DOES_NOT_FIT = "does not fit"  # in a grid: a failed run whose run.json has `does_not_fit`
 ENDED_WELL = (SUCCEEDED, STOPPED)  # a stopped run ended early on purpose, and its figures hold; `stopped` says why
 ROLES = ("driver", "jvm", "worker", "other", "sidecar")
 TREE_ROLES = ROLES[:-1]  # what was asked for; the sidecar is the monitor's own cost

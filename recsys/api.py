@@ -44,7 +44,7 @@ from recsys.workers import preloading, ship_source, warm_up
 __all__ = ["Model", "Progress", "evaluate", "fit"]
 
 # settings of a data set that change what a model learns
-_NOT_SEEN = ("positive_from", "year_from", "year_to", "feedback", "weights", "weight_power")
+_NOT_SEEN = ("positive_from", "year_from", "year_to", "sample_ratings", "feedback", "weights", "weight_power")
 
 
 @dataclass(frozen=True)

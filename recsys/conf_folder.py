@@ -6,3 +6,4 @@ from pathlib import Path
 
 CONF = (Path(__file__).resolve().parent / "conf").resolve()
 EXPERIMENTS = CONF / "experiments"
+GRIDS = CONF / "grids"

@@ -13,5 +13,9 @@ class ConfigError(UserError):
     """The settings are wrong: unknown keys, wrong types or impossible combinations, all of them in one message."""
 
 
+class DoesNotFit(UserError):
+    """The run would take more memory than there is, or than `machine.memory_gb` allows."""
+
+
 class DataError(UserError):
     """The input data cannot be used: unreadable, empty selection, too many rejected rows."""

@@ -24,7 +24,7 @@ from monitor.report import make_report
 from monitor.screen import ScreenHandler, close_screen, prepare_screen
 from recsys.config import Config
 from recsys.config.load import write_config
-from recsys.errors import UserError
+from recsys.errors import DoesNotFit, UserError
 from spark_jobs.launcher.arguments import Arguments, parse_arguments
 from spark_jobs.launcher.installation import PROGRAM
 from spark_jobs.run import directory
@@ -209,7 +209,8 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         more = "more in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log"
         text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
     _log.error(f"howdah: {text}")
-    return code, {"status": FAILED, "error": text, "phase": run.recorder.current}
+    fits_not = {"does_not_fit": True} if isinstance(error, DoesNotFit) or directory.is_of_memory(repr(error)) else {}
+    return code, {"status": FAILED, "error": text, "phase": run.recorder.current, **fits_not}
 
 
 def _finish(run: Run, ended: dict[str, Any]) -> None:

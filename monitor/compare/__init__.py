@@ -11,18 +11,20 @@ from monitor.compare.comparison import (
     spread,
 )
 from monitor.compare.fields import ComparedPart, ComparisonFields, ComparisonSection, GridColumn, Table
-from monitor.compare.grid import GridRun, Prices, grid_run, write_grid
+from monitor.compare.grid import OWN_COLUMNS, Grid, GridRun, Prices, grid_run, write_grid
 from monitor.compare.runs import Column, columns_of, find_fields, find_runs
 from monitor.compare.tables import spread_text
 from monitor.compare.write import compare_command, make_comparison
 
 __all__ = [
+    "OWN_COLUMNS",
     "Capability",
     "Column",
     "ComparedPart",
     "Comparison",
     "ComparisonFields",
     "ComparisonSection",
+    "Grid",
     "GridColumn",
     "GridRun",
     "Prices",

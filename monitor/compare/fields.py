@@ -79,6 +79,8 @@ class ComparisonFields:
 
     Attributes:
         workers_key: The setting that is the number of workers, as a dotted key of config.toml; None without one.
+        cores_key: The setting that is the number of cores that a run may use; None without one.
+        memory_gb_key: The setting that is the memory (GB) that a run may use; None without one.
         ignored: Beginnings of keys that change nothing about how a run goes.
         variant: Names a run by those of its settings that differ between the runs; None where the monitor shall.
         phase_seconds: Figures of a grid that are wall times of single phases: the figure's name to the phase's.
@@ -88,6 +90,8 @@ class ComparisonFields:
     """
 
     workers_key: str | None = None
+    cores_key: str | None = None
+    memory_gb_key: str | None = None
     ignored: tuple[str, ...] = ("name",)
     variant: Callable[[Mapping[str, Any], Sequence[str]], str | None] = no_variant
     phase_seconds: Mapping[str, str] = field(default_factory=dict)

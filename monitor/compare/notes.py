@@ -46,7 +46,8 @@ def _ended_early(comparison: Comparison) -> list[str]:
         ended = run.ended or {}
         if ended.get("status") == FAILED:
             error = " ".join(str(ended.get("error") or "no reason is known").split())
-            found.append(f"{run.name} failed ({error}): phases that it finished count, its total does not.")
+            how = "does not fit in memory" if ended.get("does_not_fit") else "failed"
+            found.append(f"{run.name} {how} ({error}): phases that it finished count, its total does not.")
         if ended.get("status") == STOPPED:
             found.append(f"{run.name} was stopped ({ended.get('stopped')}): its times are not those of the whole work.")
     return found

@@ -24,6 +24,7 @@ def compare_page(
     panels: Sequence[Picture],
     more: Sequence[tuple[ComparisonSection, ComparedPart]] = (),
     grid: tuple[Table, Sequence[Picture]] | None = None,
+    use: Picture | None = None,
 ) -> str:
     """The page of a comparison.
 
@@ -34,6 +35,7 @@ def compare_page(
         panels: Pictures of phases side by side.
         more: Sections of extensions.
         grid: The table and the pictures of a grid.
+        use: The picture of what all runs used over time.
     """
     capability = capability_table(comparison)
     by_variant = [_table(gains_table, total=True) for gains_table in speedup_tables(comparison)]
@@ -42,9 +44,10 @@ def compare_page(
     intro += " A dotted line is the phase's end; pale lines are other repeats."
     sections: list[tuple[str, str, Html | None]] = [
         ("notice", "What to notice", _notes(comparison)),
+        ("grid", "Grid", _grid(*grid) if grid else None),
+        ("utilisation", "Utilisation", _figure(use) if use else None),
         ("speedup", "Speed-up", joined([*map(_figure, gains), *by_variant]) if gains or by_variant else None),
         ("costs", "Cost by phase", joined(costs)),
-        ("grid", "Grid", _grid(*grid) if grid else None),
         ("phases", "Phases side by side", joined([tag("p", intro), *map(_figure, panels)]) if panels else None),
         ("machine", "What this machine gives", _table(capability) if capability else None),
         ("runs", "Runs", _runs(comparison)),
@@ -74,10 +77,15 @@ def _cards(comparison: Comparison) -> Html:
     cards = []
     for number, column in enumerate(comparison.columns[:8]):
         row = comparison.row(TOTAL, number)
-        value = duration(row.wall_seconds.middle) if row.wall_seconds else "failed"
+        value = duration(row.wall_seconds.middle) if row.wall_seconds else _how(column)
         more = f"{row.speedup:.2f} times as fast" if row.speedup else counted(row.runs, "run")
         cards.append(tag("div", tag("dt", column.label), tag("dd", value, tag("small", more))))
     return tag("dl", *cards, class_="figures")
+
+
+def _how(column: Column) -> str:
+    """How the runs of a column ended that have no total."""
+    return "does not fit" if all((run.ended or {}).get("does_not_fit") for run in column.runs) else "failed"
 
 
 def _notes(comparison: Comparison) -> Html | None:
@@ -102,7 +110,7 @@ def _commit(column: Column) -> str:
 
 
 def _grid(runs: Table, pictures: Sequence[Picture]) -> Html:
-    return joined([*map(_figure, pictures), _table(runs)])
+    return joined([_table(runs), *map(_figure, pictures)])
 
 
 def _table(shown: Table, total: bool = False) -> Html:

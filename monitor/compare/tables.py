@@ -81,9 +81,9 @@ def capability_table(comparison: Comparison) -> Table | None:
     return Table("What this machine gives", columns, tuple(rows), about)
 
 
-def markdown(comparison: Comparison, more: Sequence[Table] = ()) -> str:
-    """compare.md: every table, `more` of extensions, the notes, and how the figures came about."""
-    tables = [*speedup_tables(comparison), *cost_tables(comparison), *more]
+def markdown(comparison: Comparison, more: Sequence[Table] = (), grid: Table | None = None) -> str:
+    """compare.md: every table, a grid's first, `more` of extensions, the notes, and how the figures came about."""
+    tables = [*([grid] if grid else []), *speedup_tables(comparison), *cost_tables(comparison), *more]
     lines = ["# Comparison", ""]
     lines += [
         *[f"- {text}" for text in highlights(comparison)],

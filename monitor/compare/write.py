@@ -8,13 +8,15 @@ from pathlib import Path
 
 from monitor.compare.capability import read_capability
 from monitor.compare.comparison import Comparison, compare_columns
-from monitor.compare.grid import GridRun, grid_table, plot_grid, write_grid
+from monitor.compare.grid import Grid, grid_table, write_grid
+from monitor.compare.grid_pictures import plot_grid
 from monitor.compare.notes import MOST_PANELS
 from monitor.compare.page import compare_page
 from monitor.compare.panels import plot_panels
 from monitor.compare.pictures import plot_scaling, plot_speedups
 from monitor.compare.runs import columns_of, find_fields, find_runs
 from monitor.compare.tables import compare_csv, markdown
+from monitor.compare.utilisation import plot_utilisation
 from monitor.cost.phase_costs import TOTAL
 from monitor.cost.run_files import read_run
 from monitor.errors import MonitorError
@@ -26,12 +28,12 @@ def make_comparison(
     runs: Sequence[str | Path],
     output: str | Path,
     title: str = "Comparison",
-    grid: tuple[Sequence[GridRun], Sequence[str]] | None = None,
+    grid: Grid | None = None,
 ) -> Path:
     """Compares the runs and writes the comparison into `output`; the path of its index.html.
 
-    `grid` is the runs of a grid, failed ones too, and the keys that were varied. What this machine gives is read from
-    `output`, or from where the job compare left the runs. MonitorError where something is not a run.
+    What this machine gives is read from `output`, or from where the job compare left the runs. MonitorError where
+    something is not a run.
     """
     paths, folder = find_runs(runs), Path(output)
     known = [read_capability(parent) for parent in (folder, *(path.resolve().parent.parent for path in paths))]
@@ -44,7 +46,7 @@ def write_comparison(
     comparison: Comparison,
     folder: Path,
     title: str,
-    grid: tuple[Sequence[GridRun], Sequence[str]] | None = None,
+    grid: Grid | None = None,
 ) -> Path:
     """Writes all files of a comparison."""
     try:
@@ -56,20 +58,25 @@ def write_comparison(
     fields = find_fields([run for column in comparison.columns for run in column.runs])
     more = [(section, section.render(comparison, folder)) for section in fields.sections]
     _text(folder / "compare.csv", compare_csv(comparison))
-    _text(folder / "compare.md", markdown(comparison, [part.table for _, part in more if part.table]))
     gains = [
         plot_speedups(comparison, variant, folder / (f"speedup-{number}.png" if number else "speedup.png"))
         for number, variant in enumerate(comparison.variants)
     ]
     gains.append(plot_scaling(comparison, folder / "scaling.png"))
+    use = plot_utilisation(comparison, folder / "utilisation.png", fields)
     drawn = None
     if grid:
-        write_grid(*grid, folder)
-        drawn = (grid_table(*grid, fields), plot_grid(*grid, folder))
+        write_grid(grid.runs, grid.keys, folder)
+        table = grid_table(grid.runs, grid.keys, fields, grid.columns)
+        drawn = (table, plot_grid(grid.runs, grid.keys, folder))
+    tables = [part.table for _, part in more if part.table]
+    _text(folder / "compare.md", markdown(comparison, tables, drawn[0] if drawn else None))
     index = folder / "index.html"
     _text(
         index,
-        compare_page(comparison, title, [gain for gain in gains if gain], _panels(comparison, folder), more, drawn),
+        compare_page(
+            comparison, title, [gain for gain in gains if gain], _panels(comparison, folder), more, drawn, use
+        ),
     )
     return index
 

@@ -2,7 +2,7 @@
 
 from recsys.config.data import DATASETS, ColumnsConfig, DataConfig
 from recsys.config.model import ModelConfig
-from recsys.config.run import Config, CostConfig, EvaluationConfig, RecommendConfig
+from recsys.config.run import Config, CostConfig, EvaluationConfig, MachineConfig, RecommendConfig
 from recsys.config.table import Complaint, Table
 from recsys.config.training import TrainingConfig
 
@@ -14,6 +14,7 @@ __all__ = [
     "CostConfig",
     "DataConfig",
     "EvaluationConfig",
+    "MachineConfig",
     "ModelConfig",
     "RecommendConfig",
     "Table",

@@ -117,6 +117,12 @@ class DataConfig(Table):
     positive_from: float | None = key(
         None, "keep only ratings of at least this much and take them all for 1: likes instead of ratings", "stars"
     )
+    sample_ratings: int = key(
+        0,
+        "only so many users, chosen by their ids, that about this many of the rows are theirs; 0 is all users",
+        "ratings",
+        ge=0,
+    )
     rating_min: float | None = key(
         None, "own files: lowest rating of the scale; by default told from the data", "stars"
     )
@@ -181,6 +187,11 @@ class DataConfig(Table):
         if self.test_ratings is not None and self.dataset == "synthetic" and not self.ratings:
             text = "data.test_ratings goes with a data set of files; generated data has none: set data.test_fraction"
             yield (*source, "data.test_ratings"), text
+        if self.test_ratings is not None and self.sample_ratings:
+            text = (
+                "data.test_ratings names ratings of all users, data.sample_ratings leaves users out: drop one of them"
+            )
+            yield ("data.test_ratings", "data.sample_ratings"), text
         low, high = self.rating_min, self.highest_rating
         if low is not None and high is not None and low >= high:
             keys_of_scale = ("data.rating_min", "data.rating_max")

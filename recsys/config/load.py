@@ -33,9 +33,13 @@ _AnyTable = TypeVar("_AnyTable", bound=Table)
 
 
 def load_config(
-    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = EXPERIMENTS
+    files: Sequence[str | Path | Mapping[str, Any]] = (),
+    assignments: Iterable[str] = (),
+    experiments: Path | None = EXPERIMENTS,
 ) -> Config:
     """The settings of the given TOML files, a later one over an earlier, then of the `key=value` assignments.
+
+    In the place of a file may stand what one would hold.
 
     A name without a path is looked up in `experiments`, with or without `.toml`. Raises ConfigError with every
     mistake in one message.
@@ -44,14 +48,19 @@ def load_config(
 
 
 def load_tree(
-    files: Sequence[str | Path] = (), assignments: Iterable[str] = (), experiments: Path | None = EXPERIMENTS
+    files: Sequence[str | Path | Mapping[str, Any]] = (),
+    assignments: Iterable[str] = (),
+    experiments: Path | None = EXPERIMENTS,
 ) -> Tree:
     """What files and assignments say together, not checked yet: the keys that somebody set, and no others."""
     tree: Tree = {}
     for file in files:
-        path = find_file(str(file), experiments)
-        layer = _read(path)
-        layer.setdefault("name", path.stem)
+        if isinstance(file, Mapping):
+            layer = dict(file)
+        else:
+            path = find_file(str(file), experiments)
+            layer = read_toml(path)
+            layer.setdefault("name", path.stem)
         if isinstance(layer.get("spark"), dict):
             layer["spark"] = unmasked(layer["spark"])  # a secret must be given again
         tree = overlay(tree, layer)
@@ -259,7 +268,8 @@ def data_as_tree(data: DataConfig) -> Tree:
     return {key: value for key, value in tree.items() if key not in foreign}
 
 
-def _read(path: Path) -> Tree:
+def read_toml(path: Path) -> Tree:
+    """What the file holds; ConfigError where it cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -66,6 +66,21 @@ class RecommendConfig(Table):
     n: int = key(10, "how many movies to recommend", "movies", ge=1)
 
 
+class MachineConfig(Table):
+    """What a run with a local master may use of this machine. spark-submit.sh sees to it (Linux)."""
+
+    cores: int | None = key(
+        None, "local masters: all processes of the run together run on so many cores; by default on all", "cores", ge=1
+    )
+    memory_gb: float | None = key(
+        None,
+        "local masters: more memory than this (PSS, all processes of the run together) ends the run, and training is "
+        "refused where it would take more; Spark's heap is then at most half of it unless spark.driver.memory is set",
+        "GB (1e9 bytes)",
+        gt=0,
+    )
+
+
 class CostConfig(Table):
     """What the machine's hours cost, in any currency, for comparisons. The defaults are roughly a public cloud's."""
 
@@ -85,6 +100,7 @@ class Config(Table):
     training: TrainingConfig = key(TrainingConfig(), "its training")
     evaluation: EvaluationConfig = key(EvaluationConfig(), "its evaluation")
     recommend: RecommendConfig = key(RecommendConfig(), "the sample recommendation")
+    machine: MachineConfig = key(MachineConfig(), "what a run may use of this machine")
     cost: CostConfig = key(CostConfig(), "prices, for what the job compare says of cost")
     spark: dict[str, str | int | float | bool] = key({}, "any Spark property, as in spark.executor.memory = '2g'")
 

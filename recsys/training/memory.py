@@ -33,20 +33,24 @@ class Needs:
         return self.driver + self.workers + self.heap
 
 
-def training_needs(config: Config, columns: int, rows: int, ratings: int, cores: int, heap_limit: int) -> Needs:
+def training_needs(
+    config: Config, columns: int, rows: int, ratings: int, cores: int, heap_limit: int, *, fixed: bool = True
+) -> Needs:
     """What training rating arrays (rows x columns) with so many ratings takes where `cores` workers run at a time.
 
-    `heap_limit` is what the JVM may still take, in bytes: what does not fit is on disk.
+    `heap_limit` is what the JVM may still take, in bytes: what does not fit is on disk. Without `fixed` only what grows
+    with the data and the model counts, not what TensorFlow and NumPy take by themselves.
     """
+    driver_base, worker_base, tensorflow = (_DRIVER, _WORKER, _TENSORFLOW) if fixed else (0, 0, 0)
     workers = config.training.workers
     at_once = min(cores, workers)
     model = FAMILIES.get(config.model.kind).memory(config.model, columns)
     weights = model.weights
-    driver = _DRIVER + _DRIVER_COPIES * weights + model.driver
+    driver = driver_base + _DRIVER_COPIES * weights + model.driver
     if config.training.strategy == "elephas":
         dense = 4 * 2 * rows * columns // workers  # input and target
-        each = _WORKER + _TENSORFLOW + _WORKER_COPIES * weights + dense
+        each = worker_base + tensorflow + _WORKER_COPIES * weights + dense
         return Needs(driver + workers * weights, at_once * each, min(heap_limit, 2 * workers * weights))
     outputs = 2 * 4 * columns * config.training.batch_size  # and their gradient
-    each = _WORKER + _WORKER_COPIES * weights + outputs + _RATING * ratings // workers
+    each = worker_base + _WORKER_COPIES * weights + outputs + _RATING * ratings // workers
     return Needs(driver, at_once * each, min(heap_limit, _RATING * ratings + _HEAP_COPIES * workers * weights))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from monitor.compare import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _YEARS = ("data.year_from", "data.year_to")
+_TRAINING = "model_training"
 _MOST_VARIANTS = 6
 
 
@@ -144,8 +146,23 @@ def _variant(settings: Mapping[str, Any], differing: Sequence[str]) -> str | Non
 
 
 def _quality(run: RunFiles) -> dict[str, float]:
-    """The model's own figures of metrics.json: losses, errors, and ranking figures by their mean."""
-    return dict(_figures(run.read_object("metrics.json") or {}))
+    """The model's own figures of metrics.json (losses, errors, and ranking figures by their mean), and its epochs'."""
+    return dict(_figures(run.read_object("metrics.json") or {})) | _epoch_seconds(run)
+
+
+def _epoch_seconds(run: RunFiles) -> dict[str, float]:
+    """The first epoch's seconds, the median of the others', and those of the training that are in no epoch: imports,
+    the losses before the first one, saving."""
+    seconds = [value for _, value in _points(run.read_rows("history.csv"), "seconds")]
+    if not seconds:
+        return {}
+    found = {"first_epoch_seconds": seconds[0]}
+    if len(seconds) > 1:
+        found["epoch_seconds"] = median(seconds[1:])
+    training = [cost.wall_seconds for cost in run.costs.phases if (cost.phase, cost.status) == (_TRAINING, "done")]
+    if training and training[0] is not None:
+        found["outside_epochs_seconds"] = max(0.0, training[0] - sum(seconds))
+    return found
 
 
 def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -163,6 +180,9 @@ def _figures(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 def _grid_columns(figures: Sequence[str]) -> list[GridColumn]:
     return [
         GridColumn("training_seconds", "training s", 1),
+        GridColumn("first_epoch_seconds", "first epoch s", 2),
+        GridColumn("epoch_seconds", "other epochs s (median)", 2),
+        GridColumn("outside_epochs_seconds", "outside epochs s", 1),
         GridColumn("test_loss", "test loss", 6),
         GridColumn("divergence", "divergence %", 2, 0.01),
         GridColumn("rmse", "RMSE", 4),
@@ -180,9 +200,11 @@ def _loss_text(value: float) -> str:
 
 FIELDS = ComparisonFields(
     workers_key="training.workers",
+    cores_key="machine.cores",
+    memory_gb_key="machine.memory_gb",
     ignored=("name", "data.data_dir", "cost."),
     variant=_variant,
-    phase_seconds={"training_seconds": "model_training"},
+    phase_seconds={"training_seconds": _TRAINING},
     figures=_quality,
     grid_columns=_grid_columns,
     sections=(ComparisonSection("losses", "Losses", after="phases", render=_losses_section),),

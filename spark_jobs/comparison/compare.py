@@ -13,19 +13,20 @@ from pathlib import Path
 
 import tomli_w
 
-from monitor.compare import GridRun, Prices, grid_run, make_comparison, write_grid
+from monitor.compare import Grid, GridRun, Prices, grid_run, make_comparison, write_grid
 from monitor.compare.capability import measure_capability, read_capability, write_capability
-from monitor.records import ENDED_WELL, FAILED, SUCCEEDED
+from monitor.records import DOES_NOT_FIT, ENDED_WELL, PHASES, SAMPLES, SUCCEEDED
 from monitor.screen import say
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
 from recsys.secrets import masked_words, secrets_in
-from spark_jobs.comparison.grid import Planned, plan, varied_keys
-from spark_jobs.comparison.journal import Done, Journal, reason_of, time_text
+from spark_jobs.comparison.grid import Planned, grid_file, plan, varied_keys
+from spark_jobs.comparison.journal import Done, Journal, reason_of, status_of, time_text
 from spark_jobs.comparison.subprocess import run_child
-from spark_jobs.launcher.arguments import Arguments, parse_arguments
+from spark_jobs.launcher.arguments import Arguments, cores, parse_arguments
 from spark_jobs.launcher.installation import JOBS_FOLDER, PROGRAM
+from spark_jobs.launcher.limits import limits_of
 from spark_jobs.run.resume import read_json
 
 LAUNCHER = JOBS_FOLDER / "__main__.py"
@@ -50,20 +51,40 @@ def run_compare(argv: Sequence[str]) -> int:
     journal = Journal(folder)
     for run in planned:
         journal.check(run.name, _identity(run, arguments))
+        limits_of(run.config, options.master or "local", cores())
     say(f"compare {arguments.config.name}: {len(planned)} runs, writing to {folder}")
     with journal.locked():
         rows = _run_all(journal, planned, arguments)
-    failed = [row for row in rows if row.status == FAILED]
-    for row in failed:
-        print(f"howdah: {row.name} failed: {row.reason}", file=sys.stderr)
-    good = [journal.path(row.name) for row in rows if row.status in ENDED_WELL]
-    if not good:
-        return 1
-    keys = varied_keys(options)
-    grid = (rows, keys) if options.grid else None
-    index = make_comparison(good, folder, f"{arguments.config.name}: comparison", grid)
+    for row in rows:
+        if row.status not in ENDED_WELL:
+            print(f"howdah: {row.name} {row.status}: {row.reason}", file=sys.stderr)
+    _compare(journal, rows, arguments)
+    statuses = {row.status for row in rows}
+    if options.grid:  # a run that does not fit is a result as well
+        return 0 if statuses & {*ENDED_WELL, DOES_NOT_FIT} else 1
+    return 0 if statuses <= {*ENDED_WELL} else 1
+
+
+def _compare(journal: Journal, rows: Sequence[GridRun], arguments: Arguments) -> None:
+    """Writes and shows the comparison of what ended well, and of what does not fit as far as it came."""
+    options, folder = arguments.options, journal.folder
+    shown = [
+        journal.path(row.name)
+        for row in rows
+        if row.status in ENDED_WELL or (row.status == DOES_NOT_FIT and _has_begun(journal.path(row.name)))
+    ]
+    if not shown:
+        return
+    file = grid_file(options)
+    grid = Grid(rows, varied_keys(options), file.columns if file else ()) if options.grid else None
+    title = file.title if file else f"{arguments.config.name}: comparison"
+    index = make_comparison(shown, folder, title, grid)
     say(f"\n{(folder / 'compare.md').read_text(encoding='utf-8')}\n{index}")
-    return 1 if failed and not options.grid else 0
+
+
+def _has_begun(run: Path) -> bool:
+    """Whether there is anything to see of a run that did not come to its end."""
+    return any((run / "resources" / name).is_file() for name in (PHASES, SAMPLES))
 
 
 def _run_all(journal: Journal, planned: Sequence[Planned], arguments: Arguments) -> list[GridRun]:
@@ -72,7 +93,8 @@ def _run_all(journal: Journal, planned: Sequence[Planned], arguments: Arguments)
     todo = [run for run in planned if journal.finished(run.name, options.retry) is None]
     if todo:
         _fetch(journal, todo, arguments)
-        if arguments.master.startswith("local"):
+        # what the machine gives is no measure of runs on a part of it
+        if arguments.master.startswith("local") and not any(run.config.machine.cores for run in planned):
             _measure(journal.folder, planned)
     rows: list[GridRun] = []
     for number, run in enumerate(planned, 1):
@@ -96,11 +118,11 @@ def _run(journal: Journal, run: Planned, arguments: Arguments) -> Done:
     log = journal.logs / f"{run.name}.log"
     started = time.monotonic()
     code = _launch("train", run.config, path, log, arguments, journal.folder)
-    if code == USER_ERROR and not arguments.options.grid:
+    if code == USER_ERROR and not arguments.options.grid and not read_json(path / "run.json").get("does_not_fit"):
         raise Ended(code)  # its message is above
     seconds = time.monotonic() - started
     if code:
-        return journal.end(run.name, FAILED, reason_of(path, log, code), seconds)
+        return journal.end(run.name, status_of(path), reason_of(path, log, code), seconds)
     ended = read_json(path / "run.json")
     return journal.end(run.name, ended.get("status", SUCCEEDED), str(ended.get("stopped", "")), seconds)
 
@@ -174,8 +196,10 @@ def _with_data(run: Planned, folder: Path) -> Planned:
 
 
 def _with_workers(config: Config, workers: int) -> Config:
+    """The settings with so many workers, on the whole machine."""
     tree = as_tree(config)
     tree["training"]["workers"] = workers
+    tree.pop("machine", None)
     return build_config(tree)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, load_tree, overlay, parse_assignment
 from recsys.errors import ConfigError, UserError
+from spark_jobs.comparison.grid_file import GridFile, Point, is_file, read_grid_file
+from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT
 
 WORKERS, CONFIG = "workers", "config"
 _PRICES = "cost"  # also of finished runs: prices change no run
@@ -43,8 +45,43 @@ class Planned:
 
 def varied_keys(options: argparse.Namespace) -> list[str]:
     """The keys that are varied, in the order given; workers last unless they stand in the grid."""
-    keys = [key for key, _ in map(parse_grid, options.grid)]
+    keys = list(_axes(options))
     return keys if WORKERS in keys else [*keys, WORKERS]
+
+
+def grid_file(options: argparse.Namespace) -> GridFile | None:
+    """The grid file among the values of --grid; None where all of them are keys. UserError for more than one."""
+    files = [text for text in options.grid if is_file(text)]
+    if len(files) > 1:
+        raise UserError(f"--grid {files[0]} and --grid {files[1]}: only one grid file at a time; call compare for each")
+    return read_grid_file(files[0]) if files else None
+
+
+def layers(options: argparse.Namespace, config: str | None = None) -> list[str | Mapping[str, Any]]:
+    """The settings files of a comparison, a later one over an earlier: a grid file's own lie over its experiments and
+    over `config`, an experiment that is varied; --config lies over them all."""
+    file, own = grid_file(options), options.config or []
+    varied = [] if config is None else [config]
+    if file is None:
+        return [*own, *varied] or [DEFAULT_EXPERIMENT]
+    return [*(file.config or ([] if varied else [DEFAULT_EXPERIMENT])), *varied, file.settings, *own]
+
+
+def _axes(options: argparse.Namespace) -> dict[str, list[Any]]:
+    """The varied keys and their values; those of the command line replace those of a grid file."""
+    file = grid_file(options)
+    own = dict(_unique(parse_grid(text) for text in options.grid if not is_file(text)))
+    if WORKERS in own and options.workers:
+        raise UserError("--workers and --grid workers=... set the same: leave one of them out")
+    axes: dict[str, list[Any]] = {}
+    for key, values in file.axes.items() if file else ():
+        name = WORKERS if key == "training.workers" else key
+        axes[name] = _whole(f"--grid: {key}", _once(f"--grid {key}", values)) if name == WORKERS else values
+        _once(f"--grid {key}", [str(value) for value in values])
+    axes |= own
+    if options.workers:
+        axes[WORKERS] = _once("--workers", options.workers)
+    return axes
 
 
 def plan(options: argparse.Namespace, base: Config, experiments: Path) -> list[Planned]:
@@ -52,21 +89,18 @@ def plan(options: argparse.Namespace, base: Config, experiments: Path) -> list[P
 
     UserError in one line for an unknown key, a value that does not fit, or a key that is given twice.
     """
-    grid = dict(_unique(map(parse_grid, options.grid)))
-    if WORKERS in grid and options.workers:
-        raise UserError("--workers and --grid workers=... set the same: leave one of them out")
+    grid = _axes(options)
     if WORKERS not in grid:
         own = base.training.workers
         # compared with one worker unless something else is varied
-        counts = options.workers or sorted({1, own} if not grid else {own})
-        grid[WORKERS] = _once("--workers", counts)
-    files = options.config or []
+        grid[WORKERS] = sorted({1, own} if not grid else {own})
     combined = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     tree = as_tree(base)
     made, wrong = [], []
     for varied in combined:
         try:
-            made.append((varied, _build(tree, files, varied, options.set, experiments)))
+            shown = {key: value.name if isinstance(value, Point) else value for key, value in varied.items()}
+            made.append((shown, _build(tree, options, varied, experiments)))
         except ConfigError as error:
             wrong += str(error).splitlines()
     if wrong:
@@ -94,9 +128,15 @@ def parse_grid(text: str) -> tuple[str, list[Any]]:
     if key == "training.workers":
         key = WORKERS
     leaves = [_leaf(parse_assignment(f"{key}={piece}")) for piece in pieces]
-    if key == WORKERS and not all(isinstance(value, int) and value > 0 for value in leaves):
-        raise UserError(f"--grid {text!r}: expected whole numbers from 1")
+    if key == WORKERS:
+        _whole(f"--grid {text!r}", leaves)
     return key, _once(f"--grid {key}", leaves)
+
+
+def _whole(where: str, values: list[Any]) -> list[Any]:
+    if not all(isinstance(value, int) and value > 0 for value in values):
+        raise UserError(f"{where}: expected whole numbers from 1")
+    return values
 
 
 def _split(text: str) -> list[str]:
@@ -124,19 +164,19 @@ def _unique(pairs: Iterable[tuple[str, list[Any]]]) -> list[tuple[str, list[Any]
 
 
 def _build(
-    tree: Mapping[str, Any],
-    files: Sequence[str],
-    varied: Mapping[str, Any],
-    assignments: Sequence[str],
-    experiments: Path,
+    tree: Mapping[str, Any], options: argparse.Namespace, varied: Mapping[str, Any], experiments: Path
 ) -> Config:
     """The base with the varied settings. Another experiment is applied before --set and the other keys."""
     made = dict(tree)
-    if CONFIG in varied:
-        made = load_tree([*files, str(varied[CONFIG])], assignments, experiments)
-        made["name"] = Path(str(varied[CONFIG])).stem
+    points = [value for value in varied.values() if isinstance(value, Point)]
+    named = [str(varied[CONFIG])] if CONFIG in varied else []
+    for config in [*named, *(point.config for point in points if point.config)]:
+        made = load_tree(layers(options, config), options.set, experiments)
+        made["name"] = Path(config).stem
     for key, value in varied.items():
-        if key != CONFIG:
+        if isinstance(value, Point):
+            made = overlay(made, value.settings)
+        elif key != CONFIG:
             made = overlay(made, _tree("training.workers" if key == WORKERS else key, value))
     return build_config(made)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from monitor.records import ENDED_WELL, FAILED
+from monitor.records import DOES_NOT_FIT, ENDED_WELL, FAILED
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import Planned
 from spark_jobs.launcher.lock import LOCK, alone
@@ -81,11 +81,11 @@ class Journal:
         )
 
     def finished(self, name: str, retry: bool) -> Done | None:
-        """The run, if it need not run again: it ended well, or failed by itself and `retry` is not set."""
+        """The run, if it need not run again: it ended well, or did not by itself and `retry` is not set."""
         done = self._done.get(name)
-        if done is None or done.status == RUNNING or (retry and done.status == FAILED):
+        if done is None or done.status == RUNNING or (retry and done.status not in ENDED_WELL):
             return None
-        return done if self.path(name).is_dir() or done.status == FAILED else None
+        return done if self.path(name).is_dir() or done.status not in ENDED_WELL else None
 
     def begin(self, name: str, identity: Mapping[str, Any]) -> Path:
         """Records that a run begins and removes what an earlier attempt left; the run's directory."""
@@ -120,6 +120,11 @@ class Journal:
         temporary.replace(self.folder / NOTES)
 
 
+def status_of(run: Path) -> str:
+    """How a run ended that did not succeed: it failed, or it does not fit in memory."""
+    return DOES_NOT_FIT if read_json(run / "run.json").get("does_not_fit") else FAILED
+
+
 def reason_of(run: Path, log: Path, code: int) -> str:
     """Why a run failed, in one line: from run.json, for a killed JVM also from its log, otherwise from the screen."""
     ended = read_json(run / "run.json")
@@ -127,6 +132,8 @@ def reason_of(run: Path, log: Path, code: int) -> str:
     if not error:
         lines = [line for line in _tail(log) if line.startswith("howdah: ")]
         return lines[-1].removeprefix("howdah: ") if lines else f"exit code {code}"
+    if ended.get("does_not_fit"):
+        error = error.partition(": raise ")[0]  # the remedy stands on the screen: in a table it hides the figures
     if error.startswith("killed"):
         error += _cause(_tail(run / "spark.log"))
     return f"{error} (in {ended['phase']})" if ended.get("phase") else error

@@ -16,7 +16,7 @@ from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
 from recsys.errors import UserError
-from spark_jobs.comparison.grid import plan
+from spark_jobs.comparison.grid import layers, plan
 from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs
 from spark_jobs.run.resume import DATA_PATHS, SCHEME, config_to_resume
 from spark_jobs.run.trained_run import config_of, config_to_evaluate, run_of
@@ -34,8 +34,10 @@ class Arguments:
 
     @property
     def master(self) -> str:
-        """The Spark master: the user's, otherwise local with one core for each worker, as far as there are cores."""
-        return str(self.options.master or f"local[{min(self.config.training.workers, cores())}]")
+        """The Spark master: the user's, otherwise local with one core for each worker, as far as there are (or may be)
+        cores."""
+        limit = self.config.machine.cores or cores()
+        return str(self.options.master or f"local[{min(self.config.training.workers, limit)}]")
 
     @property
     def needs_spark(self) -> bool:
@@ -106,7 +108,8 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         return Arguments(job, config_to_evaluate(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     if job == "train" and options.resume:
         return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
-    config = load_config(options.config or [DEFAULT_EXPERIMENT], options.set, EXPERIMENTS)
+    files = layers(options) if job == "compare" else options.config or [DEFAULT_EXPERIMENT]
+    config = load_config(files, options.set, EXPERIMENTS)
     # keys of the default experiment, and defaults, do not count as given
     given = load_tree(options.config or [], options.set, EXPERIMENTS).get("data", {})
     if job == "compare":
@@ -221,9 +224,9 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
         "--repeat", type=_positive, default=1, metavar="N", help="run everything N times, in turn (default: 1)"
     )
     parser.add_argument(
-        "--grid", action="append", default=[], metavar="KEY=V1,V2",
+        "--grid", action="append", default=[], metavar="KEY=V1,V2|FILE",
         help="vary a setting, such as data.year_to=1960,1970,1980, a Spark property, workers, or config (names of "
-        "experiments); may be repeated: every combination is run",
+        "experiments); may be repeated: every combination is run. Or a grid file, or its name in conf/grids",
     )  # fmt: skip
     parser.add_argument("--retry", action="store_true", help="run again the runs that failed in an earlier call")
     parser.add_argument(

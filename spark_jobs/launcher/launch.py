@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from monitor.screen import close_screen, prepare_screen, say, screen_encoding
-from recsys.conf_folder import EXPERIMENTS
+from recsys.conf_folder import EXPERIMENTS, GRIDS
 from recsys.errors import UserError
 from spark_jobs.launcher.environment import settle
 from spark_jobs.launcher.installation import (
@@ -131,6 +131,9 @@ def _help() -> str:
         "",
         "Experiments (--config NAME):",
         "  " + ", ".join(sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))),
+        "",
+        "Tables of a comparison (compare --grid NAME):",
+        "  " + ", ".join(sorted(path.stem for path in GRIDS.glob("*.toml"))),
         "",
         f"{PROGRAM} JOB --help lists a job's options and every setting.",
         f"{PROGRAM} --install-java fetches Java 17 into the virtual environment.",

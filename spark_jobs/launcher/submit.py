@@ -8,23 +8,25 @@ import re
 import sys
 from pathlib import Path
 
-from monitor.records import ENDED_WELL
+import monitor
+from monitor.records import ENDED_WELL, FAILED
 from recsys.conf_folder import CONF
 from recsys.errors import UserError
 from recsys.registries import FAMILIES
 from recsys.secrets import secrets_in
-from spark_jobs.launcher.arguments import Arguments, check_utf8
+from spark_jobs.launcher.arguments import Arguments, check_utf8, cores
 from spark_jobs.launcher.environment import not_used
 from spark_jobs.launcher.installation import JOBS_FOLDER, ROOT, SPARK, check_installed, spark_home, state_folder
 from spark_jobs.launcher.interpreter import check_executors_python
 from spark_jobs.launcher.java import find_java, install_java, small_heap
 from spark_jobs.launcher.jvm_class_archive import ClassArchive
+from spark_jobs.launcher.limits import HEAP, fitting_heap, limits_of
 from spark_jobs.launcher.masters import check_master, manager_of
 from spark_jobs.launcher.package import pack
 from spark_jobs.launcher.run_directory import job_options, run_directory, scratch_folder
 from spark_jobs.launcher.secret import cluster_secret, with_secrets
 from spark_jobs.launcher.spark_log import cause_in
-from spark_jobs.launcher.supervise import run_to_end
+from spark_jobs.launcher.supervise import Limits, run_to_end
 from spark_jobs.launcher.working_directory import with_absolute_paths, working_directory
 from spark_jobs.run import directory
 from spark_jobs.run.profiling import gather
@@ -43,6 +45,7 @@ def check_spark(arguments: Arguments) -> None:
     executors' Python cannot be used."""
     check_installed(SPARK)
     check_master(arguments.master)
+    limits_of(arguments.config, arguments.master, cores())
     _environment(arguments, _java(), _properties(arguments))
 
 
@@ -50,6 +53,7 @@ def submit(arguments: Arguments) -> int:
     """Runs the job and returns its exit code."""
     check_installed(SPARK)
     check_master(arguments.master)
+    limits = limits_of(arguments.config, arguments.master, cores())
     check_utf8(os.getcwd(), "the current directory ")
     _check_file_names(arguments)
     _look_early(arguments)
@@ -72,7 +76,7 @@ def submit(arguments: Arguments) -> int:
         code = 1
         try:
             command = _command(arguments, properties, run, scratch, classes.options)
-            code = _run(command, environment, arguments, run, cwd, forgive=classes.making)
+            code = _run(command, environment, arguments, run, cwd, limits, forgive=classes.making)
             return code
         finally:
             classes.close(code == 0)
@@ -179,6 +183,8 @@ def _command(
         for key, value in arguments.config.spark.items()
         if key not in secret
     ]
+    if heap := fitting_heap(arguments.config, properties, arguments.spark_options):
+        words.append(f"{HEAP}={heap}")
     for word in words:
         command += ["--conf", word]
     command += ["--driver-java-options", " ".join(map(_quoted, java))]
@@ -186,6 +192,20 @@ def _command(
         command += ["--conf", "spark.network.crypto.enabled=false"]
     script = str(JOBS_FOLDER / f"{arguments.job}.py")
     return [*command, *arguments.spark_options, script, *job_options(arguments, run)]
+
+
+def _end_for_memory(limits: Limits, run: Path | None) -> int:
+    """Records and says that the run was ended for its memory; the exit code."""
+    limit, taken = ((size or 0) / 1e6 for size in (limits.memory_bytes, limits.taken_bytes))
+    text = f"memory limit of {limit:,.0f} MB exceeded: {taken:,.0f} MB"
+    if run is not None:
+        # as a kernel would have ended it, whatever it had written by then
+        directory.finish(
+            run, FAILED, error=text, phase=monitor.unfinished_phase(run / "resources"), does_not_fit=True
+        )  # fmt: skip
+        gather(run / "resources")
+    print(f"howdah: {text}: raise machine.memory_gb", file=sys.stderr)
+    return 1
 
 
 def _quoted(option: str) -> str:
@@ -205,14 +225,22 @@ def _properties(arguments: Arguments) -> Path:
 
 
 def _run(
-    command: list[str], environment: dict[str, str], arguments: Arguments, run: Path | None, cwd: Path, forgive: bool
+    command: list[str],
+    environment: dict[str, str],
+    arguments: Arguments,
+    run: Path | None,
+    cwd: Path,
+    limits: Limits,
+    forgive: bool,
 ) -> int:
     """Runs the command to its end and returns the job's exit code; a run directory says how it ended.
 
     `forgive` a failure of the JVM when the job has succeeded.
     """
     log = (run or state_folder() / "cache") / "spark.log"
-    code, stopped = run_to_end(command, environment, f"{arguments.job}.py", log, cwd)
+    code, stopped = run_to_end(command, environment, f"{arguments.job}.py", log, cwd, limits)
+    if limits.taken_bytes is not None:
+        return _end_for_memory(limits, run)
     cause = cause_in(log) if code and not stopped else None
     if run is not None:
         directory.finish_if_killed(run, code, stopped, cause)

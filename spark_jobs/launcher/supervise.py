@@ -9,24 +9,51 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import psutil
 
+from monitor.headroom import TreeMemory
 from monitor.sampler.tree import is_monitor_command
 
 _STOP_SECONDS = 20  # for the job to record that it was stopped
 _MONITOR_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+
+
+@dataclass
+class Limits:
+    """What a command and all below it may use together.
+
+    Attributes:
+        cores: How many cores they run on (Linux); None for all.
+        memory_bytes: How much memory (PSS) they may have before they are killed; None for any.
+        taken_bytes: What they had when they were killed for it; None where they were not.
+    """
+
+    cores: int | None = None
+    memory_bytes: int | None = None
+    taken_bytes: int | None = None
 
 
 def run_to_end(
-    command: list[str], environment: dict[str, str], script: str, log: Path | None, cwd: Path | None = None
+    command: list[str],
+    environment: dict[str, str],
+    script: str,
+    log: Path | None,
+    cwd: Path | None = None,
+    limits: Limits | None = None,
 ) -> tuple[int, int | None]:
     """Runs a command that is, or starts, the Python `script`, in `cwd`; standard error goes to `log`.
 
+    Memory is looked at every 0.2 s, so that for so long there may be more of it than `limits` say.
+
     Returns the exit code (128 + the signal where there was one) and the signal that stopped this process, if any.
+    `limits.taken_bytes` says whether, and at what, it was killed for its memory.
     """
+    limits = limits or Limits()
     _adopt_orphans()
     stopped: list[int] = []
 
@@ -38,16 +65,25 @@ def run_to_end(
     with log.open("wb") if log else contextlib.nullcontext() as errors:
         # a process group of its own: Ctrl-C reaches this process alone, which then stops the job before the JVM
         child = subprocess.Popen(
-            command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stderr=errors, preexec_fn=prepare_child
+            command,
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stderr=errors,
+            preexec_fn=lambda: prepare_child(limits.cores),
         )
+    memory = TreeMemory(child.pid, os.getpid()) if limits.memory_bytes else None
     code = None
     while code is None:
         try:
-            code = child.wait(0.2)
+            code = child.wait(_LOOK_SECONDS)
         except subprocess.TimeoutExpired:
             if stopped:
                 print("howdah: stopping ... (once more: at once)", file=sys.stderr, flush=True)
                 code = _stop(child, script, stopped)
+            elif memory and (taken := memory.above(limits.memory_bytes or 0)):
+                limits.taken_bytes = taken
+                child.kill()  # what it started is ended below
     _end_rest(psutil.Process().children(recursive=True))
     if stopped and code != 0:
         return 128 + stopped[0], stopped[0]
@@ -109,9 +145,12 @@ def _adopt_orphans() -> None:
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 
 
-def prepare_child() -> None:
-    """Runs in a child before its program: its own process group, and the end together with its parent (Linux)."""
+def prepare_child(cores: int | None = None) -> None:
+    """Runs in a child before its program: its own process group, the end together with its parent, and so many cores
+    for it and all below it (the latter two on Linux)."""
     os.setpgid(0, 0)
+    if cores is not None:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     _prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: the JVM does not outlive this process
 
 

@@ -78,7 +78,8 @@ def write_json(path: Path, value: Any) -> None:
 def finish(run: Path, status: str, **more: Any) -> None:
     """Writes run.json: status "succeeded", "stopped" or "failed", the time, and what else is known of how it ended.
 
-    That is `stopped`, what stopped it, or of a failure the phase and the reason as `error`.
+    That is `stopped`, what stopped it, or of a failure the phase and the reason as `error`, and `does_not_fit` where
+    memory was too small.
     """
     entry = {"status": status, "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"), **more}
     write_json(run / "run.json", entry)
@@ -92,7 +93,13 @@ def finish_if_killed(run: Path, code: int, signal_number: int | None, cause: str
     if signal_number:
         why = f"stopped by {signal.Signals(signal_number).name}"
     with contextlib.suppress(OSError):  # on a full disk, which the job has reported
-        finish(run, FAILED, error=why, phase=monitor.unfinished_phase(run / "resources"))
+        fits_not = {"does_not_fit": True} if is_of_memory(why) else {}
+        finish(run, FAILED, error=why, phase=monitor.unfinished_phase(run / "resources"), **fits_not)
+
+
+def is_of_memory(error: str) -> bool:
+    """Whether it says that memory was too small: Java's OutOfMemoryError, or Python's or NumPy's MemoryError."""
+    return "MemoryError" in error
 
 
 def describe_environment(spark_properties: Mapping[str, str]) -> dict[str, Any]:

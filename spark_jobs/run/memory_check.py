@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from typing import Any
 
-from monitor.headroom import Headroom, memory_headroom
+from monitor.headroom import Headroom, TreeMemory, memory_headroom
 from monitor.spark import ExecutorHeadroom, executor_headroom
 from recsys.api import Arranged
 from recsys.config import Config
 from recsys.data.sources.source import Size
 from recsys.data.split import TRAIN
-from recsys.errors import UserError
+from recsys.errors import DoesNotFit
 from recsys.training.local_sgd.rounds import cores_of
 from recsys.training.memory import training_needs
 
@@ -24,7 +25,7 @@ _REMEDY = "narrow the selection by data.year_from and data.year_to, or set train
 def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
     """Checks before the data phases, for a data set of known size. The estimate is low on purpose, so that no run is
     refused wrongly."""
-    if size is None or (config.data.year_from, config.data.year_to) != (None, None):
+    if size is None or (config.data.year_from, config.data.year_to) != (None, None) or config.data.sample_ratings:
         return
     fraction = 0.9 if config.data.positive_from is None else 0.5
     rows, columns = (size.movies, size.users) if config.data.orientation == "movie" else (size.users, size.movies)
@@ -32,7 +33,7 @@ def check_memory_early(config: Config, context: Any, size: Size | None) -> None:
 
 
 def check_memory(arranged: Arranged, config: Config) -> None:
-    """UserError, before training, where this machine or a host of the cluster has too little memory."""
+    """DoesNotFit, before training, where this machine or a host of the cluster has too little memory."""
     rows, ratings = arranged.parts[TRAIN].rows, int(arranged.dataset.statistics["ratings"])
     _check(config, arranged.context, arranged.examples.width, rows, ratings)
 
@@ -49,14 +50,33 @@ def _check(config: Config, context: Any, columns: int, rows: int, ratings: int) 
 def _check_machine(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
     heap = context._jvm.java.lang.Runtime.getRuntime()
     left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
+    _check_limit(config, columns, rows, ratings, cores)
     needs = training_needs(config, columns, rows, ratings, cores, left)
     here = memory_headroom()
     if here is not None and needs.total > here.left_bytes:
         parts = {"driver": needs.driver, "workers": needs.workers, "Spark's JVM": needs.heap}
         listed = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in parts.items())
-        raise UserError(
+        raise DoesNotFit(
             f"training would take about {needs.total / 1e9:.1f} GB more ({listed}), and {_left(here)}: lower "
             f"training.workers = {config.training.workers} or model.hidden, {_REMEDY}"
+        )
+
+
+def _check_limit(config: Config, columns: int, rows: int, ratings: int, cores: int) -> None:
+    """Refuses what is certain not to fit machine.memory_gb. The launcher ends a run that takes more than it for other
+    reasons, and Spark's heap takes what it gets."""
+    if config.machine.memory_gb is None:
+        return
+    limit, more = (
+        round(config.machine.memory_gb * 1e9),
+        training_needs(config, columns, rows, ratings, cores, 0, fixed=False),
+    )
+    used = TreeMemory(os.getppid()).look()  # of the JVM and all below it
+    if used + more.total > limit:
+        raise DoesNotFit(
+            f"memory limit of {limit / 1e6:,.0f} MB: training needs at least {(used + more.total) / 1e6:,.0f} MB "
+            f"({used / 1e6:,.0f} in use, {more.total / 1e6:,.0f} for model and data): raise machine.memory_gb, or set "
+            "training.check_memory = false"
         )
 
 
@@ -67,7 +87,7 @@ def _check_cluster(config: Config, context: Any, columns: int, rows: int, rating
     needs = training_needs(config, columns, rows, ratings, cores=1, heap_limit=_NO_LIMIT)
     here = memory_headroom()
     if here is not None and needs.driver > here.left_bytes:
-        raise UserError(
+        raise DoesNotFit(
             f"training would take about {needs.driver / 1e9:.1f} GB more in the driver, and {_left(here)}: lower "
             f"model.hidden, {_REMEDY}"
         )
@@ -81,7 +101,7 @@ def _check_cluster(config: Config, context: Any, columns: int, rows: int, rating
         total += needs.driver if beside else 0
         if total > host.headroom.left_bytes:
             listed = f"workers: {there}, each {needs.workers / 1e9:.1f}" + (", and the driver" if beside else "")
-            raise UserError(
+            raise DoesNotFit(
                 f"training would take about {total / 1e9:.1f} GB more on {host.host} ({listed}), and "
                 f"{_left(host.headroom)} there: spread executors over more hosts, lower model.hidden or "
                 f"training.batch_size, {_REMEDY}"

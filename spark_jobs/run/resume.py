@@ -27,8 +27,9 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     """The settings of the run to continue; UserError where there is no such run, or where other settings are given.
 
-    Spark's properties and training.max_seconds may differ: they change no result. `options.prepared` is filled in where
-    the run had prepared data. Relative paths of data become absolute, by the directory where the run was started.
+    Spark's properties, what may be used of the machine, and training.max_seconds may differ: they change no result.
+    `options.prepared` is filled in where the run had prepared data. Relative paths of data become absolute, by the
+    directory where the run was started.
     """
     folder = Path(options.resume)
     if options.output:
@@ -41,7 +42,7 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     asked = load_tree(options.config or [], options.set, experiments)
     if options.workers is not None:
         asked.setdefault("training", {})["workers"] = options.workers
-    spark = asked.pop("spark", {})
+    spark, machine = asked.pop("spark", {}), asked.pop("machine", {})
     asked.pop("name", None)
     training = asked.get("training")
     if isinstance(training, dict) and _LIMIT in training:
@@ -53,7 +54,8 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     _refuse_changes(folder, build_config(stored), asked)
     if not options.prepared and started.get("prepared"):
         options.prepared = str(directory / started["prepared"])
-    return build_config({**stored, "spark": {**stored.get("spark", {}), **spark}})
+    changed = {"spark": {**stored.get("spark", {}), **spark}, "machine": {**stored.get("machine", {}), **machine}}
+    return build_config({**stored, **changed})
 
 
 def resolved_paths(data: dict[str, Any], directory: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from recsys.config.load import as_tree, build_config, load_tree
 from recsys.errors import UserError
 from spark_jobs.run.resume import read_json, resolved_paths
 
-_CHANGEABLE = ("evaluation", "spark")  # tables that have no effect on what was trained, or on what data
+_CHANGEABLE = ("evaluation", "machine", "spark")  # tables that have no effect on what was trained, or on what data
 
 
 def run_of(model: str | Path) -> Path:
@@ -31,7 +31,7 @@ def config_of(folder: Path, remedy: str = "give the run directory of train") -> 
 
 
 def config_to_evaluate(options: argparse.Namespace, experiments: Path) -> Config:
-    """The model's settings with the user's for evaluation and Spark; UserError where others are given.
+    """The model's settings with the user's for evaluation, machine and Spark; UserError where others are given.
 
     `options.prepared` is filled in where the model was trained on prepared data that still exist.
     """
@@ -47,10 +47,11 @@ def config_to_evaluate(options: argparse.Namespace, experiments: Path) -> Config
     wrong = sorted(set(asked) - {*_CHANGEABLE, "name"})
     if wrong:
         raise UserError(
-            f"evaluate takes {wrong[0]}.* from the model's own settings: leave it out; only evaluation.* and "
-            "spark.* may be set"
+            f"evaluate takes {wrong[0]}.* from the model's own settings: leave it out; only "
+            "evaluation.*, machine.* and spark.* may be set"
         )
     tree = as_tree(config)
+    tree.pop("machine", None)  # that of the training: this one may be another
     for table in _CHANGEABLE:
         tree[table] = {**tree.get(table, {}), **asked.get(table, {})}
     if options.workers is not None:

@@ -43,6 +43,23 @@ def test_one_worker_and_two(compared):
     assert again.returncode == 0 and again.stdout.count("succeeded before, kept") == 2
 
 
+def test_a_run_that_does_not_fit_is_a_row_of_the_grid(cwd):
+    ended = succeed(
+        "compare", "--config", "./small.toml", "--workers", "1", "--grid", "machine.memory_gb=0.5,8", "--output", "out",
+        cwd=cwd, jobs=2,
+    )  # fmt: skip
+    out = cwd / "out"
+    with (out / "grid.csv").open(newline="") as file:
+        small, large = csv.DictReader(file)
+    assert (small["status"], large["status"]) == ("does not fit", "succeeded")
+    assert small["reason"].startswith("memory limit of 500 MB")
+    assert "small-memory_gb=0.5-1w-1 does not fit: memory limit of 500 MB" in ended.stderr
+    assert read_json(out / "runs" / "small-memory_gb=0.5-1w-1" / "run.json")["does_not_fit"] is True
+    heap = read_json(out / "runs" / "small-memory_gb=8-1w-1" / "environment.json")["spark"]["spark.driver.memory"]
+    assert heap == "2048m" and float(large["gb_hours"]) == pytest.approx(8 * float(large["core_hours"]))
+    assert "does not fit: memory limit of 500 MB" in (out / "index.html").read_text()
+
+
 def test_fetched_data_are_there_for_later_runs(cwd):
     wanted = ("--set", "data.dataset=synthetic", "--set", "data.scale=0.001", "--set", "data.data_dir=kept")
     succeed("fetch", *wanted, "--output", "run", cwd=cwd)

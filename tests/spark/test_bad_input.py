@@ -109,7 +109,7 @@ def test_every_reason_is_counted_and_shown(prepared, folder):
         lines = {"a.csv": A.split("\n"), "b.csv": B.split("\n")}
         assert shown == [(str(folder / name), row, lines[name][row - 1]) for name, row in rows]
     assert (told["rows_read"], told["rows_rejected"], told["ratings"]) == (27, 19, 6)
-    assert told["not_selected"] == {"outside_years": 2, "below_positive": 0}
+    assert told["not_selected"] == {"outside_years": 2, "outside_sample": 0, "below_positive": 0}
     assert adds_up(told)
 
 
@@ -159,7 +159,7 @@ def test_a_like_that_was_taken_back_is_none(spark, tmp_path):
     prepared = run_prepare(spark, ratings=str(tmp_path / "ratings.csv"), positive_from=3.3, max_rejected=1.0)
     assert arrays_of(prepared) == {"ann": {"m1": pytest.approx(3.3)}, "bob": {"m2": pytest.approx(3.3)}}
     assert counts_of(prepared) == {"duplicate": 1}
-    assert prepared.statistics["not_selected"] == {"outside_years": 0, "below_positive": 2}
+    assert prepared.statistics["not_selected"] == {"outside_years": 0, "outside_sample": 0, "below_positive": 2}
     assert prepared.statistics["rejected"]["duplicate"]["examples"][0]["row"] == 2
     assert prepared.items["title"].tolist() == ["movie m1", "movie m2"]
 

@@ -136,7 +136,7 @@ def test_years_and_likes_are_settings(spark, files):
     movies = spark.read.csv(f"{files}/movies.csv", header=True)
     made = Dataset.from_dataframe(ratings, movies, year_to=1960, positive_from=2.5)
     assert arrays_of(made) == {1: {10: 4.0}, 2: {10: 5.0, 20: 3.5}, 4: {10: 2.5}}
-    assert made.statistics["not_selected"] == {"outside_years": 2, "below_positive": 1}
+    assert made.statistics["not_selected"] == {"outside_years": 2, "outside_sample": 0, "below_positive": 1}
     assert made.preprocessing == Preprocessing(0.5, 5.0, 2.5)
 
 

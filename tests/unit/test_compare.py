@@ -208,11 +208,11 @@ def test_the_command_writes_everything_and_finds_the_runs_of_a_comparison(
     assert main(["compare", str(tmp_path / "made"), "--output", str(out)]) == 0
     assert capsys.readouterr().out.rstrip().endswith(str(out / "index.html"))
     assert {path.name for path in out.iterdir()} == {
-        "compare.csv", "compare.md", "index.html", "losses.png", "speedup.png",
+        "compare.csv", "compare.md", "index.html", "losses.png", "speedup.png", "utilisation.png",
         "phase-01-load.png", "phase-02-train.png", "phase-03-total.png",
     }  # fmt: skip
     page = (out / "index.html").read_text()
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 6
     assert "://" not in page  # nothing is fetched
     assert "of the 2.00 that the machine gives" in page
     assert "100.00 %" in (out / "compare.md").read_text()

@@ -10,7 +10,7 @@ from browser import Browser, check_layout, find_browser
 from html_page import Page
 from runs_to_compare import make_run
 
-from monitor.compare import GridRun, Prices, grid_run, make_comparison
+from monitor.compare import Grid, GridRun, Prices, grid_run, make_comparison
 from monitor.compare.capability import Capability, Rates, write_capability
 
 
@@ -28,7 +28,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.append(grid_run(path, {"data.year_to": year}, workers, 1, "succeeded", "", Prices(0.04, 0.005)))
     rows.append(GridRun("paper-year_to=1980-1w-1", {"data.year_to": 1980}, 1, 1, "failed", "no <memory> left", {}))
     write_capability(Capability("box", 2, (Rates(1, 90, 9), Rates(2, 175, 13), Rates(4, 178, 14)), 0.1), folder)
-    return make_comparison([folder], folder, "paper & others", (rows, ["data.year_to", "workers"]))
+    return make_comparison([folder], folder, "paper & others", Grid(rows, ["data.year_to", "workers"]))
 
 
 def test_everything_is_on_the_page_and_nothing_elsewhere(index: Path) -> None:
@@ -39,8 +39,8 @@ def test_everything_is_on_the_page_and_nothing_elsewhere(index: Path) -> None:
     names = {attributes.get("id") for _, attributes in page.found}
     assert all(str(link["href"])[1:] in names for link in page.all("a"))
     images = page.all("img")
-    # two of speed-up, scaling, two of the grid, two phases and the total
-    assert len(images) == 8
+    # two of speed-up, scaling, two of the grid, utilisation, two phases and the total
+    assert len(images) == 9
     assert all(str(image["src"]).startswith("data:image/png;base64,") and image["alt"] for image in images)
     assert "://" not in page.source
 

@@ -9,7 +9,7 @@ import pytest
 from runs_to_compare import make_run
 
 from monitor.compare import Comparison, GridRun, columns_of, compare_columns
-from monitor.compare.grid import grid_figure, plot_grid
+from monitor.compare.grid_pictures import grid_figure, plot_grid
 from monitor.compare.panels import panels_figure, plot_panels
 from monitor.compare.pictures import plot_scaling, plot_speedups
 from monitor.cost.phase_costs import TOTAL
@@ -101,6 +101,7 @@ ROWS = [
     row(1960, 1, wall_seconds=10.0, pss_peak_bytes=1e9, cost=1.0),
     row(1960, 2, wall_seconds=6.0, pss_peak_bytes=2e9, cost=1.2),
     row(1980, 2, status="failed"),
+    row(1960, 1, status="does not fit", wall_seconds=2.0),
 ]
 
 
@@ -119,8 +120,11 @@ def test_a_grid_is_drawn_against_each_key_with_lines_by_the_others() -> None:
     assert list(lines["workers=2"][0].get_ydata()) == [6.0]
     assert list(memory.containers[0][0].get_ydata()) == [1.0, 3.0]
     assert [axes.get_title() for axes in (time, memory, cost)] == ["wall time (s)", "peak memory (GB, PSS)", "cost"]
-    (failed,) = [one for one in time.lines if one.get_label() == "failed"]
-    assert list(failed.get_xdata()) == [1980]
+    crosses = [one for one in time.lines if one.get_marker() in ("x", "X") and len(one.get_xdata())]
+    assert [(list(one.get_xdata()), one.get_marker()) for one in crosses] == [([1960], "X"), ([1980], "x")]
+    colours = [lines[f"workers={workers}"][0].get_color() for workers in (1, 2)]
+    assert [one.get_color() for one in crosses] == colours  # each has that of its line
+    assert {"failed", "does not fit"} <= {one.get_label() for one in time.lines}
 
 
 def test_words_stand_in_their_order_and_a_key_of_one_value_is_not_drawn(tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ epochs, workers = config.training.epochs, config.training.workers
 if epochs == 7 and not Path(os.environ["CALLS"]).with_name("mended").exists():
     make_run(output, [("load", 1.0, 1.0, 1.0)], workers, failed="OutOfMemoryError: heap")
     sys.exit(1)
+if epochs == 11:
+    make_run(output, [("load", 1.0, 1.0, 1.0)], workers, failed="memory limit of 1 MB exceeded: 2 MB")
+    ended = json.loads((output / "run.json").read_text())
+    (output / "run.json").write_text(json.dumps(ended | {{"does_not_fit": True, "phase": "load"}}))
+    sys.exit(1)
 stopped = "training.max_seconds = 60: after epoch 5 of 9" if epochs == 9 else None
 if epochs == 2:
     print("howdah: no such file", file=sys.stderr)
@@ -176,6 +181,31 @@ def test_a_grid_goes_on_after_a_failure_and_keeps_it_until_asked(calls, tmp_path
     assert main([*argv, "--retry"]) == 0
     assert [call[1] for call in calls()] == ["quickstart-epochs=7-1w-1"]
     assert [status for _, status, _ in rows(out)] == ["succeeded"] * 3
+
+
+@pytest.mark.slow
+def test_a_run_that_does_not_fit_is_a_row_and_the_others_go_on(calls, tmp_path, capsys):
+    out = tmp_path / "out"
+    argv = ["--grid", "training.epochs=11,3", "--workers", "1", "--output", str(out)]
+    assert main(argv) == 0
+    reason = "memory limit of 1 MB exceeded: 2 MB (in load)"
+    assert rows(out) == [
+        ("quickstart-epochs=11-1w-1", "does not fit", reason), ("quickstart-epochs=3-1w-1", "succeeded", ""),
+    ]  # fmt: skip
+    page = (out / "index.html").read_text()
+    assert f"does not fit: {reason}" in page and "quickstart-epochs=11-1w-1 does not fit in memory" in page
+    assert f"| does not fit: {reason} |" in (out / "compare.md").read_text()
+    calls()
+    assert main(argv) == 0 and calls() == []
+    assert main([*argv, "--retry"]) == 0
+    assert [call[1] for call in calls()] == ["quickstart-epochs=11-1w-1"]
+
+
+def test_where_no_run_fits_the_grid_is_whole_all_the_same(calls, undrawn, tmp_path):
+    argv = ["--set", "training.epochs=11", "--output", str(tmp_path / "out")]
+    assert main(["--grid", "workers=1,2", *argv]) == 0
+    assert [status for _, status, _ in rows(tmp_path / "out")] == ["does not fit"] * 2
+    assert main(["--workers", "1", *argv[:2], "--output", str(tmp_path / "plain")]) == 1
 
 
 def test_a_run_that_a_time_limit_stopped_has_figures_and_is_shown_as_stopped(calls, undrawn, tmp_path, capsys):

@@ -216,8 +216,8 @@ def test_a_grid_has_the_programs_figures(tmp_path: Path) -> None:
     assert (row.figures["loading_seconds"], row.figures["tons"], row.figures["wall_seconds"]) == (4.0, 3.0, 10.0)
     table = grid_table([row], ["truck", "workers"], FIELDS)
     assert table.columns == (
-        "run", "truck", "workers", "wall s", "loading s", "CPU s", "peak GB", "tons moved", "cost", "status"
+        "truck", "workers", "wall s", "loading s", "CPU s", "peak GB", "tons moved", "cost", "status"
     )  # fmt: skip
-    assert table.rows == (("a", "a", "2", "10.0", "4.00", "10.0", "0.40", "3.0", "0.005556", "succeeded"),)
+    assert table.rows == (("a", "2", "10.0", "4.00", "10.0", "0.40", "3.0", "0.005556", "succeeded"),)
     plain = grid_table([row], ["truck", "workers"])
-    assert plain.columns == ("run", "truck", "workers", "wall s", "CPU s", "peak GB", "cost", "status")
+    assert plain.columns == ("truck", "workers", "wall s", "CPU s", "peak GB", "cost", "status")

@@ -243,7 +243,7 @@ def test_rejected_rows(statistics: dict[str, Any], said: str | None, tmp_path: P
 def test_what_became_of_the_rows(tmp_path: Path) -> None:
     statistics = {
         "ratings": 297, "rows_read": 876, "feedback": "ratings", "positive_from": 4.0, "not_rated": 156, "merged": 0,
-        "not_selected": {"below_positive": 423, "outside_years": 0}, "rejected": {},
+        "not_selected": {"below_positive": 423, "outside_years": 0, "outside_sample": 0}, "rejected": {},
         "told": ["ratings from 1 to 5 in steps of 1"],
     }  # fmt: skip
     run = write_run(tmp_path / "run", ALL, [steady()], statistics_json=statistics)

@@ -17,10 +17,10 @@ from fake_proc import FakeProc
 from monitor.headroom import MACHINE, Headroom, memory_headroom
 from monitor.sources.proc import ProcSource
 from monitor.spark.headroom import ExecutorAnswer, ExecutorHeadroom, by_memory, heap_growth
-from recsys.config import Config, DataConfig, TrainingConfig
+from recsys.config import Config, DataConfig, MachineConfig, TrainingConfig
 from recsys.data.sources.source import Size
 from recsys.data.split import TRAIN
-from recsys.errors import UserError
+from recsys.errors import DoesNotFit, UserError
 from recsys.models.autoencoder.config import DaeConfig
 from recsys.models.ease.config import EaseConfig
 from recsys.training.memory import Needs, training_needs
@@ -216,3 +216,20 @@ def test_a_heap_grows_to_the_last_limit_that_it_was_given() -> None:
         process.kill()
     assert 2**31 - 100 * 2**20 < growth < 2**31
     assert heap_growth(os.getpid()) == 0  # no JVM
+
+
+@pytest.mark.parametrize(("used_gb", "fits"), [(0.5, True), (1.9, False)])
+def test_a_limit_of_the_run_counts_what_it_has_and_what_is_certain(monkeypatch, used_gb: float, fits: bool) -> None:
+    monkeypatch.setattr(memory_check, "memory_headroom", lambda: None)
+    monkeypatch.setattr(memory_check, "TreeMemory", lambda pid: SimpleNamespace(look=lambda: int(used_gb * 1e9)))
+    heap = SimpleNamespace(maxMemory=lambda: HEAP, totalMemory=lambda: 0)
+    runtime = SimpleNamespace(getRuntime=lambda: heap)
+    jvm = SimpleNamespace(java=SimpleNamespace(lang=SimpleNamespace(Runtime=runtime)))
+    context = SimpleNamespace(master="local[1]", _jvm=jvm, defaultParallelism=1)
+    config = Config(name="x", model=DaeConfig(hidden=(10,)), machine=MachineConfig(memory_gb=2.0))
+    if fits:
+        check_memory(arranged(context), config)
+        return
+    with pytest.raises(DoesNotFit, match=r"memory limit of 2,000 MB: training needs at least 1,9\d\d|2,\d\d\d MB"):
+        check_memory(arranged(context), config)
+    check_memory(arranged(context), config.model_copy(update={"training": TrainingConfig(check_memory=False)}))

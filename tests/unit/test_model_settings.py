@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config import Config
+from recsys.config import Config, MachineConfig
 from recsys.config.load import write_config
 from recsys.errors import UserError
 from spark_jobs.launcher.arguments import parse_arguments
@@ -49,3 +49,13 @@ def test_prepared_data_are_found_again_where_they_are_still_there(run: Path) -> 
     assert parse_arguments("evaluate", ["--model", str(run)]).options.prepared == str(run.parent / "prepared")
     given = parse_arguments("evaluate", ["--model", str(run), "--prepared", "other"])
     assert given.options.prepared == "other"
+
+
+def test_what_a_run_may_use_of_the_machine_is_not_the_models_and_may_change_in_the_middle(run: Path) -> None:
+    config = Config(name="mine", machine=MachineConfig(cores=1, memory_gb=1.0))
+    write_config(config, run / "config.toml")
+    assert parse_arguments("evaluate", ["--model", str(run)]).config.machine == MachineConfig()
+    own = parse_arguments("evaluate", ["--model", str(run), "--set", "machine.memory_gb=2"])
+    assert own.config.machine == MachineConfig(memory_gb=2.0)
+    resumed = parse_arguments("train", ["--resume", str(run), "--set", "machine.memory_gb=2"])
+    assert resumed.config.machine == MachineConfig(cores=1, memory_gb=2.0)

@@ -25,7 +25,7 @@ def mistakes(tree: dict[str, Any]) -> list[str]:
         ("model.epochs", "did you mean training.epochs?"),
         ("batch_size", "did you mean training.batch_size?"),
         ("modle", "did you mean model?"),
-        ("zzzz", "there are name, seed, data, model, training, evaluation, recommend, cost, spark"),
+        ("zzzz", "there are name, seed, data, model, training, evaluation, recommend, machine, cost, spark"),
         ("recommend.zzzz", "there are recommend.user_id, recommend.n"),
     ],
 )

@@ -38,3 +38,29 @@ def test_a_killed_job_leaves_whole_samples_and_no_process(tmp_path: Path) -> Non
     processes = open_source()
     assert processes.stat(found.begin.pid) is None
     assert processes.stat(int((tmp_path / "left").read_text())) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_job_is_ended_by_its_memory_with_all_below_it_and_runs_on_its_cores(tmp_path: Path) -> None:
+    job = tmp_path / "job.py"
+    # the memory is that of a child: the limit is of all processes together
+    job.write_text(
+        "import os, subprocess, sys, time\n"
+        "child = 'import os, time; held = b\"1\" * 300_000_000; time.sleep(60)'\n"
+        "below = subprocess.Popen([sys.executable, '-c', child])\n"
+        "print(below.pid, len(os.sched_getaffinity(0)), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    code = (
+        "import os, sys\n"
+        "from spark_jobs.launcher.supervise import Limits, run_to_end\n"
+        "limits = Limits(cores=1, memory_bytes=200_000_000)\n"
+        "code, _ = run_to_end([sys.executable, sys.argv[1]], dict(os.environ), 'job.py', None, limits=limits)\n"
+        "print(code, 200e6 < limits.taken_bytes < 500e6)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(job)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    below, cores, ended, over = told.stdout.split()
+    assert (cores, ended, over) == ("1", "137", "True")
+    assert open_source().stat(int(below)) is None

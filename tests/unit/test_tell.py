@@ -14,7 +14,7 @@ def test_fewer_rows_than_a_data_set_has_are_said() -> None:
     told = {
         "ratings": 8, "movies": 2, "users": 4, "density": 1.0, "rejected": {}, "rows_read": 1000, "rows_expected": 1000,
         "feedback": "ratings", "positive_from": None, "not_rated": 0, "merged": 0,
-        "not_selected": {"below_positive": 0, "outside_years": 992},
+        "not_selected": {"below_positive": 0, "outside_years": 992, "outside_sample": 0},
         "movies_file": {"rejected": {}, "undecodable_titles": 0},
     }  # fmt: skip
     whole = describe_data(told)
@@ -29,7 +29,7 @@ def test_every_row_is_accounted_for_on_the_screen() -> None:
         "ratings": 297, "movies": 40, "users": 60, "density": 0.12375, "rows_read": 1000, "rows_expected": None,
         "feedback": "ratings", "positive_from": 4.0, "not_rated": 99, "merged": 0,
         "rejected": {"off_scale": {"count": 1, "examples": [{"file": "r", "row": 7, "field": "rating", "text": "x"}]}},
-        "not_selected": {"below_positive": 423, "outside_years": 180},
+        "not_selected": {"below_positive": 423, "outside_years": 180, "outside_sample": 0},
         "movies_file": {"rejected": {}, "undecodable_titles": 0},
     }  # fmt: skip
     assert describe_data(told).split("\n") == [

@@ -7,7 +7,17 @@ from typing import Any
 
 from recsys.config import DataConfig
 from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, READ
-from recsys.data.ingest.join import BELOW_POSITIVE, GATHERED, JOINED, LATEST, OUTSIDE_YEARS, REJECT, UNIQUE, UNKNOWN
+from recsys.data.ingest.join import (
+    BELOW_POSITIVE,
+    GATHERED,
+    JOINED,
+    LATEST,
+    OUTSIDE_SAMPLE,
+    OUTSIDE_YEARS,
+    REJECT,
+    UNIQUE,
+    UNKNOWN,
+)
 from recsys.data.ingest.movies import Movies
 from recsys.data.ingest.rows import DUPLICATE, HEADER, OFF_SCALE, REPEATED_HEADER, ROW_REASONS, UNKNOWN_MOVIE
 from recsys.data.ingest.statistics import Statistics
@@ -71,7 +81,7 @@ def ratings_summary(
         "positive_from": data.positive_from,
         "times": times.unit if times else None,
         "told": sources.every_note,
-        "not_selected": {OUTSIDE_YEARS: left_out[OUTSIDE_YEARS], BELOW_POSITIVE: left_out[BELOW_POSITIVE]},
+        "not_selected": {name: left_out[name] for name in (OUTSIDE_YEARS, OUTSIDE_SAMPLE, BELOW_POSITIVE)},
     }
 
 
@@ -86,7 +96,7 @@ def _check_all_there(ratings: Source, rows: Mapping[str, int], left_out: Mapping
     """DataError unless each phase had all ratings of the phase before: a file that is read again may have changed."""
     good = rows[READ] - rows[HEADER] - sum(rows.get(reason, 0) for reason in ROW_REASONS)
     joined = left_out[OFF] + left_out[NOT_RATED] + left_out[JOINED]
-    selected = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS]
+    selected = left_out[JOINED] - left_out[UNKNOWN] - left_out[OUTSIDE_YEARS] - left_out[OUTSIDE_SAMPLE]
     if (joined, left_out[GATHERED]) != (good, selected):
         raise DataError(
             f"{ratings.path}: of {good:,} good rows read {joined:,} were joined, and of {selected:,} selected "
@@ -109,10 +119,12 @@ def movies_summary(movies: Movies, rejected: dict[str, Any], has_titles: bool) -
 def nothing_left(summary: dict[str, Any], data: DataConfig) -> str:
     outside = summary["not_selected"]
     wide = {"data.year_from": data.year_from, "data.year_to": data.year_to, "data.positive_from": data.positive_from}
+    wide["data.sample_ratings"] = data.sample_ratings or None
     widen = ", ".join(f"{key} = {value}" for key, value in wide.items() if value is not None)
     return (
         f"no rating is left: of {summary['rows_read']:,} rows read {summary['rows_rejected']:,} are rejected, "
         f"{summary['not_rated']:,} say 'not rated', {outside[OUTSIDE_YEARS]:,} are of other years, "
+        f"{outside[OUTSIDE_SAMPLE]:,} of users outside the sample, "
         f"{outside[BELOW_POSITIVE]:,} below data.positive_from; "
         + (f"widen {widen}" if widen else "give a file that holds ratings")
     )

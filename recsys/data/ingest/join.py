@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType
 
 from recsys.columns import CODE, MOVIE, RATING, TIMESTAMP, USER
-from recsys.data.blocks import NO_TIME, ROWS, Block, block_schema, hash_users, stored
+from recsys.data.blocks import NO_TIME, ROWS, Block, block_schema, hash_users, mix, stored
 from recsys.data.ingest.arrow_chunks import NOT_RATED, OFF, TABLE, Batches, count_not_rated, on_scale, pack, tables_of
 from recsys.data.ingest.rows import FILE, POSITION
 from recsys.data.scale import Scale
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from recsys.data.ingest.movies import Movies  # so that executors import little
 
 JOINED, UNKNOWN, OUTSIDE_YEARS = "joined", "unknown_movie", "outside_years"
+OUTSIDE_SAMPLE = "outside_sample"
 GATHERED, UNIQUE, BELOW_POSITIVE = "gathered", "unique", "below_positive"
 LATEST, SUM, MEAN, REJECT = "latest", "sum", "mean", "reject"  # what repeated ratings of a movie by a user become
-_LEFT_OUT = (OFF, NOT_RATED, JOINED, UNKNOWN, OUTSIDE_YEARS)
+_LEFT_OUT = (OFF, NOT_RATED, JOINED, UNKNOWN, OUTSIDE_YEARS, OUTSIDE_SAMPLE)
+_SAMPLE_SALT = np.uint64(0x73616D706C65)
 _SPILLABLE = StorageLevel.MEMORY_AND_DISK
 _TARGET = "target"  # of a piece: the key of its partition
 _ARRAY_IDS = 1 << 22  # the largest range of ids for which an array gives the codes: 16 MB
@@ -38,7 +40,8 @@ class Gathered:
     """The users of each partition as a persisted block, and counts of the ratings that were left out."""
 
     blocks: DataFrame
-    counts: dict[str, int]  # OFF, NOT_RATED, JOINED, UNKNOWN, OUTSIDE_YEARS, GATHERED, UNIQUE, BELOW_POSITIVE
+    # OFF, NOT_RATED, JOINED, UNKNOWN, OUTSIDE_YEARS, OUTSIDE_SAMPLE, GATHERED, UNIQUE, BELOW_POSITIVE
+    counts: dict[str, int]
     persisted: DataFrame
 
     def release(self) -> None:
@@ -55,13 +58,15 @@ def gather_users(
     positive_from: float | None,
     duplicates: str = LATEST,
     second: int | None = None,
+    users_fraction: float = 1.0,
 ) -> Gathered:
     """Chunks of ratings as one block for each partition of users, with movie codes for indices.
 
     Left out are, in this order: ratings off the scale, ratings of movies that are unknown or not selected, all but the
     latest rating of a user-movie pair, and ratings below `positive_from`. So a like that was taken back is no like.
     `duplicates` may instead ask for the sum or the mean of such a pair's ratings, or leave all of them out. `second`
-    keeps the time of each rating in the blocks: it says how many units of the timestamps are a second.
+    keeps the time of each rating in the blocks: it says how many units of the timestamps are a second. Of the users
+    `users_fraction` are taken, chosen by the hash of their id: those of a smaller fraction are among those of a larger.
     """
     spark = chunks.sparkSession
     known = spark.sparkContext.broadcast((pa.array(movies.ids), movies.selected))
@@ -74,7 +79,7 @@ def gather_users(
         ids, selected = known.value
         codes_of = _code_lookup(ids)
         for table in tables_of(batches):
-            pieces, left_out = _select(table, codes_of, selected, targets, scale)
+            pieces, left_out = _select(table, codes_of, selected, targets, scale, users_fraction)
             yield _with_counts(pieces, left_out, targets)
 
     def gather(batches: Batches) -> Batches:
@@ -136,7 +141,12 @@ def _code_lookup(ids: pa.Array) -> CodeLookup:
 
 
 def _select(
-    table: pa.Table, codes_of: CodeLookup, selected: np.ndarray, targets: np.ndarray, scale: Scale
+    table: pa.Table,
+    codes_of: CodeLookup,
+    selected: np.ndarray,
+    targets: np.ndarray,
+    scale: Scale,
+    users_fraction: float,
 ) -> tuple[list[tuple[int, bytes]], dict[str, int]]:
     """The ratings of selected movies of a chunk, a piece for each target partition, and counts of those left out.
 
@@ -146,19 +156,23 @@ def _select(
     not_rated = count_not_rated(table, scale)
     codes = codes_of(good[MOVIE])
     known = codes >= 0
-    wanted = known & selected[codes] if len(selected) else known
+    of_years = known & selected[codes] if len(selected) else known
+    wanted = of_years
+    if users_fraction < 1:
+        wanted = of_years & (_by_user(good[USER], lambda hashes: mix(hashes ^ _SAMPLE_SALT)) < users_fraction * 2.0**64)
     counts = {
         OFF: table.num_rows - good.num_rows - not_rated,
         NOT_RATED: not_rated,
         JOINED: len(codes),
         UNKNOWN: int((~known).sum()),
-        OUTSIDE_YEARS: int((known & ~wanted).sum()),
+        OUTSIDE_YEARS: int((known & ~of_years).sum()),
+        OUTSIDE_SAMPLE: int((of_years & ~wanted).sum()),
     }
     if not wanted.any():
         return [], counts
     columns = {name: good[name] for name in good.column_names if name != MOVIE}
     chosen = pa.table({**columns, CODE: pa.array(codes)}).filter(pa.array(wanted))
-    target = _target_of(chosen[USER], len(targets))
+    target = _by_user(chosen[USER], lambda hashes: (hashes % np.uint64(len(targets))).astype(np.int64))
     chosen = chosen.take(pa.array(np.argsort(target.astype(np.min_scalar_type(len(targets))), kind="stable")))
     ends = np.cumsum(np.bincount(target, minlength=len(targets)))
     slices = enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
@@ -176,13 +190,13 @@ def _with_counts(pieces: list[tuple[int, bytes]], counts: dict[str, int], target
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _target_of(users: pa.ChunkedArray, targets: int) -> np.ndarray:
-    """The target of each user by hash; a text id is hashed only once."""
+def _by_user(users: pa.ChunkedArray, of_hashes: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """For each row what `of_hashes` makes of its user's hash; a text id is hashed only once."""
     if pa.types.is_integer(users.type):
-        return (hash_users(users.to_numpy()) % np.uint64(targets)).astype(np.int64)
+        return of_hashes(hash_users(users.to_numpy()))
     encoded = users.combine_chunks().dictionary_encode()
     hashes = hash_users(encoded.dictionary.to_numpy(zero_copy_only=False))
-    return (hashes % np.uint64(targets)).astype(np.int64)[encoded.indices.to_numpy()]
+    return of_hashes(hashes)[encoded.indices.to_numpy()]
 
 
 def gather_ratings(

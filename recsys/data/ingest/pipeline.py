@@ -97,8 +97,17 @@ def prepare(spark: SparkSession, sources: Sources, data: DataConfig, phase: Phas
         partitions = _partitions(spark, sources, loaded.counts[READ])
         users = id_type(loaded.reading.integer_users)
         second = loaded.reading.times.stored if data.split == "time" else None
+        fraction = min(1.0, data.sample_ratings / max(loaded.counts[READ], 1)) if data.sample_ratings else 1.0
         gathered = gather_users(
-            loaded.chunks, sources.scale, movies, users, partitions, data.positive_from, data.duplicates, second
+            loaded.chunks,
+            sources.scale,
+            movies,
+            users,
+            partitions,
+            data.positive_from,
+            data.duplicates,
+            second,
+            fraction,
         )
         loaded.release()
 
