@@ -70,7 +70,7 @@ def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Any
 
 
 def arrays_in(folder: Path) -> dict[str, np.ndarray]:
-    """All arrays of a saved model, but for the factors that are written for other programs, on the ratings' own scale."""
+    """All arrays of a saved model, but for the factors for other programs, which are on the scale of the ratings."""
     paths = [path for path in folder.rglob("*.npy") if path.parent.name != "factors"]
     return {str(path.relative_to(folder)): np.load(path) for path in paths}
 
