@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -26,6 +26,9 @@ from recsys.losses.base import (
     with_one,
 )
 
+if TYPE_CHECKING:
+    from recsys.data.preprocessing import Preprocessing
+
 
 class Mse(Loss):
     """Sum over rows of the mean over columns of (target - output)^2; the weight is the number of rows.
@@ -42,9 +45,9 @@ class Mse(Loss):
         flat[flat_positions(target)] -= target.data
         return float(np.dot(flat, flat)) / output.shape[1], output.shape[0]
 
-    def weighted(self) -> Loss:
-        """That of entries whose target is 1, whatever they weigh: of families that weigh them themselves."""
-        return MseOfLikes()
+    def of(self, preprocessing: Preprocessing) -> Loss:
+        """Where arrays hold the weights of counts, that of targets of 1: of families that weigh by themselves."""
+        return MseOfLikes() if preprocessing.weighted else self
 
     def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
         output.ravel()[flat_positions(target)] -= target.data

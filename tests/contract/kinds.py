@@ -22,7 +22,7 @@ SMALL: dict[str, list[str]] = {
     "dae": ["model.loss=multinomial", "model.hidden=[8]", "model.input_dropout=0.3", "model.dropout=0.1"],
     "vae": ["model.hidden=[8]", "model.latent=4", "model.kl_epochs=2"],
     "recvae": ["model.hidden=[8,8]", "model.latent=4"],
-    "als": ["model.factors=4"],
+    "als": ["model.factors=4", "model.unobserved_weight=0.5"],
     "sum": ["model.first.loss=multinomial", "model.first.hidden=[8]", "model.second.l2=20.0"],
     "keras": ["model.function=small_keras:build", "model.loss=multinomial"],
     "mf": ["model.factors=4", "model.learning_rate=0.02"],

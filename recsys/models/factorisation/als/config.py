@@ -16,15 +16,15 @@ class AlsConfig(FactorConfig):
 
     kind: str = key("als", "als: weighted alternating least squares")
     l2: float = key(
-        0.1,
+        1.0,
         "penalty of squared factors and biases, multiplied by a power of the count (l2_power); for ratings in stars, "
-        "whatever their scale, for likes of 1",
+        "whatever their scale, and for likes of 1, which need less: about 0.3",
         ge=0,
     )
     l2_power: float = key(
-        1.0,
+        0.5,
         "l2 is multiplied by the number of the user's (or movie's) ratings + unobserved_weight times the number of "
-        "movies (or users), to this power: 0 is plain l2, 1 that of ALS-WR, Spark and iALS",
+        "movies (or users), to this power: 0 is plain l2, 1 that of ALS-WR, Spark and iALS, with which l2 is far less",
     )
     unobserved_weight: float = key(
         0.0,
