@@ -40,7 +40,15 @@ from recsys.errors import UserError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENTS = ROOT / "conf" / "experiments"
-DEFAULT_EXPERIMENTS = ("ml-1m-linear", "ml-1m", "ml-1m-ratings")
+DEFAULT_EXPERIMENTS = (
+    "ml-1m-linear",
+    "ml-1m",
+    "ml-1m-ials",
+    "ml-1m-ratings",
+    "ml-1m-als",
+    "ml-1m-biased-mf",
+    "ml-1m-svdpp",
+)
 L2S = (100.0, 200.0, 300.0, 500.0, 800.0, 1300.0)
 NEIGHBOURHOODS = ((50, 10.0), (100, 10.0), (100, 50.0), (200, 50.0))  # (neighbours, shrinkage)
 EASE = "EASE"
