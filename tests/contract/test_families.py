@@ -187,11 +187,11 @@ def test_it_goes_on_from_a_checkpoint_bit_for_bit(
 
 @every_kind
 def test_a_time_limit_stops_it_and_the_test_loss_changes_nothing(
-    kind: str, trained: Any, likes: recsys.Dataset, tmp_path: Path
+    kind: str, trained: Any, dataset: recsys.Dataset, tmp_path: Path
 ) -> None:
     """Each call has time for an epoch; together they end as one call does. A model in closed form is not stopped."""
     whole, _ = trained(kind)
-    _in_several_calls(whole, likes, settings(kind, *LIMITED), tmp_path)
+    _in_several_calls(whole, dataset, settings(kind, *LIMITED), tmp_path)
 
 
 def test_a_time_limit_stops_elephas(likes: recsys.Dataset, tmp_path: Path) -> None:
@@ -200,10 +200,10 @@ def test_a_time_limit_stops_elephas(likes: recsys.Dataset, tmp_path: Path) -> No
     _in_several_calls(whole, likes, settings("dae", by_elephas, *LIMITED), tmp_path)
 
 
-def _in_several_calls(whole: recsys.Model, likes: recsys.Dataset, config: recsys.Config, folder: Path) -> None:
+def _in_several_calls(whole: recsys.Model, dataset: recsys.Dataset, config: recsys.Config, folder: Path) -> None:
     models, told = list[recsys.Model](), list[str]()
     while not models or models[-1].stopped:
-        models.append(recsys.fit(likes, config, output=folder, on_message=told.append))
+        models.append(recsys.fit(dataset, config, output=folder, on_message=told.append))
         assert recsys.load_recommender(folder / "model").recommend({"m00": 5.0}, n=3)
     last, epochs = models[-1], len(whole.history)
     stops = [f"training.max_seconds = 0.001: after epoch {epoch} of {epochs}" for epoch in range(1, epochs)]
@@ -211,7 +211,7 @@ def _in_several_calls(whole: recsys.Model, likes: recsys.Dataset, config: recsys
     assert any("training.max_seconds does not stop it" in one for one in told) is (
         FAMILIES.get(config.model.kind).supports.closed_form
     )
-    np.testing.assert_array_equal(scores_of(last, likes), scores_of(whole, likes))
+    np.testing.assert_array_equal(scores_of(last, dataset), scores_of(whole, dataset))
     assert [(one.epoch, one.train_loss, one.validation_loss) for one in last.history] == [
         (one.epoch, one.train_loss, one.validation_loss) for one in whole.history
     ]
@@ -220,7 +220,7 @@ def _in_several_calls(whole: recsys.Model, likes: recsys.Dataset, config: recsys
     assert all(one.test_loss is None for one in whole.history)
     if config.model.kind != "sum":  # its history is of the first model
         assert last.epoch is not None
-        measured = recsys.evaluate(last, likes)["reconstruction"]["test"]
+        measured = recsys.evaluate(last, dataset)["reconstruction"]["test"]
         assert last.epoch.test_loss == pytest.approx(measured, rel=1e-5)
 
 

@@ -34,7 +34,7 @@ def test_help_of_a_job_lists_its_options_and_every_setting(java, cwd, job):
     assert "  training.batch_size  (int, default 64, users)" in told.stdout
     assert "  data.max_rejected  (float, default 0.01, fraction of rows)" in told.stdout
     assert "  model.hidden  (list of int, default [150, 25, 150], units)" in told.stdout
-    assert '  training.strategy  (local_sgd | elephas, default "local_sgd")' in told.stdout
+    assert '  training.strategy  (local_sgd | elephas | gradient_sum, default "local_sgd")' in told.stdout
     assert "  data.year_from  (int, year)" in told.stdout
     lines = told.stdout.splitlines()
     for key, *_, text in keys_of():

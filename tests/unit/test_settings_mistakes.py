@@ -193,7 +193,8 @@ def test_impossible_combinations(tree: dict[str, Any], message: str) -> None:
         ),
         (
             {"kind": "sum", "l2": 3.0},
-            "unknown key model.l2: it is a key of model.kind = 'dae' or 'vae' or 'recvae' or 'linear', not of 'sum'",
+            "unknown key model.l2: it is a key of model.kind = 'dae' or 'vae' or 'recvae' or 'linear' or 'als' or "
+            "'mf' or 'biased_mf', not of 'sum'",
         ),
         (
             {"kind": "sum", "first": {"loss": "multinomial", "latent": 3}},

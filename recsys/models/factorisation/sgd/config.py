@@ -61,12 +61,6 @@ class SgdConfig(FactorConfig):
                     (f"training.{name}", "model.kind"),
                     (f"training.{name} has no meaning with model.kind = {self.kind!r}: {remedy}"),
                 )
-        if training.test_loss and config.data.split == "user":
-            text = (
-                f"training.test_loss with model.kind = {self.kind!r} is for split ratings: drop it, or set "
-                "data.split = 'rating'"
-            )
-            yield ("training.test_loss", "data.split"), text
         if (
             training.strategy == "gradient_sum"
             and self.batch_ratings != type(self).model_fields["batch_ratings"].default

@@ -48,13 +48,15 @@ class Source:
         training: another one for other data: what a process keeps goes by it.
         examples: which ratings play which role.
         held: where ratings are split, the other roles that losses are measured on.
-        rows: of each worker's training users. Where users are split, the blocks after theirs are of validation users.
+        rows: of each worker's training users.
+        others: where users are split, (role, rows of each worker) of those whose blocks come after theirs, in order.
     """
 
     training: str
     examples: Examples
     held: tuple[int, ...]
     rows: tuple[int, ...]
+    others: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,13 @@ class Read:
         hashes: of its training users, uint64.
         train: their training ratings; after `cut`, a piece for each block of movies, numbered within the block.
         held: where ratings are split, those of the other roles that losses are measured on, by role.
-        others: raw ratings of the validation users, where users are split.
+        others: where users are split, raw ratings of those who are not trained, by role.
     """
 
     hashes: np.ndarray
     train: list[Csr]
     held: Mapping[int, Csr]
-    others: csr_matrix | None
+    others: Mapping[int, csr_matrix]
 
     @property
     def users(self) -> int:
@@ -152,12 +154,15 @@ def _decode(source: Source, worker: int, blocks: Iterator[Block]) -> Read:
         train.append(examples.preprocessing.scale(examples.arrays(block, TRAIN)[1]))
         for role, scaled in held.items():
             scaled.append(examples.preprocessing.scale(examples.arrays(block, role)[1]))
-    others = [block.matrix(examples.width) for block in blocks]
+    others: dict[int, csr_matrix] = {}
+    for role, rows in source.others:
+        own = [block.matrix(examples.width) for block in rows_from(blocks, rows[worker])]
+        others[role] = stack(own, examples.width)
     return Read(
         np.concatenate(hashes) if hashes else np.zeros(0, np.uint64),
         [_csr(train, examples)],
         {role: _csr(scaled, examples) for role, scaled in held.items()},
-        None if examples.by_rating else stack(others, examples.width),
+        others,
     )
 
 

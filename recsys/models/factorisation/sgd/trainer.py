@@ -72,14 +72,16 @@ class SgdTrainer(Trainer):
         settings = data.config.training
         self.epochs = settings.epochs
         self._data, self._config, self._family = data, config, family
-        part = _with_validation_users(data)
+        part = _with_other_users(data)
         self._rounds, self._part, self._context = Rounds(part), part, part.blocks.context
         self._workers = settings.workers
         self._summed = settings.strategy == "gradient_sum"
         self.ahead = self._workers == 1
         train = data.parts[TRAIN]
-        held = tuple(role for role in data.parts if role != TRAIN) if data.examples.by_rating else ()
-        source = Source(uuid.uuid4().hex, data.examples, held, tuple(map(train.rows_of, range(self._workers))))
+        roles, every = _other_roles(data), range(self._workers)
+        held = roles if data.examples.by_rating else ()
+        others = tuple((role, tuple(map(data.parts[role].rows_of, every))) for role in roles if role not in held)
+        source = Source(uuid.uuid4().hex, data.examples, held, tuple(map(train.rows_of, every)), others)
         total, self._counts = self._count(source)
         self._ratings = int(self._counts.sum())
         mean = total / max(self._ratings, 1)
@@ -351,12 +353,19 @@ def _summed(results: RDD[Result], workers: int) -> list[Result]:
     return sorted(grouped.mapPartitions(add).collect(), key=lambda one: one.worker)
 
 
-def _with_validation_users(data: TrainingData) -> Part:
-    """The training rows and after them, where users are split, the validation rows, which have users of their own."""
+def _other_roles(data: TrainingData) -> tuple[int, ...]:
+    return tuple(role for role in data.parts if role != TRAIN)
+
+
+def _with_other_users(data: TrainingData) -> Part:
+    """The training rows and after them, where users are split, those of the other roles, who are users of their own."""
     train = data.parts[TRAIN]
     if data.examples.by_rating:
         return train
-    return Part(train.blocks.union(data.parts[VALIDATION].blocks), train.rows, train.workers)
+    blocks = train.blocks
+    for role in _other_roles(data):
+        blocks = blocks.union(data.parts[role].blocks)  # one after the other: so it keeps the partitioner
+    return Part(blocks, train.rows, train.workers)
 
 
 def _figures(one: Trained) -> list[float]:

@@ -196,9 +196,9 @@ def measure(plan: Plan, movies: Side, pieces: np.ndarray | None, worker: int, el
 
 
 def errors_by_role(plan: Plan, ratings: Read, users: Side, movies: Side) -> dict[int, Errors]:
-    """Of the users' own factors where ratings are split, else of validation users solved for from all their ratings."""
-    if ratings.others is not None:
-        return {VALIDATION: errors_of_others(plan, ratings.others, movies)}
+    """Of the users' own factors where ratings are split, else of other users, solved for from all their ratings."""
+    if ratings.others:
+        return {role: errors_of_others(plan, raw, movies) for role, raw in ratings.others.items()}
     held = ratings.held.items()
     return {role: Errors(_squared_errors(plan, own, users, movies), len(own.stars)) for role, own in held}
 
