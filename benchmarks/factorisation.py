@@ -43,8 +43,17 @@ Rows = dict[str, dict[str, float]]  # name -> figure -> value
 
 def howdah(prepared: Path, output: Path, settings: list[str]) -> dict[str, float]:
     """A run of train: seconds of an epoch after the first and of the first, of the training, its losses and RMSE."""
-    options = ["--prepared", str(prepared), "--workers", str(CORES), "--profile", "off"]
-    launch("train", output, ["training.loss_rows=5000", "evaluation.users=5000", *settings], *options)
+    options = [
+        "--config",
+        str(plain(output.parent)),
+        "--prepared",
+        str(prepared),
+        "--workers",
+        str(CORES),
+        "--profile",
+        "off",
+    ]
+    launch("train", output, ["evaluation.users=5000", *settings], *options)
     with (output / "history.csv").open(newline="") as file:
         history = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     metrics = json.loads((output / "metrics.json").read_text(encoding="utf-8"))
@@ -56,6 +65,13 @@ def howdah(prepared: Path, output: Path, settings: list[str]) -> dict[str, float
         "train_loss": history[-1]["train_loss"],
     }
     return found | ({"rmse": rmse} if rmse is not None else {})
+
+
+def plain(folder: Path) -> Path:
+    """A settings file without a setting of any experiment."""
+    path = folder / "plain.toml"
+    path.write_text('name = "factorisation"\n', encoding="utf-8")
+    return path
 
 
 def seconds_to_rmse(output: Path, rmse: float) -> float | None:
@@ -212,7 +228,7 @@ def main() -> None:
             data += ["data.positive_from=4"] if name == "likes" else []
             prepared = kept / f"prepared-{'likes' if name == 'likes' else 'ratings'}-{options.scale}"
             if not (prepared / "prepared.json").exists():
-                launch("prepare", prepared, data, "--profile", "off")
+                launch("prepare", prepared, data, "--config", str(plain(work)), "--profile", "off")
             config = load_config([], data)
             show(name, parts[name](prepared, work, options.ranks, config))
 
