@@ -80,7 +80,7 @@ def not_used(statistics: Mapping[str, Any]) -> list[str]:
         lines.append(f"{statistics['merged']:,} rows repeat a user and a movie: each pair is one of the above")
     if outside := statistics["not_selected"]["outside_years"]:
         lines.append(f"{outside:,} ratings are of movies outside the years")
-    if outside := statistics["not_selected"]["outside_sample"]:
+    if outside := statistics["not_selected"].get("outside_sample"):  # earlier versions had no samples
         lines.append(f"{outside:,} ratings are of users outside the sample (data.sample_ratings)")
     return lines
 

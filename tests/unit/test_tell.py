@@ -22,6 +22,8 @@ def test_fewer_rows_than_a_data_set_has_are_said() -> None:
     assert describe_data({**told, "rows_expected": None}) == whole
     cut = describe_data({**told, "rows_expected": 25_000_095})
     assert "1,000 of the data set's 25,000,095 rows were read: is the file complete?" in cut
+    # prepared before there were samples
+    assert describe_data({**told, "not_selected": {"below_positive": 0, "outside_years": 992}}) == whole
 
 
 def test_every_row_is_accounted_for_on_the_screen() -> None:
