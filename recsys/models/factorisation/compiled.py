@@ -5,6 +5,7 @@ Importing this module imports numba. Only trainers and workers do, late: nobody 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -13,18 +14,20 @@ from pathlib import Path
 from typing import Any
 
 
-def _cache_folder() -> str:
+def cache_folder() -> str:
     """A folder of this user alone: what numba finds in its cache it runs."""
     folder = Path(tempfile.gettempdir()) / f"howdah-numba-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
         return str(folder)
     return tempfile.mkdtemp(prefix="howdah-numba-")
 
 
-# the package may lie in an archive or a folder that cannot be written to, beside which numba keeps nothing
-os.environ.setdefault("NUMBA_CACHE_DIR", _cache_folder())
+if "NUMBA_CACHE_DIR" not in os.environ:
+    # the package may lie in an archive or a folder that cannot be written to, beside which numba keeps nothing
+    os.environ["NUMBA_CACHE_DIR"] = cache_folder()
 
 import numba  # noqa: E402
 from numba import types  # noqa: E402

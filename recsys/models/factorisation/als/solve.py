@@ -231,15 +231,20 @@ def gramian_of(factors: np.ndarray) -> np.ndarray:
     return total
 
 
-def compile_kernels() -> None:
-    """Compiles all kernels, so that processes that start later find them in the cache on disk."""
-    one, f = np.ones(1, np.float32), 2
-    for targets in (one, np.ones(3, np.float32)):
-        entries = Entries(np.array([0, 1, 3]), np.array([1, 0, 1], np.int32), targets, one)
-        for solver, nonnegative in (("cholesky", False), ("cg", False), ("block", False), ("cholesky", True)):
-            problem = Problem(2, 1.0, solver=solver, nonnegative=nonnegative)
-            sweep = HalfSweep(problem, [lambda: Piece(0, np.eye(2, f, dtype=np.float32))])
-            sweep.squared_errors(entries, sweep.solve(entries), False)
+def compile_kernels(solver: str, nonnegative: bool, drawn: bool) -> None:
+    """Compiles what a model is trained with, so that processes that start later find it in the cache on disk.
+
+    Args:
+        solver, nonnegative: as the settings; `cholesky` is compiled as well, by which users are folded in.
+        drawn: whether rows are drawn to other factors than 0.
+    """
+    one = np.ones(1, np.float32)
+    entries = Entries(np.array([0, 1, 3]), np.array([1, 0, 1], np.int32), one, one)
+    for name in {solver, "cholesky"}:
+        problem = Problem(2, 1.0, solver=name, nonnegative=nonnegative)
+        sweep = HalfSweep(problem, [lambda: Piece(0, np.eye(2, dtype=np.float32))])
+        solved = sweep.solve(entries, drawn_to=np.ones((2, 2), np.float32) if drawn else None)
+        sweep.squared_errors(entries, solved, False)
 
 
 def _in_double(

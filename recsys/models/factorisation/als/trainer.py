@@ -48,7 +48,7 @@ class AlsTrainer(Trainer):
     def __init__(self, data: TrainingData, family: type[FactorModel], piece_bytes: int = PIECE_BYTES) -> None:
         config = data.config.model
         assert isinstance(config, AlsConfig)
-        compile_kernels()
+        compile_kernels(config.solver, config.nonnegative, config.implicit != "none")
         self.epochs = data.config.training.epochs
         self._data, self._config, self._family = data, config, family
         self._part, self._context = data.parts[TRAIN], data.parts[TRAIN].blocks.context
