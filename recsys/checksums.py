@@ -1,11 +1,14 @@
-"""Checksums of files, and of small JSON files within themselves: a flipped bit is not read as another number."""
+"""Files with checksums, JSON's within themselves: a flipped bit is not read as another number."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
 
 _CHECKSUM = "checksum"
 _PIECE_BYTES = 1 << 20
@@ -24,6 +27,14 @@ def read_sealed(path: Path) -> dict[str, Any]:
     if value.pop(_CHECKSUM, None) not in (None, _of(value)):
         raise ValueError("its checksum is wrong")
     return value
+
+
+def write_array(path: Path, array: np.ndarray) -> str:
+    """Writes a .npy file; its SHA-256. OSError with its reason where the disk is full."""
+    with path.open("wb") as file:
+        # into a file that it knows to be one NumPy writes past Python, and where that fails the reason is lost
+        np.save(SimpleNamespace(write=file.write), array, allow_pickle=False)
+    return digest_of(path)
 
 
 def digest_of(path: Path) -> str:

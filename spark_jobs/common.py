@@ -196,7 +196,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
         text, code = str(error), 2
     elif raised := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
         text, code = raised[1], 2  # a UserError of a worker
-    elif "No space left on device" in str(error):
+    elif "No space left on device" in "".join(traceback.format_exception(error)):  # or in what it came from
         output = getattr(run.arguments.options, "output", None) or run.path
         again = _AGAIN.get(run.arguments.job, "call it again, into a new directory")
         text, code = f"the disk of {output}, or of an executor, {_FULL} and {again}", 1

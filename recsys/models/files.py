@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.checksums import digest_of, read_sealed, write_sealed
+from recsys.checksums import digest_of, read_sealed, write_array, write_sealed
 from recsys.config.model import ModelConfig
 from recsys.data.preprocessing import Preprocessing
 
@@ -47,10 +47,7 @@ def write_scorer(
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        digests = {}
-        for name, array in arrays.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-            digests[f"{name}.npy"] = digest_of(temporary / f"{name}.npy")
+        digests = {f"{name}.npy": write_array(temporary / f"{name}.npy", array) for name, array in arrays.items()}
         described = {
             "format_version": FORMAT_VERSION,
             "config": config.model_dump(mode="json", exclude_none=True),

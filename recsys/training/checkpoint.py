@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsys.checksums import digest_of, read_sealed, write_sealed
+from recsys.checksums import digest_of, read_sealed, write_array, write_sealed
 from recsys.errors import DataError
 from recsys.training.history import Epoch, Seconds
 from recsys.training.state import Moments, Position, Snapshot
@@ -108,10 +108,9 @@ def _worker(file: str) -> int:
 
 
 def _write(path: Path, array: np.ndarray) -> str:
-    with path.open("wb") as file:
-        np.save(file, array, allow_pickle=False)
+    digest = write_array(path, array)
     _sync(path)
-    return digest_of(path)
+    return digest
 
 
 def _read(folder: Path) -> Snapshot:

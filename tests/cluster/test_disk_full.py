@@ -7,8 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from launching import EPOCHS, Started, check_same, history, launch, read_json, succeed
+
+from recsys.checksums import write_array
 
 
 @pytest.fixture
@@ -36,6 +39,12 @@ def fill(disk: Path, leave: int = 0) -> Path:
         except OSError:
             pass
     return filler
+
+
+def test_an_array_of_which_a_part_finds_room_fails_with_the_reason(small_disk):
+    """NumPy alone says how many numbers it has written, and nothing of the disk."""
+    with pytest.raises(OSError, match="No space left on device"):
+        write_array(small_disk / "array.npy", np.zeros(9_000_000))
 
 
 @pytest.mark.parametrize("format", ["parquet", "tfrecord"])

@@ -56,37 +56,37 @@ def _words(process: psutil.Process) -> list[str]:
 
 def disturbed(hosts: Hosts, job: Started) -> None:
     """A worker's Python stands still for a while, another is killed, an executor is killed, a host is cut off for a
-    while, and in the end for good."""
+    while, and in the end one that has an executor is cut off for good."""
 
     def after(epochs: int) -> None:
         job.wait_until(lambda: len(history(job.path)) >= epochs)
 
-    def found(pick: Callable[[psutil.Process], bool]) -> psutil.Process:
-        """On any host: a host may have given its executor back just now."""
-        some: list[psutil.Process] = []
+    def first(pick: Callable[[psutil.Process], bool]) -> tuple[str, psutil.Process]:
+        """On any host, which is named: a host may have given its executor back just now."""
+        some: list[tuple[str, psutil.Process]] = []
 
         def is_there() -> bool:
-            some.extend(one for name in hosts.names for one in hosts.processes(name) if is_picked(one, pick))
+            some.extend((name, one) for name in hosts.names for one in hosts.processes(name) if is_picked(one, pick))
             return bool(some)
 
         job.wait_until(is_there)
         return some[0]
 
     after(1)
-    slow = found(is_worker)
+    _, slow = first(is_worker)
     slow.suspend()
     time.sleep(4)
     slow.resume()
     after(3)
-    found(is_worker).kill()
+    first(is_worker)[1].kill()
     after(5)
-    found(is_executor).kill()
+    first(is_executor)[1].kill()
     after(9)
     hosts.connect("alpha", "down")
     time.sleep(6)
     hosts.connect("alpha", "up")
     after(12)
-    hosts.connect("beta", "down")
+    hosts.connect(first(is_executor)[0], "down")
 
 
 def check_that_it_happened(run: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.checksums import write_array
 from recsys.models.base import EachUser
 from recsys.models.factorisation.scorer import FactorScorer, unit_of
 
@@ -84,7 +85,7 @@ class _Side:
                     table = files.enter_context(pq.ParquetWriter(self._folder / self._parquet, batch.schema))
                 table.write_batch(batch)
         known = np.concatenate(ids) if ids else np.zeros(0, np.int64)
-        np.save(self._folder / f"{self._ids}.npy", known if known.dtype.kind in "iu" else known.astype(str))
+        write_array(self._folder / f"{self._ids}.npy", known if known.dtype.kind in "iu" else known.astype(str))
 
 
 class _Npy:
