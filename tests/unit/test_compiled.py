@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from recsys.models.factorisation.compiled import cache_folder
+from recsys.compiled import cache_folder
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsys.compiled import kernel
 from recsys.models.factorisation.als.kernels import CHUNK, add_entries, add_ridge, solve_in_place
-from recsys.models.factorisation.compiled import kernel
 
 _MOST_PASSES, _SMALL = 1000, 1e-6  # over coordinates; of a step, against the largest factor
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsys.compiled import kernel
 from recsys.models.factorisation.als.kernels import CHUNK, add_entries, add_ridge, solve_in_place
-from recsys.models.factorisation.compiled import kernel
 
 _SMALL = 1e-6  # of the right-hand side: steps end where so little is left
 

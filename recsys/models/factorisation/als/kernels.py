@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.models.factorisation.compiled import kernel, lapack
+from recsys.compiled import kernel, lapack
 
 LEAST_RIDGE = 1e-6  # of the mean diagonal, as in recsys.models.factorisation.scorer
 CHUNK = 256  # entries whose factors are gathered at a time: they stay in the processor's cache

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.models.factorisation.compiled import fast_kernel
+from recsys.compiled import fast_kernel
 
 SGD, MOMENTUM, ADAM = 0, 1, 2
 BETA2, EPSILON = 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
