@@ -34,17 +34,22 @@ from numba import types  # noqa: E402
 from numba.extending import get_cython_function_address  # noqa: E402
 
 
-def kernel(function: Callable[..., Any], fastmath: bool = False) -> Any:
+def kernel(function: Callable[..., Any], fastmath: bool | set[str] = False, **options: Any) -> Any:
     """Compiles the function at its first call in a process, or takes what another process of this host compiled."""
     try:
-        return numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)
+        return numba.njit(cache=True, nogil=True, fastmath=fastmath, **options)(function)
     except RuntimeError:  # no place for a cache
-        return numba.njit(nogil=True, fastmath=fastmath)(function)
+        return numba.njit(nogil=True, fastmath=fastmath, **options)(function)
 
 
 def fast_kernel(function: Callable[..., Any]) -> Any:
     """As `kernel`; sums may be taken in another order, and numbers that are none are not looked for."""
     return kernel(function, fastmath=True)
+
+
+def vector_kernel(function: Callable[..., Any]) -> Any:
+    """As `kernel`; sums may be taken in another order, a division by 0 is infinite, and what is no number stays so."""
+    return kernel(function, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 
 
 def lapack(module: str, name: str, signature: str) -> Any:

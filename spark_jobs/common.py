@@ -94,6 +94,7 @@ class Run:
         from pyspark.sql import SparkSession
 
         from recsys.session import PROPERTIES
+        from recsys.training.kernels import described
         from recsys.workers import LIGHT, ship, warm_up
 
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
@@ -112,6 +113,7 @@ class Run:
             {
                 "directory": os.environ.get("HOWDAH_DIRECTORY") or os.getcwd(),
                 "prepared": getattr(self.arguments.options, "prepared", None),
+                "kernels": described(self.config.training.kernels),
                 **directory.describe_environment(dict(spark.sparkContext.getConf().getAll())),
             },
         )

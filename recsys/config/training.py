@@ -50,6 +50,12 @@ class TrainingConfig(Table):
         "movies",
         ge=0,
     )
+    kernels: Literal["auto", "numpy", "numba"] = key(
+        "auto",
+        "local_sgd, autoencoders: what computes beside the matrix products, which are NumPy's. numba: kernels that a "
+        "host compiles once; numpy: the reference, slower; auto: numba where it is installed. The factors of mf, "
+        "biased_mf and als always need numba",
+    )
     loss_rows: int = key(
         0,
         "local_sgd: the training loss, of epochs and in the evaluation, is measured on about so many rating arrays, "
@@ -95,6 +101,7 @@ class TrainingConfig(Table):
                 "outer_momentum",
                 "learning_rate_scale",
                 "sampled_items",
+                "kernels",
                 "loss_rows",
                 "schedule",
             }

@@ -91,6 +91,7 @@ class OutputLayer:
     layout: str  # DENSE, ROWS or GRAMIAN, as `Loss.layout` said
     activation: str
     shifted: bool  # whether each row's offset is added to its outputs
+    compiled: bool = False  # whether a loss that has compiled kernels computes by them
 
 
 class Loss(ABC):
@@ -206,12 +207,16 @@ def dense_outputs(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, work: Wor
 
 
 def through_decoder(
-    h: np.ndarray, kernel: np.ndarray, gradient: np.ndarray, scale: float, into: Gradients
+    h: np.ndarray, kernel: np.ndarray, gradient: np.ndarray, scale: float, into: Gradients, summed: bool = False
 ) -> np.ndarray:
-    """From the gradient of the outputs, to be scaled, to that of h; the decoder's is written down."""
+    """From the gradient of the outputs, to be scaled, to that of h; the decoder's is written down.
+
+    `summed`: its sums over the rows are in `into[1]` already.
+    """
     factor = np.float32(scale)
     np.matmul((h * factor).T, gradient, out=into[0])
-    np.sum(gradient, axis=0, out=into[1])
+    if not summed:
+        np.sum(gradient, axis=0, out=into[1])
     into[1] *= factor
     return (gradient @ kernel.T) * factor
 

@@ -64,6 +64,10 @@ class MaskedMse(Loss):
 
     def result(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> LossResult:
         if layer.layout == ROWS:
+            if layer.compiled and layer.activation == "linear":
+                from recsys.losses import compiled  # late: it imports numba
+
+                return compiled.masked_mse(h, decoder[0], targets, work)
             return masked_mse(layer.activation, h, decoder[0], targets, work)
         kernel, bias = decoder
         return dense_squared_error(layer.activation, h, kernel, bias, targets, work, rated_only=True)

@@ -71,6 +71,10 @@ class Mse(Loss):
             return gramian_mse(h, decoder[0], targets, work)
         kernel, bias = decoder
         if layer.activation == "softmax" and not layer.shifted:
+            if layer.compiled:
+                from recsys.losses import compiled  # late: it imports numba
+
+                return compiled.softmax_mse(h, kernel, bias, targets, work)
             return softmax_mse(h, kernel, bias, targets, work)
         return dense_squared_error(layer.activation, h, kernel, bias, targets, work, rated_only=False)
 

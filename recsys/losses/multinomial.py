@@ -74,10 +74,15 @@ class Multinomial(Loss):
 
     def result(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> LossResult:
         # what is added to all outputs of a row is nothing to a softmax
+        sampled, whole = sampled_multinomial, multinomial
+        if layer.compiled:
+            from recsys.losses import compiled  # late: it imports numba
+
+            sampled, whole = compiled.sampled_multinomial, compiled.multinomial
         if layer.layout == ROWS:
-            return sampled_multinomial(h, decoder[0], targets, work, self.by_value)
+            return sampled(h, decoder[0], targets, work, self.by_value)
         kernel, bias = decoder
-        return multinomial(h, kernel, bias, targets, work, self.by_value)
+        return whole(h, kernel, bias, targets, work, self.by_value)
 
     def exact_sums(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> Sums:
         if layer.layout == ROWS:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from recsys.models.autoencoder.kernels.adam import BETA1, BETA2, RowAdam, adam, reference_step, step_size
+from recsys.models.autoencoder.kernels import compiled_steps, numpy_steps
+from recsys.models.autoencoder.kernels.adam import BETA1, BETA2, reference_step, step_size
 
 SHAPE, STEPS, RATE = (7, 3), 60, 0.01
 START = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
@@ -38,18 +41,23 @@ def check(value: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
     assert np.array_equal(value[6], START[6])  # never touched
 
 
-def test_vectors_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+both = pytest.mark.parametrize("steps", [numpy_steps, compiled_steps], ids=["numpy", "compiled"])
+
+
+@both
+def test_vectors_as_a_whole(monkeypatch: pytest.MonkeyPatch, steps: Any) -> None:
     monkeypatch.setattr("recsys.models.autoencoder.kernels.adam._PIECE", 8)  # several pieces, the last one smaller
     value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
     for step, (rows, gradient) in enumerate(gradients(), 1):
-        adam(value.ravel(), m.ravel(), v.ravel(), whole(rows, gradient).ravel(), step_size(RATE, step))
+        steps.adam(value.ravel(), m.ravel(), v.ravel(), whole(rows, gradient).ravel(), step_size(RATE, step))
     check(value, m, v)
 
 
-def test_rows_that_are_touched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+@both
+def test_rows_that_are_touched_now_and_then(monkeypatch: pytest.MonkeyPatch, steps: Any) -> None:
     monkeypatch.setattr("recsys.models.autoencoder.kernels.adam._PIECE", 8)
     value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
-    rows_adam = RowAdam(value, m, v)
+    rows_adam = steps.RowAdam(value, m, v)
     rows_adam.restart(0)
     for step, (rows, gradient) in enumerate(gradients(), 1):
         rows_adam.touch(rows, step)
@@ -60,10 +68,11 @@ def test_rows_that_are_touched_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     check(value, m, v)
 
 
-def test_rows_are_read_as_they_are_after_the_step_before() -> None:
+@both
+def test_rows_are_read_as_they_are_after_the_step_before(steps: Any) -> None:
     value, m, v = START.copy(), np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32)
     expected = START.astype(np.float64), np.zeros(SHAPE), np.zeros(SHAPE)
-    rows_adam = RowAdam(value, m, v)
+    rows_adam = steps.RowAdam(value, m, v)
     everywhere, nowhere = np.arange(7, dtype=np.int32), np.zeros(0, np.int32)
     for step in range(1, 5):
         rows, gradient = (everywhere, np.ones(SHAPE, np.float32)) if step == 1 else (nowhere, np.zeros((0, 3), "f"))

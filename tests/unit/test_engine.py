@@ -78,11 +78,12 @@ MODELS = [
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("compiled", [False, True], ids=["numpy", "compiled"])
 @pytest.mark.parametrize("row_updates", [False, True])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: "-".join(str(value) for value in model.values()))
-def test_steps_are_those_of_keras(model: dict[str, Any], row_updates: bool) -> None:
+def test_steps_are_those_of_keras(model: dict[str, Any], row_updates: bool, compiled: bool) -> None:
     config = DaeConfig(**{"hidden": (6, 3), "activation": "tanh", **model})
-    plan = replace(dense_plan(config), row_updates=row_updates and not config.l2)
+    plan = replace(dense_plan(config), row_updates=row_updates and not config.l2, compiled=compiled)
     expected, found, engine = train_both(config, plan)
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(other, one, atol=3e-5)

@@ -202,8 +202,11 @@ LAYERS = [
 ]
 
 
+@pytest.mark.parametrize("compiled", [False, True], ids=["numpy", "compiled"])
 @pytest.mark.parametrize(("loss", "activation", "shifted"), LAYERS)
-def test_every_fast_way_gives_what_the_definition_gives(loss: Loss, activation: str, shifted: bool) -> None:
+def test_every_fast_way_gives_what_the_definition_gives(
+    loss: Loss, activation: str, shifted: bool, compiled: bool
+) -> None:
     """Sums, and gradients of h and of the decoder; of whichever layouts the loss takes."""
     matrix, draw = sparse(TARGET), np.random.default_rng(5)
     h, kernel = draw.normal(size=(5, 3)).astype(np.float32), draw.normal(size=(3, 7)).astype(np.float32)
@@ -214,7 +217,8 @@ def test_every_fast_way_gives_what_the_definition_gives(loss: Loss, activation: 
     layouts = {loss.layout(activation, 3, batch_size, sampled) for batch_size in (1, 64) for sampled in (0, 7)}
 
     def outcome(of: Loss, layout: str, columns: np.ndarray, decoder: list[np.ndarray]) -> tuple[Any, ...]:
-        layer, targets = OutputLayer(layout, activation, shifted), targets_of(matrix, columns, offsets)
+        layer = OutputLayer(layout, activation, shifted, compiled and of is loss)
+        targets = targets_of(matrix, columns, offsets)
         sums = of.result(layer, h, decoder, targets, Work()).sums()
         into = [np.full_like(one, 7) for one in decoder]
         return sums, of.result(layer, h, decoder, targets, Work()).back(into), into
@@ -238,7 +242,7 @@ def test_every_fast_way_gives_what_the_definition_gives(loss: Loss, activation: 
         for one, other in zip(found[2], expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5, err_msg=layout)
         decoder = [kernel, bias] if layout == "dense" else [by_rows]
-        layer = OutputLayer(layout, activation, shifted)
+        layer = OutputLayer(layout, activation, shifted, compiled)
         exact = loss.exact_sums(layer, h, decoder, targets_of(matrix, rated, offsets), Work())
         assert exact == pytest.approx(sums, rel=1e-4), layout
 

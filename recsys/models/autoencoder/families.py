@@ -49,12 +49,20 @@ class Autoencoder(ModelFamily):
             network = cls.architecture.build(data.columns, model, data.config.seed)
             return ElephasTrainer(data, network, data.loss, of_weights)
         from recsys.tensorflow_env import quiet_keras
+        from recsys.training.kernels import compiles
         from recsys.training.local_sgd.trainer import LocalSgdTrainer
 
         quiet_keras()
         start = cls.architecture.build(data.columns, model, data.config.seed).get_weights()
         plan = plan_for(
-            cls.architecture, model, data.columns, data.density, settings.batch_size, settings.sampled_items, data.loss
+            cls.architecture,
+            model,
+            data.columns,
+            data.density,
+            settings.batch_size,
+            settings.sampled_items,
+            data.loss,
+            compiles(settings.kernels),
         )
         return LocalSgdTrainer(data, plan, plan.layout.from_keras(start), of_weights)
 

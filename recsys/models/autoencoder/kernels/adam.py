@@ -16,9 +16,9 @@ import math
 import numpy as np
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-7  # Keras' defaults
-_EPSILON = np.float32(EPSILON / math.sqrt(1 - BETA2))
+ADDED = np.float32(EPSILON / math.sqrt(1 - BETA2))  # to the root of a sum, as EPSILON to that of a mean
 _DECAY1, _DECAY2 = np.float32(BETA1), np.float32(BETA2)
-_RATIO = math.log(BETA1 / math.sqrt(BETA2))
+RATIO = math.log(BETA1 / math.sqrt(BETA2))
 _PIECE = 1 << 18  # numbers updated at a time: few enough for a processor's cache
 
 
@@ -42,7 +42,7 @@ def _adam_piece(value: np.ndarray, m: np.ndarray, v: np.ndarray, gradient: np.nd
     v *= _DECAY2
     v += gradient
     np.sqrt(v, out=gradient)
-    gradient += _EPSILON
+    gradient += ADDED
     np.divide(m, gradient, out=gradient)
     gradient *= alpha
     value -= gradient
@@ -87,7 +87,7 @@ class RowAdam:
         _adam_piece(value, m, v, gradient, alpha)
         self.value[rows], self.m[rows], self.v[rows] = value, m, v
         # everybody is owed this step's part, but for those who took it
-        self._owed += alpha * np.exp((np.float32(step) - self._last) * np.float32(_RATIO))
+        self._owed += alpha * np.exp((np.float32(step) - self._last) * np.float32(RATIO))
         self._owed[rows] = 0.0
         self._last[rows] = step
         self._touched = None
@@ -95,7 +95,7 @@ class RowAdam:
     @staticmethod
     def _pay(value: np.ndarray, m: np.ndarray, v: np.ndarray, last: np.ndarray, owed: np.ndarray, step: int) -> None:
         move = np.sqrt(v)
-        move += _EPSILON
+        move += ADDED
         np.divide(m, move, out=move)
         move *= owed[:, None]
         value -= move

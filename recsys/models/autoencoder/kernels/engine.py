@@ -1,17 +1,18 @@
-"""One worker's arithmetic: the model's step on sparse batches, and its losses. NumPy alone."""
+"""One worker's arithmetic: the model's step on sparse batches, and its losses. Matrix products are NumPy's."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
+from recsys.errors import UserError
 from recsys.losses.base import DENSE, ROWS, Loss, OutputLayer, Targets, Work
 from recsys.models.autoencoder.config import AutoencoderConfig
-from recsys.models.autoencoder.kernels.adam import RowAdam, adam, step_size
+from recsys.models.autoencoder.kernels.adam import RowAdam, step_size
 from recsys.models.autoencoder.kernels.architecture import Architecture, Prior
 from recsys.models.autoencoder.kernels.batches import Batch, Entries, consecutive_batches, training_batches
 from recsys.models.autoencoder.kernels.layout import Layout
@@ -38,6 +39,7 @@ class Plan:
         output_layout: DENSE, ROWS (a step computes the columns of its batch alone) or GRAMIAN (laid out by rows, all).
         row_updates: whether Adam updates the rows that a batch touches alone.
         sampled_items: columns of a sampled softmax beside the batch's; 0 is exact.
+        compiled: whether kernels that numba compiles do what is not a matrix product; else NumPy does.
     """
 
     architecture: Architecture
@@ -47,6 +49,7 @@ class Plan:
     output_layout: str
     row_updates: bool
     sampled_items: int
+    compiled: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -56,7 +59,7 @@ class Plan:
     @property
     def output(self) -> OutputLayer:
         """The output layer as its loss sees it."""
-        return OutputLayer(self.output_layout, self.model.resolved_output_activation, self.model.shifted)
+        return OutputLayer(self.output_layout, self.model.resolved_output_activation, self.model.shifted, self.compiled)
 
     @property
     def by_rows(self) -> bool:
@@ -80,6 +83,7 @@ def plan_for(
     batch_size: int,
     sampled_items: int,
     loss: Loss | None = None,
+    compiled: bool = False,
 ) -> Plan:
     """The cheapest exact way, unless `sampled_items` asks for a sampled softmax.
 
@@ -90,7 +94,7 @@ def plan_for(
     touched = 1.0 - (1.0 - density) ** batch_size
     width = architecture.shapes(model)[1]
     layout = loss.layout(model.resolved_output_activation, width, batch_size, sampled_items)
-    return Plan(architecture, model, loss, columns, layout, not model.l2 and touched < _MANY, sampled_items)
+    return Plan(architecture, model, loss, columns, layout, not model.l2 and touched < _MANY, sampled_items, compiled)
 
 
 class Engine:
@@ -99,15 +103,16 @@ class Engine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.step = 0  # steps taken since the beginning
+        self._steps = _steps(plan.compiled)
         layout = plan.layout
         self._value, self._m, self._v, self._gradient = np.zeros((4, layout.size), np.float32)
         self._weights, self._gradients = layout.split(self._value), layout.split(self._gradient)
         self._inner = slice(2, layout.decoder)
         self._decoder = slice(layout.decoder, None)
         moments = list(zip(self._weights, layout.split(self._m), layout.split(self._v), strict=True))
-        self._encoder = RowAdam(*moments[0]) if plan.row_updates else None
+        self._encoder = self._steps.RowAdam(*moments[0]) if plan.row_updates else None
         by_row = plan.row_updates and plan.by_rows
-        self._rows_decoder = RowAdam(*moments[layout.decoder]) if by_row else None
+        self._rows_decoder = self._steps.RowAdam(*moments[layout.decoder]) if by_row else None
         sizes = [one.size for one in self._weights]
         first = sizes[0] if self._encoder else 0
         self._whole = slice(first, layout.size - sizes[-1] if by_row else layout.size)  # what is updated as a whole
@@ -169,7 +174,7 @@ class Engine:
         total = weight = 0.0
         for batch in batches:
             targets = self._targets(batch, None)
-            z = _sparse(batch.inputs, batch.size) @ self._weights[0][batch.inputs.columns] + self._weights[1]
+            z = self._sums(batch.inputs, batch.size, self._weights[0], self._weights[1])
             h, _, _ = self.plan.architecture.forward(self.plan.model, z, self._weights[self._inner], None)
             decoder = self._weights[self._decoder]
             part, part_weight = self.plan.loss.exact_sums(self.plan.output, h, decoder, targets, self._work)
@@ -180,7 +185,7 @@ class Engine:
     def _train(self, batch: Batch, learning_rate: float, divergence_weight: float, draws: np.random.Generator) -> None:
         self.step += 1
         alpha = step_size(learning_rate, self.step)
-        targets, entered = self._targets(batch, draws), _sparse(batch.inputs, batch.size)
+        targets = self._targets(batch, draws)
         columns = batch.inputs.columns
         kernel = self._encoder.touch(columns, self.step) if self._encoder else self._weights[0][columns]
         decoder, decoder_gradients = self._weights[self._decoder], self._gradients[self._decoder]
@@ -188,29 +193,35 @@ class Engine:
             touched = self._rows_decoder
             decoder = [touched.touch(targets.columns, self.step) if touched else decoder[0][targets.columns]]
             decoder_gradients = [np.empty_like(decoder[0])]
-        z = entered @ kernel + self._weights[1]
+        z = self._steps.encode(batch.inputs, batch.size, kernel, self._weights[1])
         h, _, back = self.plan.architecture.forward(
             self.plan.model, z, self._weights[self._inner], draws, self._prior(batch)
         )
         gradient = self.plan.loss.result(self.plan.output, h, decoder, targets, self._work).back(decoder_gradients)
         gradient = back(gradient, divergence_weight, self._gradients[self._inner])
         np.sum(gradient, axis=0, out=self._gradients[1])
-        _update(self._encoder, self._gradients[0], columns, entered.T @ gradient, alpha, self.step)
+        of_kernel = self._steps.encoder_gradient(batch.inputs, batch.size, gradient)
+        _update(self._encoder, self._gradients[0], columns, of_kernel, alpha, self.step)
         if self.plan.by_rows:
             whole = self._gradients[-1]
             _update(self._rows_decoder, whole, targets.columns, decoder_gradients[0], alpha, self.step)
         self._pull()
         part = self._whole
-        adam(self._value[part], self._m[part], self._v[part], self._gradient[part], alpha)
+        self._steps.adam(self._value[part], self._m[part], self._v[part], self._gradient[part], alpha)
 
     def _prior(self, batch: Batch) -> Prior | None:
         """The prior of the batch's users by the encoder of when the round began, from all their ratings."""
         if not self._before:
             return None
         kernel, bias, *inner = self._before
-        z = _sparse(batch.whole, batch.size) @ kernel[batch.whole.columns] + bias
+        z = self._sums(batch.whole, batch.size, kernel, bias)
         counts = np.diff(batch.whole.starts).astype(np.float32)
         return self.plan.architecture.prior(self.plan.model, z, inner, counts)
+
+    def _sums(self, entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """The input layer's sums, by its whole kernel."""
+        sums: np.ndarray = self._steps.encode(entries, size, kernel[entries.columns], bias)
+        return sums
 
     def _pull(self) -> None:
         """Adds the gradient of l2 times the sum of squares of every kernel, as Keras' L2; biases are left alone."""
@@ -247,6 +258,22 @@ class Engine:
         return np.concatenate([columns, sample]), weights
 
 
+def _steps(compiled: bool) -> Any:
+    """What computes the input layer and Adam: two modules with the same functions."""
+    from recsys.models.autoencoder.kernels import numpy_steps
+
+    if not compiled:
+        return numpy_steps
+    try:
+        from recsys.models.autoencoder.kernels import compiled_steps  # late: it imports numba
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{platform.node()}: {error}: install what requirements.lock lists on every host, or set training.kernels "
+            "= 'numpy'"
+        ) from None
+    return compiled_steps
+
+
 def _update(
     rows_adam: RowAdam | None, whole: np.ndarray, rows: np.ndarray, gradient: np.ndarray, alpha: np.float32, step: int
 ) -> None:
@@ -256,8 +283,3 @@ def _update(
     else:
         whole[...] = 0.0
         whole[rows] = gradient
-
-
-def _sparse(entries: Entries, size: int) -> csr_matrix:
-    """The entries as (rows x distinct columns)."""
-    return csr_matrix((entries.values, entries.slots, entries.starts), shape=(size, len(entries.columns)))
