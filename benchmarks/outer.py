@@ -36,6 +36,7 @@ from recsys.data.split import TEST, TRAIN, VALIDATION  # noqa: E402
 from recsys.models.autoencoder.families import Autoencoder  # noqa: E402
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
 from recsys.registries import FAMILIES  # noqa: E402
+from recsys.training.kernels import compiles  # noqa: E402
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round  # noqa: E402
 from recsys.training.outer import Outer, outer_for  # noqa: E402
 
@@ -65,7 +66,13 @@ def run(
     family = FAMILIES.get(config.model.kind)
     assert issubclass(family, Autoencoder)
     plan = plan_for(
-        family.architecture, config.model, data.movies, data.density, settings.batch_size, settings.sampled_items
+        family.architecture,
+        config.model,
+        data.movies,
+        data.density,
+        settings.batch_size,
+        settings.sampled_items,
+        compiled=compiles(settings.kernels),
     )
     weights = plan.layout.from_keras(family.architecture.build(data.movies, config.model, config.seed).get_weights())
     train = data.roles[TRAIN]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recsys.models.autoencoder.config import AutoencoderConfig, DaeConfig, RecVaeConfig, VaeConfig
 from recsys.models.autoencoder.kernels.architecture import Architecture, Prior
@@ -77,3 +79,33 @@ def test_hidden_layers_backwards_are_the_slopes_of_forwards(
                 all_of_them[number][place] += change
                 changed.append(loss(all_of_them[0], all_of_them[1:])[0])
             assert gradient[place] == pytest.approx((changed[0] - changed[1]) / 2e-5, rel=1e-4, abs=1e-6), number
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.integers(1, 6),
+    width=st.integers(1, 9),
+    latent=st.integers(1, 5),
+    scale=st.sampled_from([0.0, 1e-42, 1.0, 20.0]),
+    activation=st.sampled_from(["silu", "tanh"]),
+    seed=st.integers(0, 999),
+)
+def test_compiled_layers_are_those_of_numpy(
+    rows: int, width: int, latent: int, scale: float, activation: Any, seed: int
+) -> None:
+    config = RecVaeConfig(hidden=(width, width), latent=latent, activation=activation)
+    draw = np.random.default_rng(seed)
+    shapes = Layout(COLUMNS, config, RecVaeLayers()).shapes[2:-2]
+    weights = [draw.normal(size=shape).astype(np.float32) for shape in shapes]
+    z = (scale * draw.normal(size=(rows, width))).astype(np.float32)
+    ratings = draw.integers(0, 9, rows).astype(np.float32)
+    slope = draw.normal(size=(rows, latent)).astype(np.float32)
+    found = []
+    for architecture in (RecVaeLayers(), RecVaeLayers().with_kernels()):
+        prior = architecture.prior(config, z[::-1].copy(), weights, ratings)
+        h, divergence, back = architecture.forward(config, z.copy(), weights, np.random.default_rng(5), prior)
+        into = [np.full_like(one, 7) for one in weights]
+        found.append([np.array(divergence), prior.mean, h, back(slope, 0.3, into), *into])
+    assert not RecVaeLayers().compiled and RecVaeLayers() != RecVaeLayers().with_kernels()
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(other).max())))

@@ -79,7 +79,7 @@ def test_of_all_columns(ways: tuple[Way, Way, dict[str, Any]], size: Any, scale:
         outcome(lambda *given, way=way: way(*given, **options), (h, kernel, bias, targets), [kernel, bias])
         for way in (fast, slow)
     ]
-    check(*both, scale)
+    check(both[0], both[1], scale)
 
 
 @settings(max_examples=60, deadline=None)
@@ -95,7 +95,7 @@ def test_of_sampled_columns(ways: tuple[Way, Way, dict[str, Any]], size: Any, sc
         outcome(lambda *given, way=way: way(*given, **options), (h, decoder, targets), [decoder])
         for way in (fast, slow)
     ]
-    check(*both, scale)
+    check(both[0], both[1], scale)
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,7 @@ from keras import layers, ops
 
 from recsys.models.autoencoder.config import AutoencoderConfig, LikesConfig, RecVaeConfig, VaeConfig
 from recsys.models.autoencoder.kernels.normalisation import PRIOR_MEAN, PRIOR_RATINGS
-from recsys.models.autoencoder.kernels.recvae import LAYER_EPSILON
+from recsys.models.autoencoder.kernels.numpy_layers import LAYER_EPSILON
 
 ENCODER, OUTPUT = "encoder", "output"
 

@@ -41,6 +41,10 @@ class Architecture(ABC):
     def __hash__(self) -> int:
         return hash(type(self).__qualname__)
 
+    def with_kernels(self) -> Architecture:
+        """The same layers, with compiled kernels where they have some."""
+        return self
+
     @abstractmethod
     def shapes(self, config: Any) -> tuple[Shapes, int]:
         """The shapes of the hidden layers' weights, in the order of the Keras model, and the output layer's width."""

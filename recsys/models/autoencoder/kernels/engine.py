@@ -91,6 +91,7 @@ def plan_for(
     is by default the one that the settings name.
     """
     loss = loss or loss_named(model.loss)
+    architecture = architecture.with_kernels() if compiled else architecture
     touched = 1.0 - (1.0 - density) ** batch_size
     width = architecture.shapes(model)[1]
     layout = loss.layout(model.resolved_output_activation, width, batch_size, sampled_items)

@@ -9,27 +9,27 @@ the pull.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import logsumexp
 
-from recsys.activations import activate
 from recsys.models.autoencoder.config import RecVaeConfig
+from recsys.models.autoencoder.kernels import numpy_layers
 from recsys.models.autoencoder.kernels.architecture import Architecture, Back, Prior, Shapes, Weights
 from recsys.models.autoencoder.kernels.dense import write_gradients
 from recsys.models.autoencoder.kernels.hidden_layers import annealed_weight
 
-LAYER_EPSILON = 0.1  # added to variances in the layers' normalisation, as the authors do
-MIXTURE = (3 / 20, 3 / 4, 1 / 10)  # section 2.2: of the standard normal, of the earlier vector, of the wide normal
-WIDE_LOG_VARIANCE = 10.0
-_LOG_2PI = np.float32(np.log(2 * np.pi))
 
-
+@dataclass(frozen=True)
 class RecVaeLayers(Architecture):
-    """A densely connected encoder; the output layer alone decodes."""
+    """A densely connected encoder; the output layer alone decodes. `compiled`: by kernels that numba compiles."""
 
-    needs_prior = True
+    needs_prior: ClassVar[bool] = True
+    compiled: bool = False
+
+    def with_kernels(self) -> Architecture:
+        return RecVaeLayers(compiled=True)
 
     def shapes(self, config: RecVaeConfig) -> tuple[Shapes, int]:
         last, latent = config.hidden[-1], config.latent
@@ -44,18 +44,27 @@ class RecVaeLayers(Architecture):
         generator: np.random.Generator | None,
         prior: Prior | None = None,
     ) -> tuple[np.ndarray, float, Back]:
-        return recvae_layers(config, z, weights, generator, prior)
+        return recvae_layers(config, z, weights, generator, prior, self._operations)
 
     def divergence_weight(self, config: RecVaeConfig, epoch: float) -> float:
         return annealed_weight(config, epoch)
 
     def prior(self, config: RecVaeConfig, z: np.ndarray, weights: Weights, ratings: np.ndarray) -> Prior:
-        return Prior(*posteriors(config, z, weights), ratings)
+        return Prior(*posteriors(config, z, weights, self._operations), ratings)
 
     def build(self, movies: int, config: RecVaeConfig, seed: int) -> Any:
         from recsys.models.autoencoder.keras_models import build_recvae
 
         return build_recvae(movies, config, seed)
+
+    @property
+    def _operations(self) -> Any:
+        """What computes beside matrix products: two modules with the same functions."""
+        if not self.compiled:
+            return numpy_layers
+        from recsys.models.autoencoder.kernels import compiled_layers  # late: it imports numba
+
+        return compiled_layers
 
 
 def recvae_layers(
@@ -64,6 +73,7 @@ def recvae_layers(
     weights: Weights,
     generator: np.random.Generator | None,
     prior: Prior | None,
+    operations: Any,
 ) -> tuple[np.ndarray, float, Back]:
     """(vector, divergence, back): latent vectors (rows x latent) from z, the encoder's sums before its activation.
 
@@ -71,7 +81,7 @@ def recvae_layers(
     log q(z | x) - log p(z) for the vectors drawn, each times the row's ratings; 0 without a prior.
     """
     *deep, to_mean, mean_bias, to_log_variance, log_variance_bias = weights
-    h, encoded = _encoder(config, z, deep)
+    h, encoded = _encoder(config, z, deep, operations)
     mean = h @ to_mean + mean_bias
     if generator is None:
         return mean, 0.0, _no_way_back
@@ -81,9 +91,9 @@ def recvae_layers(
     vector = mean + noise
     total, pull = 0.0, np.zeros_like(vector)
     if prior is not None:
-        log_p, slope = _log_prior(vector, prior)
-        log_q = -0.5 * (log_variance + np.square(drawn) + _LOG_2PI)
-        total = float(((log_q - log_p).sum(axis=1) * prior.ratings).mean())
+        log_p, slope = operations.log_prior(vector, prior)
+        log_q = -0.5 * (log_variance + np.square(drawn) + numpy_layers.LOG_2PI).sum(axis=1)
+        total = float(((log_q - log_p) * prior.ratings).mean())
         pull = -slope
 
     def back(gradient: np.ndarray, weight: float, into: Weights) -> np.ndarray:
@@ -97,23 +107,25 @@ def recvae_layers(
     return vector, total, back
 
 
-def posteriors(config: RecVaeConfig, z: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+def posteriors(config: RecVaeConfig, z: np.ndarray, weights: Weights, operations: Any) -> tuple[np.ndarray, np.ndarray]:
     """Means and log variances (rows x latent): what a later step is held near."""
     *deep, to_mean, mean_bias, to_log_variance, log_variance_bias = weights
-    h, _ = _encoder(config, z, deep)
+    h, _ = _encoder(config, z, deep, operations)
     return h @ to_mean + mean_bias, h @ to_log_variance + log_variance_bias
 
 
-def _encoder(config: RecVaeConfig, z: np.ndarray, weights: Weights) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
+def _encoder(
+    config: RecVaeConfig, z: np.ndarray, weights: Weights, operations: Any
+) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Layer k + 1 is the normalised activation of (layer k) kernel + bias + the sum of layers 1 to k."""
-    value, activated = activate(config.activation, z)
-    h, normal = _normalised(value, weights[0], weights[1])
+    value, activated = operations.activate(config.activation, z)
+    h, normal = operations.normalised(value, weights[0], weights[1])
     before, outputs, ways = np.zeros_like(h), [h], [(activated, normal)]
     for start in range(2, len(weights), 4):
         kernel, bias, scale, shift = weights[start : start + 4]
         before = before + h
-        value, activated = activate(config.activation, h @ kernel + bias + before)
-        h, normal = _normalised(value, scale, shift)
+        value, activated = operations.activate(config.activation, h @ kernel + bias + before)
+        h, normal = operations.normalised(value, scale, shift)
         outputs.append(h)
         ways.append((activated, normal))
 
@@ -130,39 +142,6 @@ def _encoder(config: RecVaeConfig, z: np.ndarray, weights: Weights) -> tuple[np.
         return activated(normal(gradient, into[0], into[1]))
 
     return h, back
-
-
-def _normalised(
-    value: np.ndarray, scale: np.ndarray, shift: np.ndarray
-) -> tuple[np.ndarray, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]]:
-    """Layer normalisation (Ba et al. 2016): each row less its mean, over its standard deviation, scaled and shifted."""
-    centred = value - value.mean(axis=1, keepdims=True)
-    per = 1.0 / np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + LAYER_EPSILON)
-    unit = centred * per
-
-    def back(gradient: np.ndarray, into_scale: np.ndarray, into_shift: np.ndarray) -> np.ndarray:
-        np.einsum("ij,ij->j", gradient, unit, out=into_scale)
-        np.sum(gradient, axis=0, out=into_shift)
-        inner = gradient * scale
-        along = (inner * unit).mean(axis=1, keepdims=True)
-        through: np.ndarray = per * (inner - inner.mean(axis=1, keepdims=True) - unit * along)
-        return through
-
-    return unit * scale + shift, back
-
-
-def _log_prior(vector: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
-    """(log density, its slope) of the mixture at every latent unit by itself: (rows x latent) each."""
-    zero, wide = np.zeros_like(vector[:1]), np.full_like(vector[:1], WIDE_LOG_VARIANCE)
-    centres, log_variances = (zero, prior.mean, zero), (zero, prior.log_variance, wide)
-    logs, slopes = [], []
-    for part, centre, log_variance in zip(MIXTURE, centres, log_variances, strict=True):
-        away, precision = vector - centre, np.exp(-log_variance)
-        slopes.append(-away * precision)
-        logs.append(np.log(part) - 0.5 * (_LOG_2PI + log_variance - away * slopes[-1]))
-    log_density = logsumexp(logs, axis=0)
-    slope = sum(np.exp(one - log_density) * way for one, way in zip(logs, slopes, strict=True))
-    return log_density, np.asarray(slope, vector.dtype)
 
 
 def _no_way_back(gradient: np.ndarray, weight: float, into: Weights) -> np.ndarray:
