@@ -20,25 +20,21 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one worker, one thread
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from recsys.tensorflow_env import quiet_keras
-
-quiet_keras()
-
-import pyarrow.parquet as pq  # noqa: E402
-
-from recsys import load_config  # noqa: E402
-from recsys.data.blocks import block_from_row  # noqa: E402
-from recsys.data.examples import Examples  # noqa: E402
-from recsys.data.partition import concatenate  # noqa: E402
-from recsys.data.preprocessing import Preprocessing  # noqa: E402
-from recsys.data.split import TEST, TRAIN, VALIDATION  # noqa: E402
-from recsys.models.autoencoder.families import Autoencoder  # noqa: E402
-from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
-from recsys.registries import FAMILIES  # noqa: E402
-from recsys.training.kernels import compiles  # noqa: E402
-from recsys.training.local_sgd.worker import Delta, Task, measure, train_round  # noqa: E402
-from recsys.training.outer import Outer, outer_for  # noqa: E402
+from recsys import load_config
+from recsys.data.blocks import block_from_row
+from recsys.data.examples import Examples
+from recsys.data.partition import concatenate
+from recsys.data.preprocessing import Preprocessing
+from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.models.autoencoder.families import Autoencoder
+from recsys.models.autoencoder.kernels.engine import plan_for
+from recsys.models.autoencoder.start import first_weights
+from recsys.registries import FAMILIES
+from recsys.training.kernels import compiles
+from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
+from recsys.training.outer import Outer, outer_for
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,7 +70,7 @@ def run(
         settings.sampled_items,
         compiled=compiles(settings.kernels),
     )
-    weights = plan.layout.from_keras(family.architecture.build(data.movies, config.model, config.seed).get_weights())
+    weights = plan.layout.from_keras(first_weights(family.architecture, config.model, data.movies, config.seed))
     train = data.roles[TRAIN]
     own = [train.take(np.arange(worker, train.rows, workers)) for worker in range(workers)]
     kept: list[Any] = [None] * workers

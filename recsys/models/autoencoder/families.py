@@ -16,6 +16,7 @@ from recsys.models.autoencoder.kernels.hidden_layers import DenseLayers, Variati
 from recsys.models.autoencoder.kernels.layout import Layout
 from recsys.models.autoencoder.kernels.recvae import RecVaeLayers
 from recsys.models.autoencoder.scorer import AutoencoderScorer
+from recsys.models.autoencoder.start import first_weights
 from recsys.models.base import MemoryNeeds, ModelFamily, Support
 from recsys.models.exchange import save_keras
 from recsys.models.files import read_scorer, write_scorer
@@ -48,12 +49,10 @@ class Autoencoder(ModelFamily):
 
             network = cls.architecture.build(data.columns, model, data.config.seed)
             return ElephasTrainer(data, network, data.loss, of_weights)
-        from recsys.tensorflow_env import quiet_keras
         from recsys.training.kernels import compiles
         from recsys.training.local_sgd.trainer import LocalSgdTrainer
 
-        quiet_keras()
-        start = cls.architecture.build(data.columns, model, data.config.seed).get_weights()
+        start = first_weights(cls.architecture, model, data.columns, data.config.seed)
         plan = plan_for(
             cls.architecture,
             model,

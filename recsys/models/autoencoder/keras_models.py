@@ -8,8 +8,10 @@ import keras
 from keras import layers, ops
 
 from recsys.models.autoencoder.config import AutoencoderConfig, LikesConfig, RecVaeConfig, VaeConfig
+from recsys.models.autoencoder.kernels.architecture import START_OF_LOG_VARIANCES
 from recsys.models.autoencoder.kernels.normalisation import PRIOR_MEAN, PRIOR_RATINGS
 from recsys.models.autoencoder.kernels.numpy_layers import LAYER_EPSILON
+from recsys.models.autoencoder.start import OUTPUT_VARIANCE_BESIDE_OFFSETS
 
 ENCODER, OUTPUT = "encoder", "output"
 
@@ -122,10 +124,8 @@ def dropped(hidden: Any, config: AutoencoderConfig) -> Any:
 def drawn_latent(hidden: Any, config: LikesConfig) -> Any:
     """A variational model's latent vector (batch, latent): "mean", in training with noise by "log_variance"."""
     mean = layers.Dense(config.latent, kernel_regularizer=regularizer(config), name="mean")(hidden)
-    # small at first: an untrained variance of all sizes drowns the mean
-    log_variance = layers.Dense(
-        config.latent, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001), name="log_variance"
-    )(hidden)
+    small = keras.initializers.RandomNormal(stddev=START_OF_LOG_VARIANCES)
+    log_variance = layers.Dense(config.latent, kernel_initializer=small, name="log_variance")(hidden)
     noise = layers.GaussianNoise(1.0)(ops.zeros_like(mean))
     return mean + noise * ops.exp(0.5 * log_variance)
 
@@ -134,8 +134,7 @@ def model_of(ratings: Any, hidden: Any, offset: Any, config: AutoencoderConfig, 
     """The model that ends in "output", with the arrays' offsets added where there are any."""
     movies = ratings.shape[-1]
     activation = config.resolved_output_activation
-    # beside offsets, which are a good guess already, a fifth of Keras' own start (Glorot and Bengio 2010)
-    near = keras.initializers.VarianceScaling(0.04, "fan_avg", "uniform")
+    near = keras.initializers.VarianceScaling(OUTPUT_VARIANCE_BESIDE_OFFSETS, "fan_avg", "uniform")
     start = near if config.input_normalisation == "offset" else "glorot_uniform"
     dense = layers.Dense(
         movies, activation, kernel_initializer=start, kernel_regularizer=regularizer(config), name=OUTPUT

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+
+START_OF_LOG_VARIANCES = 0.001  # standard deviation of the first weights
 
 Shapes = list[tuple[int, ...]]
 Weights = list[np.ndarray]
@@ -49,6 +52,11 @@ class Architecture(ABC):
     def shapes(self, config: Any) -> tuple[Shapes, int]:
         """The shapes of the hidden layers' weights, in the order of the Keras model, and the output layer's width."""
 
+    def start(self, config: Any, draw: np.random.Generator) -> Weights:
+        """The hidden layers' first weights, as `build` draws them: by default Glorot's kernels and biases of 0."""
+        shapes, _ = self.shapes(config)
+        return [glorot(draw, shape) if len(shape) == 2 else np.zeros(shape, np.float32) for shape in shapes]
+
     @abstractmethod
     def forward(
         self,
@@ -86,3 +94,14 @@ class Architecture(ABC):
         It is made of Keras' own layers and operations alone, so that plain Keras loads it. Its first Dense layer is
         named "encoder" and is linear, its last "output". `seed` sets the weights.
         """
+
+
+def glorot(draw: np.random.Generator, shape: tuple[int, ...], scale: float = 1.0) -> np.ndarray:
+    """A kernel (inputs x outputs), uniform within scale sqrt(6 / (inputs + outputs)), float32."""
+    limit = np.float32(scale * math.sqrt(6 / sum(shape)))
+    return (2 * draw.random(shape, np.float32) - 1) * limit
+
+
+def small_log_variances(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """The kernel of log variances: small, as an untrained variance of all sizes drowns the mean."""
+    return np.float32(START_OF_LOG_VARIANCES) * draw.standard_normal(shape, np.float32)

@@ -11,7 +11,14 @@ import numpy as np
 from recsys.activations import Back as ActivationBack
 from recsys.activations import activate
 from recsys.models.autoencoder.config import AutoencoderConfig, LikesConfig, VaeConfig
-from recsys.models.autoencoder.kernels.architecture import Architecture, Back, Prior, Shapes, Weights
+from recsys.models.autoencoder.kernels.architecture import (
+    Architecture,
+    Back,
+    Prior,
+    Shapes,
+    Weights,
+    small_log_variances,
+)
 from recsys.models.autoencoder.kernels.dense import write_gradients
 
 _LayersBack = Callable[[np.ndarray, Weights], np.ndarray]
@@ -52,6 +59,12 @@ class VariationalLayers(Architecture):
         last, latent = config.hidden[-1], config.latent
         shapes = dense_shapes(config.hidden) + 2 * [(last, latent), (latent,)]
         return shapes + dense_shapes((latent, *reversed(config.hidden))), config.hidden[0]
+
+    def start(self, config: VaeConfig, draw: np.random.Generator) -> Weights:
+        weights = super().start(config, draw)
+        log_variance = 2 * (len(config.hidden) - 1) + 2
+        weights[log_variance] = small_log_variances(draw, weights[log_variance].shape)
+        return weights
 
     def forward(
         self,

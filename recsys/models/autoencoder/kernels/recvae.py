@@ -16,7 +16,14 @@ import numpy as np
 
 from recsys.models.autoencoder.config import RecVaeConfig
 from recsys.models.autoencoder.kernels import numpy_layers
-from recsys.models.autoencoder.kernels.architecture import Architecture, Back, Prior, Shapes, Weights
+from recsys.models.autoencoder.kernels.architecture import (
+    Architecture,
+    Back,
+    Prior,
+    Shapes,
+    Weights,
+    small_log_variances,
+)
 from recsys.models.autoencoder.kernels.dense import write_gradients
 from recsys.models.autoencoder.kernels.hidden_layers import annealed_weight
 
@@ -35,6 +42,13 @@ class RecVaeLayers(Architecture):
         last, latent = config.hidden[-1], config.latent
         layer: Shapes = [(last, last), (last,), (last,), (last,)]  # kernel, bias, and the normalisation's two
         return layer[2:] + (len(config.hidden) - 1) * layer + 2 * [(last, latent), (latent,)], latent
+
+    def start(self, config: RecVaeConfig, draw: np.random.Generator) -> Weights:
+        weights = super().start(config, draw)
+        for number in range(0, len(weights) - 4, 4):
+            weights[number][:] = 1.0  # scales of the normalisation
+        weights[-2] = small_log_variances(draw, weights[-2].shape)
+        return weights
 
     def forward(
         self,
