@@ -13,6 +13,7 @@ from recsys.errors import UserError
 from recsys.evaluation.loss import mean_losses
 from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.models.autoencoder.kernels.engine import plan_for
+from recsys.models.autoencoder.start import first_weights
 from recsys.registries import loss_named
 from recsys.training.base import TrainingData
 from recsys.training.history import read_history
@@ -83,7 +84,7 @@ def one_after_the_other(config, parts, start, epochs):
 
 def start_of(config):
     """The weights that training starts from, as Keras has them."""
-    return DenoisingAutoencoder.architecture.build(COLUMNS, config.model, config.seed).get_weights()
+    return first_weights(DenoisingAutoencoder.architecture, config.model, COLUMNS, config.seed)
 
 
 def data_of(config, parts):
