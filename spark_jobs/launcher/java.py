@@ -77,7 +77,7 @@ def install_java(own_folder: Path) -> Path:
 def tuning() -> list[str]:
     """Options of the driver's JVM for the time and the memory that it takes.
 
-    What the user's environment chooses itself, a collector or a compiler, is left to it: the JVM refuses two collectors.
+    A collector or a compiler that the user's environment chooses stays: the JVM refuses two collectors.
 
     Half of the heap: by default most of it is for new objects, and Spark makes many. At the same speed.
 
