@@ -149,7 +149,7 @@ _JAVA = (
     ),
     Variable("JAVA_TOOL_OPTIONS", "Java", KEPT, "options of every JVM"),
     Variable(
-        "JDK_JAVA_OPTIONS", "Java", KEPT, "options of every JVM. A collector or a compiler named here is the driver's, too: "
+        "JDK_JAVA_OPTIONS", "Java", KEPT, "options of every JVM; a collector or a compiler in it is the driver's, too: "
         "`-XX:TieredStopAtLevel=4` for jobs in which the JVM computes for many minutes",
     ),
     Variable("_JAVA_OPTIONS", "Java", KEPT, "options of every JVM"),
