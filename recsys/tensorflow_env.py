@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from typing import Any
 
 from recsys.errors import UserError
 
 BACKEND = "tensorflow"  # of Keras: what models are trained with, saved by and checked against
+_importing = threading.Lock()  # a job imports TensorFlow in a thread beside the data phases
 
 
 def limit_threads(threads: int = 1) -> None:
@@ -26,8 +28,14 @@ def quiet_keras() -> Any:
     """The module keras on TensorFlow, imported without the notes that TensorFlow's libraries write to the screen.
 
     Sets KERAS_BACKEND, so that neither a value of the environment nor a keras.json counts. UserError where Keras has
-    been imported on another backend, or Python has removed the docstrings that TensorFlow reads.
+    been imported on another backend, or Python has removed the docstrings that TensorFlow reads. May be called from
+    several threads: the first one imports, the others wait.
     """
+    with _importing:
+        return _import_keras()
+
+
+def _import_keras() -> Any:
     os.environ["KERAS_BACKEND"] = BACKEND
     if "keras" in sys.modules and (other := sys.modules["keras"].backend.backend()) != BACKEND:
         raise UserError(

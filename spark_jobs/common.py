@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import signal
 import sys
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import monitor
 from monitor.records import FAILED, STOPPED, SUCCEEDED, PhaseRecord
-from monitor.report import make_report
 from monitor.screen import ScreenHandler, close_screen, prepare_screen
 from recsys.config import Config
 from recsys.config.load import write_config
@@ -28,6 +26,8 @@ from recsys.errors import DoesNotFit, UserError
 from spark_jobs.launcher.arguments import Arguments, parse_arguments
 from spark_jobs.launcher.installation import PROGRAM
 from spark_jobs.run import directory
+from spark_jobs.run.failure import FULL, explain, first_line
+from spark_jobs.run.imports import import_ahead, needed_by, use_compiled_pyspark
 from spark_jobs.run.messages import fail
 from spark_jobs.run.profiling import Profile
 
@@ -48,8 +48,6 @@ PHASES = (
 _PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
 _SAMPLE_SECONDS = 0.5
 REPORT_SECTIONS = "spark_jobs.run.report_sections:EXTENSION"
-_FULL = "is full: free some space"
-_AGAIN = {"train": "continue with train --resume", "recommend": "call it again: finished parts stay"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ class Run:
             draw()
         except Exception as error:
             _log.debug("".join(traceback.format_exception(error)))
-            _log.warning(f"{what} could not be made: {type(error).__name__}: {_first_line(error)}")
+            _log.warning(f"{what} could not be made: {type(error).__name__}: {first_line(error)}")
 
     def session(self) -> SparkSession:
         """The Spark session; its properties and the machine are written to environment.json."""
@@ -97,6 +95,7 @@ class Run:
         from recsys.training.kernels import described
         from recsys.workers import LIGHT, ship, warm_up
 
+        import_ahead(needed_by(self.arguments.job, self.config, self.arguments.profile))
         builder = SparkSession.builder.appName(f"howdah-{self.arguments.job}")
         submitted = _submitted()
         for key, value in {**PROPERTIES, **self.profile.settings(submitted)}.items():
@@ -129,6 +128,7 @@ def run_job(job: str, body: Callable[[Run], None], argv: Sequence[str] | None = 
     """Runs `body` with a run directory and returns the exit code. run.json says how it ended, also after a failure."""
     started = time.monotonic()
     prepare_screen()  # also where the user called spark-submit directly
+    use_compiled_pyspark()
     try:
         arguments = parse_arguments(job, sys.argv[1:] if argv is None else argv)
         path = _output(arguments)
@@ -192,24 +192,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
     """Prints the reason; the exit code, and the content of run.json."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if _interrupts:
-        text, code = "stopped by the user", 130
-    elif isinstance(error, UserError):
-        text, code = str(error), 2
-    elif raised := re.search(r"^recsys\.errors\.\w+: (.*)", str(error), re.MULTILINE):
-        text, code = raised[1], 2  # a UserError of a worker
-    elif "No space left on device" in "".join(traceback.format_exception(error)):  # or in what it came from
-        output = getattr(run.arguments.options, "output", None) or run.path
-        again = _AGAIN.get(run.arguments.job, "call it again, into a new directory")
-        text, code = f"the disk of {output}, or of an executor, {_FULL} and {again}", 1
-    elif lost := re.search(r"FileNotFoundException: (?:File )?(\S+) (?:does not exist|\(No such file)", str(error)):
-        text, code = f"{lost[1]}: an executor does not find it: it must have this path on all machines", 2
-    elif refused := re.search(r"Mkdirs failed to create (\S+)|(\S+) \(Permission denied\)", str(error)):
-        path = refused[1] or refused[2]
-        text, code = f"{path}: an executor cannot write there: name a path that all machines can write to", 2
-    else:
-        more = "more in run.log" if run.arguments.leaves_directory else "--output DIR keeps a log"
-        text, code = f"{type(error).__name__}: {_first_line(error)} ({more})", 1
+    text, code = ("stopped by the user", 130) if _interrupts else explain(error, run.arguments, run.path)
     _log.error(f"howdah: {text}")
     fits_not = {"does_not_fit": True} if isinstance(error, DoesNotFit) or directory.is_of_memory(repr(error)) else {}
     return code, {"status": FAILED, "error": text, "phase": run.recorder.current, **fits_not}
@@ -217,7 +200,7 @@ def _failed(run: Run, error: BaseException) -> tuple[int, dict[str, Any]]:
 
 def _finish(run: Run, ended: dict[str, Any]) -> None:
     """Makes the report, then run.json; run.json first after an interrupt or on a full disk."""
-    hurry = bool(_interrupts) or _FULL in ended.get("error", "")
+    hurry = bool(_interrupts) or FULL in ended.get("error", "")
     try:
         if hurry:
             directory.finish(run.path, **ended)
@@ -233,6 +216,8 @@ def _report(run: Run, ended: dict[str, Any]) -> None:
     samples = run.path / "resources" / "samples.jsonl"
     if not run.arguments.leaves_directory or not samples.exists() or not samples.stat().st_size:
         return
+    from monitor.report import make_report  # late: with what it needs a quarter of a second
+
     run.draw("the report", lambda: run.say(f"report: {make_report(run.path, ended)}"))
 
 
@@ -304,14 +289,3 @@ def _stop_spark() -> None:
             spark.stop()
         except Exception as error:  # the JVM may be gone already
             _log.debug(f"stopping Spark: {error}")
-
-
-def _first_line(error: BaseException) -> str:
-    """The error in one line; for an error on an executor the last line of its Python or Java."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if "Error from python worker:" in lines[:-1]:  # it did not start; its own message follows
-        return f"Python does not start on an executor: {lines[lines.index('Error from python worker:') + 1]}"[:300]
-    causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
-    own = [line for line in causes if not line.startswith(("Caused by: org.apache.spark", "py4j."))]
-    java = [line[2:] for line in lines if re.match(r": [\w.]+(Error|Exception): ", line)]  # py4j's second line
-    return (own or java or lines or [""])[0][:300]

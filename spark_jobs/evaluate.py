@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from recsys.api import Model, evaluate
-from recsys.data.dataset import Dataset
-from recsys.data.store import free_settings, with_prepared_data
-from recsys.recommend.lookup import sources_of
 from recsys.recommend.saved import load_model, read_items
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.messages import describe_data, describe_metrics, describe_source
@@ -18,8 +14,15 @@ def run_evaluate(run: Run) -> None:
     folder = run_of(options.model)
     items = read_items(folder)  # a broken model is found before the data phases
     if options.prepared:
+        from recsys.data.store import with_prepared_data
+
         config = with_prepared_data(config, frozenset(), options.prepared)
     spark = run.session()
+    from recsys.api import Model, evaluate  # late: Spark starts before the rest is imported
+    from recsys.data.dataset import Dataset
+    from recsys.data.store import free_settings
+    from recsys.recommend.lookup import sources_of
+
     if options.prepared:
         with run.phase("data_loading"):
             free = free_settings(config.data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from recsys.data.sources.files import find_sources
 from recsys.errors import UserError
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.messages import describe_source
@@ -16,6 +15,8 @@ def run_fetch(run: Run) -> None:
     if not data.data_dir:
         raise UserError("fetch needs data.data_dir: the folder that keeps the data set")
     spark = run.session()
+    from recsys.data.sources.files import find_sources  # late: Spark starts before the rest is imported
+
     run.say(describe_source(data))
     sources = find_sources(spark, data, data.data_dir, data.data_dir)
     run.say(f"ratings: {sources.ratings.path}")

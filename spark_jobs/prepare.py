@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from recsys.data.dataset import Dataset
-from recsys.data.sources.files import find_sources
+from typing import TYPE_CHECKING
+
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.messages import describe_data, describe_source, describe_tfrecords, describe_told
+
+if TYPE_CHECKING:  # imported late: Spark starts before the rest is imported
+    from recsys.data.dataset import Dataset
 
 
 def run_prepare(run: Run) -> None:
     """The data phases, saved."""
     spark, data = run.session(), run.config.data
+    from recsys.data.dataset import Dataset
+    from recsys.data.sources.files import find_sources
+
     run.say(describe_source(data))
     folder, profile = str(run.path / "data"), run.arguments.profile
     sources = find_sources(spark, data, data.data_dir or "", folder)

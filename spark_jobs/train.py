@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recsys.api import evaluate, examples_of, fit
 from recsys.config.load import write_config
-from recsys.data.dataset import Dataset
-from recsys.data.sources.files import find_sources
-from recsys.data.store import free_settings, with_prepared_data
-from recsys.recommend.sample import find_user, recommendation, render, sample_user
-from recsys.recommend.saved import load_recommender
-from recsys.training.loop import forget_checkpoints
 from spark_jobs.common import Run, exit_with, run_job
-from spark_jobs.run.memory_check import check_memory, check_memory_early
 from spark_jobs.run.messages import Lines, describe_data, describe_metrics, describe_source, describe_told
-from spark_jobs.run.report_sections import plot_losses
+
+if TYPE_CHECKING:  # imported late: Spark starts before the rest is imported
+    from recsys.data.dataset import Dataset
 
 
 def run_train(run: Run) -> None:
@@ -23,9 +17,17 @@ def run_train(run: Run) -> None:
     config = run.config
     directory = run.arguments.options.prepared
     if directory:
+        from recsys.data.store import with_prepared_data
+
         config = with_prepared_data(config, run.arguments.given, directory)
         write_config(config, run.path / "config.toml")
     spark = run.session()
+    from recsys.api import evaluate, examples_of, fit
+    from recsys.recommend.sample import find_user, recommendation, render, sample_user
+    from recsys.recommend.saved import load_recommender
+    from recsys.training.loop import forget_checkpoints
+    from spark_jobs.run.memory_check import check_memory
+
     dataset = _data(run, spark, config, directory)
     run.write_json("statistics.json", dataset.statistics)
     run.say(describe_data(dataset.statistics))
@@ -48,7 +50,7 @@ def run_train(run: Run) -> None:
     lines.end()
     if model.stopped:
         run.stopped(model.stopped)
-    run.draw("the loss curve", lambda: plot_losses(run.path))  # what drawing costs is no phase's
+    run.draw("the loss curve", lambda: _plot_losses(run))  # what drawing costs is no phase's
 
     with run.phase("model_evaluation"):
         metrics: dict[str, Any] = {"epoch": model.epoch.epoch if model.epoch else None}
@@ -67,7 +69,18 @@ def run_train(run: Run) -> None:
         forget_checkpoints(run.path)
 
 
+def _plot_losses(run: Run) -> None:
+    from spark_jobs.run.report_sections import plot_losses
+
+    plot_losses(run.path)
+
+
 def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Dataset:
+    from recsys.data.dataset import Dataset
+    from recsys.data.sources.files import find_sources
+    from recsys.data.store import free_settings
+    from spark_jobs.run.memory_check import check_memory_early
+
     default_dir = str(run.path / "data")
     if directory:
         with run.phase("data_loading"):

@@ -148,7 +148,10 @@ _JAVA = (
         "<the Java that is used>", instead="jobs run with {value}",
     ),
     Variable("JAVA_TOOL_OPTIONS", "Java", KEPT, "options of every JVM"),
-    Variable("JDK_JAVA_OPTIONS", "Java", KEPT, "options of every JVM"),
+    Variable(
+        "JDK_JAVA_OPTIONS", "Java", KEPT, "options of every JVM; a collector or a compiler in it is the driver's, too: "
+        "`-XX:TieredStopAtLevel=4` for jobs in which the JVM computes for many minutes",
+    ),
     Variable("_JAVA_OPTIONS", "Java", KEPT, "options of every JVM"),
     Variable("CLASSPATH", "Java", KEPT, "is not read: Spark names its classes itself"),
 )  # fmt: skip

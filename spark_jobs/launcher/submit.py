@@ -18,7 +18,7 @@ from spark_jobs.launcher.arguments import Arguments, check_utf8, cores
 from spark_jobs.launcher.environment import not_used
 from spark_jobs.launcher.installation import JOBS_FOLDER, ROOT, SPARK, check_installed, spark_home, state_folder
 from spark_jobs.launcher.interpreter import check_executors_python
-from spark_jobs.launcher.java import find_java, install_java, small_heap
+from spark_jobs.launcher.java import find_java, install_java, tuning
 from spark_jobs.launcher.jvm_class_archive import ClassArchive
 from spark_jobs.launcher.limits import HEAP, fitting_heap, limits_of
 from spark_jobs.launcher.masters import check_master, manager_of
@@ -163,7 +163,7 @@ def _command(
     arguments: Arguments, properties: Path, run: Path | None, scratch: Path, java_options: list[str]
 ) -> list[str]:
     java = [f"-Djava.io.tmpdir={scratch}", f"-XX:ErrorFile={run or scratch}/java-error.log", "-XX:-UsePerfData"]
-    java += [*small_heap(), *java_options]
+    java += [*tuning(), *java_options]
     command = [
         str(Path(str(spark_home())) / "bin" / "spark-submit"),
         "--master", arguments.master,

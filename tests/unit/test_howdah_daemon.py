@@ -76,7 +76,7 @@ print(other)
 
 
 def test_a_python_that_does_not_start_on_an_executor_is_told_in_one_line() -> None:
-    from spark_jobs.common import _first_line
+    from spark_jobs.run.failure import first_line
 
     told = (  # as Spark 4.0 says it of an executor that has not got the file
         "An error occurred while calling z:org.apache.spark.api.python.PythonRDD.collectAndServe.\n"
@@ -85,7 +85,7 @@ def test_a_python_that_does_not_start_on_an_executor_is_told_in_one_line() -> No
         "org.apache.spark.SparkException: EOFException occurred while reading the port number from its stdout.\n"
     )
     expected = "Python does not start on an executor: /venv/bin/python: No module named howdah_daemon"
-    assert _first_line(RuntimeError(told)) == expected
+    assert first_line(RuntimeError(told)) == expected
 
 
 def test_an_archive_is_looked_through_again_only_where_it_has_changed(tmp_path: Path) -> None:

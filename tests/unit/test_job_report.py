@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from recsys.errors import UserError
-from spark_jobs import common
 from spark_jobs.common import Run, run_job
 
 
@@ -64,7 +63,7 @@ def test_a_report_that_cannot_be_drawn_fails_no_run(
     def broken(*_arguments: object) -> Path:
         raise RuntimeError("no fonts")
 
-    monkeypatch.setattr(common, "make_report", broken)
+    monkeypatch.setattr("monitor.report.make_report", broken)
     run = tmp_path / "run"
     assert run_job("prepare", load, ["--output", str(run)]) == 0
     assert "the report could not be made: RuntimeError: no fonts" in capsys.readouterr().out

@@ -243,3 +243,10 @@ def test_a_collector_is_named_unless_the_environment_has_one(java, cwd, monkeypa
     monkeypatch.setenv("JDK_JAVA_OPTIONS", chosen)
     java.launch("prepare", cwd=cwd)
     assert ("-XX:+UseParallelGC" in value_of(java.submitted, "--driver-java-options")) is ours
+
+
+@pytest.mark.parametrize(("chosen", "ours"), [("-Xss4m", True), ("-XX:TieredStopAtLevel=4", False)])
+def test_the_compiler_is_the_quick_one_unless_the_environment_chooses(java, cwd, monkeypatch, chosen, ours):
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", chosen)
+    java.launch("prepare", cwd=cwd)
+    assert ("-XX:TieredStopAtLevel=1" in value_of(java.submitted, "--driver-java-options")) is ours
