@@ -5,6 +5,7 @@ A score and its movie are one integer of 64 bits, the smaller the better, so tha
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,16 +15,60 @@ Scores = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (u
 
 _NOTHING = np.uint64(2**64 - 1)  # behind everything else
 _BLOCK = 4096  # movies
+_WORTH_COMPILING = 1 << 28  # scores a process: NumPy takes half a second longer for them, and so does importing numba
 _LOW = np.uint64(2**32 - 1)
 _HALF = np.uint64(32)
 
 
-def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[np.ndarray, np.ndarray]:
+def worth_compiling(scores: int) -> bool:
+    """Whether selecting from so many scores takes longer in NumPy than a kernel and the import of numba together."""
+    return scores >= _WORTH_COMPILING
+
+
+def best_of_blocks(
+    blocks: Iterable[Scores], seen: csr_matrix, n: int, compiled: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """(movies int64, scores float32) of the n best unseen movies of each user, best first: (users, n) each.
 
     Equal scores go by the smaller index. Blocks come in the order of their movies and are written over. A user
     with fewer than n unseen movies has -1 and -inf behind them. A score that is not a number is never among them.
+
+    `compiled` asks for a kernel, which gives the same; without numba NumPy does it.
     """
+    if compiled and _has_numba():
+        return _in_order(_select(blocks, seen, n, -np.inf))
+    return _in_order(_select_by_numpy(blocks, seen, n))
+
+
+def _in_order(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Movies and scores of keys, the best of each row first."""
+    keys.sort(axis=1)
+    return np.where(keys == _NOTHING, -1, (keys & _LOW).astype(np.int64)), _scores(keys)
+
+
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None
+
+
+def _select(blocks: Iterable[Scores], seen: csr_matrix, n: int, least: float) -> np.ndarray:
+    """The best keys of each user in any order (users, n), by the kernel."""
+    from recsys.evaluation import topk_kernels  # late: it imports numba
+
+    users = seen.shape[0]
+    buffers = np.full((users, n + topk_kernels.SPARE), _NOTHING)
+    counts, limits = np.zeros(users, np.int64), np.full(users, -np.inf, np.float32)
+    seen = seen if seen.has_sorted_indices else seen.sorted_indices()
+    # copies: the kernel would be compiled once more for arrays that cannot be written to
+    indptr, indices = seen.indptr.astype(np.int64), seen.indices.astype(np.int32)
+    for start, scores in blocks:
+        scores = np.ascontiguousarray(scores, np.float32)
+        topk_kernels.keep_best(buffers, counts, limits, n, scores, start, indptr, indices, np.float32(least))
+    topk_kernels.cut(buffers, counts, n)
+    return np.ascontiguousarray(buffers[:, :n])
+
+
+def _select_by_numpy(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> np.ndarray:
+    """The same in NumPy; the scores are written over."""
     best = np.full((seen.shape[0], n), _NOTHING)
     by_column = seen.tocsc()
     for start, scores in blocks:
@@ -33,22 +78,25 @@ def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[
             better &= scores >= _nth(scores, n)
         users, movies = _places(better)
         best = _merge(best, users, _keys(scores[users, movies], movies + start))
-    best.sort(axis=1)
-    return np.where(best == _NOTHING, -1, (best & _LOW).astype(np.int64)), _scores(best)
+    return best
 
 
-def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+def top_n(scores: np.ndarray, seen: csr_matrix, n: int, compiled: bool = False) -> np.ndarray:
     """The n best movies of each user, best first, those already seen left out: (users, min(n, movies)) int64.
 
     Equal scores go by the smaller index, NaN comes last. Where a user has fewer than n unseen movies, the rest of
-    the row is -1.
+    the row is -1. `compiled` is as in `best_of_blocks`.
     """
-    # copies, as the caller's stay as they are; nothing is as low as what was seen will be
+    n = min(n, scores.shape[1])
+    least = np.finfo(np.float32).min  # nothing is as low as what was seen
+    if compiled and _has_numba():
+        return _in_order(_select([(0, scores)], seen, n, least))[0]
+    # copies, as the caller's stay as they are
     blocks = (
-        (start, np.fmax(scores[:, start : start + _BLOCK], np.finfo(np.float32).min, dtype=np.float32))
+        (start, np.fmax(scores[:, start : start + _BLOCK], least, dtype=np.float32))
         for start in range(0, scores.shape[1], _BLOCK)
     )
-    return best_of_blocks(blocks, seen, min(n, scores.shape[1]))[0]
+    return _in_order(_select_by_numpy(blocks, seen, n))[0]
 
 
 def top_of_all(worth: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:

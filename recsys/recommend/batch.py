@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from recsys.data.partition import concatenate
 from recsys.data.preprocessing import keep_entries
 from recsys.errors import UserError
 from recsys.evaluation.batching import batch_rows
-from recsys.evaluation.topk import best_of_blocks
+from recsys.evaluation.topk import best_of_blocks, worth_compiling
 from recsys.files import Files
 from recsys.models.base import Scorer
 
@@ -44,6 +44,7 @@ class Ranker:
     movies: np.ndarray  # ids, in the order of the model's outputs
     index: np.ndarray | None  # int32: the model's index of each movie of the data, -1 without; None: they are the same
     n: int
+    compiled: bool = False  # whether the best are selected by a kernel
 
     def rank(self, block: Block) -> Iterator[pa.RecordBatch]:
         """user, rank (from 1), movie, score: of all users of a block."""
@@ -54,7 +55,7 @@ class Ranker:
             part = block.take(rows)
             rated = self._rated(part)
             blocks = self.scorer.score_blocks(rated, _MOVIES_A_BLOCK)
-            best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)))
+            best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)), self.compiled)
             filled = best >= 0
             users, ranks = np.nonzero(filled)
             yield pa.RecordBatch.from_arrays(
@@ -104,7 +105,9 @@ def recommend_to_all(
     parts = max(1, -(-users // USERS_A_PART))
     files, folder = Files(spark, output), output.rstrip("/")
     _begin(files, folder, {**plan, "users": users, "parts": parts})
-    shared = spark.sparkContext.broadcast(ranker)
+    cores = spark.sparkContext.defaultParallelism
+    compiled = worth_compiling(users * len(ranker.movies) // max(cores, 1))
+    shared = spark.sparkContext.broadcast(replace(ranker, compiled=compiled))
     kind = blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
     movie = "bigint" if ranker.movies.dtype.kind in "iu" else "string"
     schema = f"{USER} {kind}, {RANK} int, {MOVIE} {movie}, {SCORE} float"
