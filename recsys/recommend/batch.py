@@ -23,14 +23,13 @@ from recsys.data.blocks import Block, blocks_of_batch, hash_movies, mix
 from recsys.data.partition import concatenate
 from recsys.data.preprocessing import keep_entries
 from recsys.errors import UserError
-from recsys.evaluation.batching import batch_rows
+from recsys.evaluation.batching import MOVIES_A_BLOCK, USERS_A_BATCH, batch_rows
 from recsys.evaluation.topk import best_of_blocks, worth_compiling
 from recsys.files import Files
 from recsys.models.base import Scorer
 
 RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000
-_USERS_A_BATCH, _MOVIES_A_BLOCK = 1024, 4096  # 16 MB of scores
 _PARTS, _PLAN, _DONE, _MOVED = "_parts", "plan.json", "_SUCCESS", "part-"
 _CHECKSUM = "checksum"
 _PART_SALT = np.uint64(0x70617274)
@@ -50,11 +49,11 @@ class Ranker:
         """user, rank (from 1), movie, score: of all users of a block."""
         integers = [ids.dtype.kind in "iu" for ids in (block.users, self.movies)]
         user, movie = (pa.int64() if integer else pa.string() for integer in integers)
-        most = _USERS_A_BATCH if self.scorer.in_blocks else batch_rows(len(self.movies))
+        most = USERS_A_BATCH if self.scorer.in_blocks else batch_rows(len(self.movies))
         for rows in np.array_split(np.arange(block.rows), max(1, -(-block.rows // most))):
             part = block.take(rows)
             rated = self._rated(part)
-            blocks = self.scorer.score_blocks(rated, _MOVIES_A_BLOCK)
+            blocks = self.scorer.score_blocks(rated, MOVIES_A_BLOCK)
             best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)), self.compiled)
             filled = best >= 0
             users, ranks = np.nonzero(filled)
@@ -162,7 +161,7 @@ def _of_part(shared: Any, part: int, parts: int) -> Callable[[Iterable[pa.Record
         for block in (one for batch in batches for one in blocks_of_batch(batch)):
             mine = block.take(mix(block.hashes ^ _PART_SALT) % np.uint64(parts) == part)
             waiting.append(mine)
-            if sum(one.rows for one in waiting) >= _USERS_A_BATCH:
+            if sum(one.rows for one in waiting) >= USERS_A_BATCH:
                 yield from shared.value.rank(concatenate(waiting))
                 waiting = []
         if waiting:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random
 
 from recsys.data.preprocessing import Preprocessing
-from recsys.evaluation.topk import best_of_blocks, top_n, top_of_all
+from recsys.evaluation.topk import best_first, best_of_blocks, first_unseen, top_n, top_n_of_blocks
 from recsys.models.autoencoder.config import AutoencoderConfig, DaeConfig, VaeConfig
 from recsys.models.autoencoder.families import Autoencoder, DenoisingAutoencoder, VariationalAutoencoder
 from recsys.models.autoencoder.kernels.layout import Layout
@@ -74,7 +74,9 @@ def test_it_is_the_top_n_of_all_scores_at_once(
     n = min(n, columns)
     expected = top_n(scores, seen, n)
     np.testing.assert_array_equal(expected, by_sorting(scores, seen, n))
-    np.testing.assert_array_equal(top_of_all(scores[0], seen, n), top_n(np.tile(scores[:1], (rows, 1)), seen, n))
+    np.testing.assert_array_equal(
+        first_unseen(best_first(scores[0]), seen, n), top_n(np.tile(scores[:1], (rows, 1)), seen, n)
+    )
     best, values = best_of_blocks(blocks_of(scores, width), seen, n)
     np.testing.assert_array_equal(best, expected)
     found = best >= 0
@@ -113,6 +115,8 @@ def test_the_kernel_gives_what_numpy_gives(
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(at_once, top_n(scores, seen, n))
+    in_blocks = top_n_of_blocks(blocks_of(scores, width), seen, min(n, columns))
+    np.testing.assert_array_equal(in_blocks, at_once)
 
 
 def test_the_kernel_takes_what_the_callers_have() -> None:
