@@ -5,8 +5,10 @@ A score and its movie are one integer of 64 bits, the smaller the better, so tha
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable
+from functools import cache
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -33,10 +35,10 @@ def best_of_blocks(
     Equal scores go by the smaller index. Blocks come in the order of their movies and are written over. A user
     with fewer than n unseen movies has -1 and -inf behind them. A score that is not a number is never among them.
 
-    `compiled` asks for a kernel, which gives the same; without numba NumPy does it.
+    `compiled` asks for a kernel, which gives the same; where there can be none NumPy does it.
     """
-    if compiled and _has_numba():
-        return _in_order(_select(blocks, seen, n, -np.inf))
+    if compiled and (kernels := _kernels()):
+        return _in_order(_select(kernels, blocks, seen, n, -np.inf))
     return _in_order(_select_by_numpy(blocks, seen, n))
 
 
@@ -46,24 +48,30 @@ def _in_order(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(keys == _NOTHING, -1, (keys & _LOW).astype(np.int64)), _scores(keys)
 
 
-def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
+@cache
+def _kernels() -> ModuleType | None:
+    """The kernels, compiled; None without numba, and where the disk is too full to keep what it compiles."""
+    try:
+        from recsys.evaluation import topk_kernels  # late: it imports numba
+
+        _select(topk_kernels, [(0, np.zeros((1, 1), np.float32))], csr_matrix((1, 1)), 1, 0.0)
+    except (ImportError, OSError):
+        return None
+    return topk_kernels
 
 
-def _select(blocks: Iterable[Scores], seen: csr_matrix, n: int, least: float) -> np.ndarray:
-    """The best keys of each user in any order (users, n), by the kernel."""
-    from recsys.evaluation import topk_kernels  # late: it imports numba
-
+def _select(kernels: Any, blocks: Iterable[Scores], seen: csr_matrix, n: int, least: float) -> np.ndarray:
+    """The best keys of each user in any order (users, n), by the kernels; the scores stay as they are."""
     users = seen.shape[0]
-    buffers = np.full((users, n + topk_kernels.SPARE), _NOTHING)
+    buffers = np.full((users, n + kernels.SPARE), _NOTHING)
     counts, limits = np.zeros(users, np.int64), np.full(users, -np.inf, np.float32)
     seen = seen if seen.has_sorted_indices else seen.sorted_indices()
     # copies: the kernel would be compiled once more for arrays that cannot be written to
     indptr, indices = seen.indptr.astype(np.int64), seen.indices.astype(np.int32)
     for start, scores in blocks:
         scores = np.ascontiguousarray(scores, np.float32)
-        topk_kernels.keep_best(buffers, counts, limits, n, scores, start, indptr, indices, np.float32(least))
-    topk_kernels.cut(buffers, counts, n)
+        kernels.keep_best(buffers, counts, limits, n, scores, start, indptr, indices, np.float32(least))
+    kernels.cut(buffers, counts, n)
     return np.ascontiguousarray(buffers[:, :n])
 
 
@@ -93,8 +101,8 @@ def top_n(scores: np.ndarray, seen: csr_matrix, n: int, compiled: bool = False) 
 def top_n_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int, compiled: bool = False) -> np.ndarray:
     """The same (users, n) of scores that come in blocks, in the order of their movies."""
     least = float(np.finfo(np.float32).min)  # nothing is as low as what was seen
-    if compiled and _has_numba():
-        return _in_order(_select(blocks, seen, n, least))[0]
+    if compiled and (kernels := _kernels()):
+        return _in_order(_select(kernels, blocks, seen, n, least))[0]
     copies = (
         (start + first, np.fmax(scores[:, first : first + _BLOCK], least, dtype=np.float32))
         for start, scores in blocks

@@ -1,5 +1,6 @@
 """A part of the test users in the place of all: which ones, their ids alone decide, and all figures are of them."""
 
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -41,7 +42,7 @@ def figures(spark, tmp_path_factory):
     prepared = run_prepare(spark, tmp_path_factory.mktemp("data"), dataset="synthetic", scale=0.002, block_users=50)
     examples = Examples.of(settings_of(0), prepared.movies, Preprocessing(0.5, 5.0))
     shared = spark.sparkContext.broadcast(untrained(settings_of(0).model, prepared.movies).scorer())
-    found = {}
+    found: dict[object, Any] = {}
     for users, workers in ((0, 2), (USERS, 2), (USERS, 3)):
         parts = {role: partition(prepared.blocks, examples, role, workers, 50) for role in (TRAIN, VALIDATION, TEST)}
         found[users, workers] = evaluate(parts, shared, examples, settings_of(users))

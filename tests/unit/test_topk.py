@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random
 
 from recsys.data.preprocessing import Preprocessing
+from recsys.evaluation import topk
 from recsys.evaluation.topk import best_first, best_of_blocks, first_unseen, top_n, top_n_of_blocks
 from recsys.models.autoencoder.config import AutoencoderConfig, DaeConfig, VaeConfig
 from recsys.models.autoencoder.families import Autoencoder, DenoisingAutoencoder, VariationalAutoencoder
@@ -131,12 +133,22 @@ def test_the_kernel_takes_what_the_callers_have() -> None:
     assert top_n(scores[:0], seen[:0], 4, compiled=True).shape == (0, 4)
 
 
-def test_without_numba_it_works_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "recsys.evaluation.topk_kernels", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    scores = np.array([[1.0, 3.0, 2.0]], np.float32)
-    assert top_n(scores, csr_matrix((1, 3)), 2, compiled=True).tolist() == [[1, 2]]
-    assert best_of_blocks([(0, scores)], csr_matrix((1, 3)), 1, compiled=True)[0].tolist() == [[1]]
+@pytest.mark.parametrize("why", ["no numba", "no room for what it compiles"])
+def test_where_there_is_no_kernel_numpy_does_it(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why == "no numba":
+        monkeypatch.setitem(sys.modules, "recsys.evaluation.topk_kernels", None)
+        monkeypatch.delattr("recsys.evaluation.topk_kernels", raising=False)
+    else:
+        kernels = pytest.importorskip("recsys.evaluation.topk_kernels")
+        monkeypatch.setattr(kernels, "keep_best", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    topk._kernels.cache_clear()
+    try:
+        scores = np.array([[1.0, 3.0, 2.0]], np.float32)
+        assert top_n(scores, csr_matrix((1, 3)), 2, compiled=True).tolist() == [[1, 2]]
+        assert best_of_blocks([(0, scores)], csr_matrix((1, 3)), 1, compiled=True)[0].tolist() == [[1]]
+        assert topk._kernels() is None
+    finally:
+        topk._kernels.cache_clear()
 
 
 def with_weights(family: type[Autoencoder], config: AutoencoderConfig) -> Autoencoder:
