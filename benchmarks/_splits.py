@@ -15,7 +15,7 @@ from recsys.data.blocks import Block, block_from_row
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
-from recsys.evaluation.evaluate import Sums, measure_ranking
+from recsys.evaluation.measure import Sums, measure_ranking
 
 Pair = tuple[csr_matrix, csr_matrix]
 STARS = 5.0  # the highest rating, of the scale that ridges and shrinkages are chosen for

@@ -102,7 +102,7 @@ def main() -> int:
             size = options.users, options.movies
             warm = blocks.limit(1)
             ranker = ranker_of(options.movies, options.width, options.top)
-            ours(warm, ranker, 1, f"{folder}/warm")
+            ours(warm, ranker, options.users, f"{folder}/warm")  # as many, so that what is compiled is compiled now
             name = f"howdah, width {options.width}"
             mine = timed(name, lambda: ours(blocks, ranker, options.users, f"{folder}/ours"), *size, None)
             for rank in options.ranks:

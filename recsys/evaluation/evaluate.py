@@ -3,76 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
-from scipy.sparse import csr_matrix
 
-from recsys.config.run import Config, EvaluationConfig
+from recsys.config.run import Config
 from recsys.data.blocks import Block, block_from_row
 from recsys.data.examples import Examples
 from recsys.data.partition import Part
-from recsys.data.preprocessing import keep_entries
 from recsys.data.split import TEST, TRAIN, VALIDATION
-from recsys.evaluation.baselines import bias_predictions
 from recsys.evaluation.factors import FactorScores
 from recsys.evaluation.loss import mean_losses
-from recsys.evaluation.metrics.base import Metric
-from recsys.evaluation.metrics.ndcg import Ndcg
-from recsys.evaluation.metrics.recall import Recall
+from recsys.evaluation.measure import Sums, list_length, measure_lists, measure_ratings, metrics_for
 from recsys.evaluation.protocol import split_protocol
 from recsys.evaluation.row_sampling import choose, fraction_of
-from recsys.evaluation.scoring import ModelScores, UserScores
-from recsys.evaluation.topk import hits, top_n, top_of_all
+from recsys.evaluation.scoring import ModelScores, UserScores, noting, rows_of
+from recsys.evaluation.topk import best_first, first_unseen, top_n_of_blocks, worth_compiling
 from recsys.models.base import Scorer
 from recsys.models.factors import Factors
 from recsys.models.fold_in import FoldIn
-from recsys.registries import METRICS, loss_named
+from recsys.registries import loss_named
 
 MODEL, FOLD_IN, POPULARITY = "model", "fold_in", "popularity"
 ROLES = {"validation": VALIDATION, "test": TEST}
 RATING_PREDICTORS = (MODEL, FOLD_IN, "global_mean", "movie_mean", "user_movie_bias")
-
-
-@dataclass
-class Sums:
-    """What adds up over users: count, sum and sum of squares by name, and the movies recommended at all."""
-
-    values: dict[str, np.ndarray] = field(default_factory=dict)  # name -> (count, sum, sum of squares)
-    recommended: dict[str, np.ndarray] = field(default_factory=dict)  # name -> bool (movies)
-
-    def add(self, name: str, values: np.ndarray) -> None:
-        """Adds finite values, such as one a user."""
-        values = values[np.isfinite(values)].astype(np.float64)
-        new = np.array([len(values), values.sum(), np.square(values).sum()])
-        self.values[name] = self.values.get(name, 0) + new
-
-    def recommend(self, name: str, best: np.ndarray, movies: int) -> None:
-        """Notes which movies stand in somebody's list."""
-        seen = self.recommended.setdefault(name, np.zeros(movies, bool))
-        seen[best[best >= 0]] = True
-
-    def merge(self, other: Sums) -> Sums:
-        """The sums of both."""
-        result = Sums(dict(self.values), dict(self.recommended))
-        for name, values in other.values.items():
-            result.values[name] = result.values.get(name, 0) + values
-        for name, seen in other.recommended.items():
-            result.recommended[name] = result.recommended[name] | seen if name in result.recommended else seen
-        return result
-
-    def mean(self, name: str) -> dict[str, float | int | None]:
-        """Mean, standard error of the mean (None for one value alone) and count."""
-        count, total, squares = self.values.get(name, np.zeros(3))
-        if not count:
-            return {"mean": None, "standard_error": None, "count": 0}
-        mean = total / count
-        variance = max(squares / count - mean**2, 0.0) * count / (count - 1) if count > 1 else None
-        error = None if variance is None else float(np.sqrt(variance / count))
-        return {"mean": float(mean), "standard_error": error, "count": int(count)}
 
 
 @dataclass(frozen=True)
@@ -119,7 +76,9 @@ def evaluate(
     totals = judged.test.blocks.context.broadcast(movie_totals(judged.train, judged.examples))
     likes = judged.examples.preprocessing.likes
     predicts_ratings = loss_named(config.model.loss_name).predicts_ratings and not likes
-    run = _measure_partition(judged, config, totals, predicts_ratings)
+    rows = judged.test.rows * fraction_of(judged.test.rows, config.evaluation.users)
+    compiled = worth_compiling(int(rows) * judged.examples.width // judged.test.workers)
+    run = _measure_partition(judged, config, totals, predicts_ratings, compiled)
     sums = judged.test.blocks.mapPartitions(run).treeReduce(Sums.merge)
     totals.destroy()
     return {
@@ -127,15 +86,6 @@ def evaluate(
         "rating_prediction": _rating_prediction(sums, judged, config, predicts_ratings),
         "ranking": _ranking(sums, judged, config),
     }
-
-
-def metrics_for(settings: EvaluationConfig) -> list[Metric]:
-    """The metrics of ranked lists that the settings ask for: recall, NDCG, then `evaluation.metrics`."""
-    metrics: list[Metric] = [*map(Recall, settings.recall_at), Ndcg(settings.ndcg_at)]
-    for text in settings.metrics:
-        name, _, k = text.rpartition("@")
-        metrics.append(METRICS.get(name)(int(k)))
-    return list({metric.label: metric for metric in metrics}.values())
 
 
 def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
@@ -154,92 +104,32 @@ def movie_totals(part: Part, examples: Examples) -> tuple[np.ndarray, np.ndarray
 
 
 def _measure_partition(
-    judged: Judged, config: Config, totals: Any, predicts_ratings: bool
+    judged: Judged, config: Config, totals: Any, predicts_ratings: bool, compiled: bool
 ) -> Callable[[Iterable[Block]], Iterator[Sums]]:
     examples, scores, fold_in, role = judged.examples, judged.scores, judged.fold_in, judged.role  # RDDs stay here
-    fraction = fraction_of(judged.test.rows, config.evaluation.users)
+    fraction, n = fraction_of(judged.test.rows, config.evaluation.users), list_length(config.evaluation)
+    to_ratings = examples.preprocessing.to_ratings
 
     def run(blocks: Iterable[Block]) -> Iterator[Sums]:
         sums = Sums()
         movie_sums, movie_counts = totals.value
-
-        def popular(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
-            return top_of_all(movie_counts, seen, n)
-
+        popular = best_first(movie_counts)
         for block in (choose(block, fraction) for block in blocks):
             shown, held = examples.shown_and_held(block, role)
-            for rows, output in scores(block, shown):
-                measure_ranking(sums, MODEL, output, shown[rows], held[rows], config)
-                _measure_lists(sums, POPULARITY, popular, shown[rows], held[rows], config)
+            for rows, outputs in scores(block, shown):
+                known, truth = shown[rows], held[rows]
+                of_truth = np.empty(truth.nnz, np.float32)
+                best = top_n_of_blocks(noting(outputs, truth, of_truth), known, min(n, examples.width), compiled)
+                measure_lists(sums, MODEL, best, truth, config)
+                measure_lists(sums, POPULARITY, first_unseen(popular, known, n), truth, config)
                 if predicts_ratings:
-                    predicted = {MODEL: examples.preprocessing.to_ratings(output)}
+                    predicted = {MODEL: to_ratings(of_truth)}
                     if fold_in is not None:
-                        predicted[FOLD_IN] = examples.preprocessing.to_ratings(fold_in.value.score(shown[rows]))
-                    measure_ratings(sums, predicted, shown[rows], held[rows], movie_sums, movie_counts, examples)
+                        predicted[FOLD_IN] = to_ratings(fold_in.value.score(known)[rows_of(truth), truth.indices])
+                    measure_ratings(sums, predicted, known, truth, movie_sums, movie_counts, examples)
         yield sums
 
     return run
-
-
-def measure_ranking(
-    sums: Sums, name: str, scores: np.ndarray, shown: csr_matrix, held: csr_matrix, config: Config
-) -> None:
-    """Adds the ranking figures of some users: `scores` (users, movies), what they were shown, what was held out."""
-
-    def best(judged: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
-        return top_n(scores[judged], seen, n)
-
-    _measure_lists(sums, name, best, shown, held, config)
-
-
-def _measure_lists(
-    sums: Sums,
-    name: str,
-    lists: Callable[[np.ndarray, csr_matrix, int], np.ndarray],
-    shown: csr_matrix,
-    held: csr_matrix,
-    config: Config,
-) -> None:
-    """The same for `lists` of the n best movies (users, n) of those users of a mask, seen ones left out."""
-    settings = config.evaluation
-    if settings.relevant_from is not None:
-        held = keep_entries(held, held.data >= settings.relevant_from)
-    relevant = np.diff(held.indptr)
-    judged = relevant > 0
-    if not judged.any():
-        return
-    metrics = metrics_for(settings)
-    best = lists(judged, shown[judged], max(metric.k for metric in metrics))
-    hit = hits(best, held[judged])
-    for metric in metrics:
-        sums.add(f"{name}/{metric.label}", metric.per_user(hit, relevant[judged]))
-    sums.recommend(name, best[:, : settings.recall_at[0]], shown.shape[1])
-
-
-def measure_ratings(
-    sums: Sums,
-    predicted: dict[str, np.ndarray],
-    shown: csr_matrix,
-    held: csr_matrix,
-    movie_sums: np.ndarray,
-    movie_counts: np.ndarray,
-    examples: Examples,
-) -> None:
-    """Adds the errors on held-out ratings of the model and of the predictors that anybody can make."""
-    rows = np.repeat(np.arange(held.shape[0]), np.diff(held.indptr))
-    columns, truth = held.indices, held.data.astype(np.float64)
-    mean, movie_bias, user_bias = bias_predictions(shown, movie_sums, movie_counts)
-    known = movie_counts > 0
-    movie_mean = np.where(known, movie_sums / np.maximum(movie_counts, 1), mean)
-    low, high = examples.preprocessing.rating_min, examples.preprocessing.rating_max
-    guesses = {name: matrix[rows, columns] for name, matrix in predicted.items()}
-    guesses["global_mean"] = np.full(len(truth), mean)
-    guesses["movie_mean"] = movie_mean[columns]
-    guesses["user_movie_bias"] = mean + movie_bias[columns] + user_bias[rows]
-    for name, guess in guesses.items():
-        error = np.clip(guess, low, high) - truth
-        sums.add(f"{name}/squared_error", np.square(error))
-        sums.add(f"{name}/absolute_error", np.abs(error))
 
 
 def _reconstruction(

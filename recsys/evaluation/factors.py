@@ -21,7 +21,7 @@ from recsys.data.partition import Part
 from recsys.data.split import TEST
 from recsys.evaluation.batching import batch_rows
 from recsys.evaluation.scoring import in_batches
-from recsys.models.base import Scorer
+from recsys.models.base import ScoreBlock, Scorer
 from recsys.models.factors import Factors
 
 
@@ -31,13 +31,13 @@ class FactorScores:
 
     shared: Any
 
-    def __call__(self, block: Block, shown: csr_matrix) -> Iterator[tuple[slice, np.ndarray]]:
+    def __call__(self, block: Block, shown: csr_matrix) -> Iterator[tuple[slice, Iterable[ScoreBlock]]]:
         """(rows, scores of those rows), batch by batch."""
         factors, users = self.shared.value
         columns, size = np.searchsorted(users, block.users), batch_rows(shown.shape[1])
         for start in range(0, block.rows, size):
             rows = slice(start, min(start + size, block.rows))
-            yield rows, factors.scores(columns[rows])
+            yield rows, [(0, factors.scores(columns[rows]))]
 
 
 def find_factors(shared: Broadcast[Scorer], part: Part, examples: Examples, movies: int, role: int = TEST) -> Factors:

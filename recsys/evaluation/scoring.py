@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,11 @@ from pyspark import Broadcast
 from scipy.sparse import csr_matrix
 
 from recsys.data.blocks import Block
-from recsys.evaluation.batching import batch_rows
-from recsys.models.base import Scorer
+from recsys.evaluation.batching import MOVIES_A_BLOCK, USERS_A_BATCH, batch_rows
+from recsys.models.base import ScoreBlock, Scorer
 
-# from a block of users and the raw ratings that they are scored by: (rows, their scores), batch by batch
-UserScores = Callable[[Block, csr_matrix], Iterator[tuple[slice, np.ndarray]]]
+# from a block of users and the raw ratings that go in: batches of (rows, their scores in blocks of movies)
+UserScores = Callable[[Block, csr_matrix], Iterator[tuple[slice, Iterable[ScoreBlock]]]]
 
 
 def in_batches(score: Callable[[csr_matrix], np.ndarray], ratings: csr_matrix) -> Iterator[tuple[slice, np.ndarray]]:
@@ -31,6 +31,27 @@ class ModelScores:
 
     shared: Broadcast[Scorer]
 
-    def __call__(self, block: Block, shown: csr_matrix) -> Iterator[tuple[slice, np.ndarray]]:
+    def __call__(self, block: Block, shown: csr_matrix) -> Iterator[tuple[slice, Iterable[ScoreBlock]]]:
         """(rows, scores of those rows), batch by batch; `shown` are the raw ratings that go in."""
-        yield from in_batches(self.shared.value.score, shown)
+        scorer = self.shared.value
+        if not scorer.in_blocks:
+            for rows, scores in in_batches(scorer.score, shown):
+                yield rows, [(0, scores)]
+            return
+        for start in range(0, block.rows, USERS_A_BATCH):
+            rows = slice(start, min(start + USERS_A_BATCH, block.rows))
+            yield rows, scorer.score_blocks(shown[rows], MOVIES_A_BLOCK)
+
+
+def noting(blocks: Iterable[ScoreBlock], entries: csr_matrix, values: np.ndarray) -> Iterator[ScoreBlock]:
+    """The blocks as they come; the scores of the stored entries of a matrix are written to `values` (entries)."""
+    rows = rows_of(entries)
+    for start, scores in blocks:
+        here = np.flatnonzero((entries.indices >= start) & (entries.indices < start + scores.shape[1]))
+        values[here] = scores[rows[here], entries.indices[here] - start]
+        yield start, scores
+
+
+def rows_of(entries: csr_matrix) -> np.ndarray:
+    """The row of each stored entry."""
+    return np.repeat(np.arange(entries.shape[0]), np.diff(entries.indptr))

@@ -6,6 +6,9 @@ A score and its movie are one integer of 64 bits, the smaller the better, so tha
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -13,17 +16,67 @@ from scipy.sparse import csr_matrix
 Scores = tuple[int, np.ndarray]  # the first movie of a block, scores float32 (users, movies of the block)
 
 _NOTHING = np.uint64(2**64 - 1)  # behind everything else
-_BLOCK = 4096  # movies
+_BLOCK, _ROWS = 4096, 64  # movies and users at a time
+_WORTH_COMPILING = 1 << 28  # scores a process: NumPy takes half a second longer for them, and so does importing numba
 _LOW = np.uint64(2**32 - 1)
 _HALF = np.uint64(32)
 
 
-def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[np.ndarray, np.ndarray]:
+def worth_compiling(scores: int) -> bool:
+    """Whether selecting from so many scores takes longer in NumPy than a kernel and the import of numba together."""
+    return scores >= _WORTH_COMPILING
+
+
+def best_of_blocks(
+    blocks: Iterable[Scores], seen: csr_matrix, n: int, compiled: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """(movies int64, scores float32) of the n best unseen movies of each user, best first: (users, n) each.
 
     Equal scores go by the smaller index. Blocks come in the order of their movies and are written over. A user
     with fewer than n unseen movies has -1 and -inf behind them. A score that is not a number is never among them.
+
+    `compiled` asks for a kernel, which gives the same; where there can be none NumPy does it.
     """
+    if compiled and (kernels := _kernels()):
+        return _in_order(_select(kernels, blocks, seen, n, -np.inf))
+    return _in_order(_select_by_numpy(blocks, seen, n))
+
+
+def _in_order(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Movies and scores of keys, the best of each row first."""
+    keys.sort(axis=1)
+    return np.where(keys == _NOTHING, -1, (keys & _LOW).astype(np.int64)), _scores(keys)
+
+
+@cache
+def _kernels() -> ModuleType | None:
+    """The kernels, compiled; None without numba, and where the disk is too full to keep what it compiles."""
+    try:
+        from recsys.evaluation import topk_kernels  # late: it imports numba
+
+        _select(topk_kernels, [(0, np.zeros((1, 1), np.float32))], csr_matrix((1, 1)), 1, 0.0)
+    except (ImportError, OSError):
+        return None
+    return topk_kernels
+
+
+def _select(kernels: Any, blocks: Iterable[Scores], seen: csr_matrix, n: int, least: float) -> np.ndarray:
+    """The best keys of each user in any order (users, n), by the kernels; the scores stay as they are."""
+    users = seen.shape[0]
+    buffers = np.full((users, n + kernels.SPARE), _NOTHING)
+    counts, limits = np.zeros(users, np.int64), np.full(users, -np.inf, np.float32)
+    seen = seen if seen.has_sorted_indices else seen.sorted_indices()
+    # copies: the kernel would be compiled once more for arrays that cannot be written to
+    indptr, indices = seen.indptr.astype(np.int64), seen.indices.astype(np.int32)
+    for start, scores in blocks:
+        scores = np.ascontiguousarray(scores, np.float32)
+        kernels.keep_best(buffers, counts, limits, n, scores, start, indptr, indices, np.float32(least))
+    kernels.cut(buffers, counts, n)
+    return np.ascontiguousarray(buffers[:, :n])
+
+
+def _select_by_numpy(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> np.ndarray:
+    """The same in NumPy; the scores are written over."""
     best = np.full((seen.shape[0], n), _NOTHING)
     by_column = seen.tocsc()
     for start, scores in blocks:
@@ -33,47 +86,61 @@ def best_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int) -> tuple[
             better &= scores >= _nth(scores, n)
         users, movies = _places(better)
         best = _merge(best, users, _keys(scores[users, movies], movies + start))
-    best.sort(axis=1)
-    return np.where(best == _NOTHING, -1, (best & _LOW).astype(np.int64)), _scores(best)
+    return best
 
 
-def top_n(scores: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+def top_n(scores: np.ndarray, seen: csr_matrix, n: int, compiled: bool = False) -> np.ndarray:
     """The n best movies of each user, best first, those already seen left out: (users, min(n, movies)) int64.
 
     Equal scores go by the smaller index, NaN comes last. Where a user has fewer than n unseen movies, the rest of
-    the row is -1.
+    the row is -1. The scores stay as they are.
     """
-    # copies, as the caller's stay as they are; nothing is as low as what was seen will be
-    blocks = (
-        (start, np.fmax(scores[:, start : start + _BLOCK], np.finfo(np.float32).min, dtype=np.float32))
-        for start in range(0, scores.shape[1], _BLOCK)
+    return top_n_of_blocks([(0, scores)], seen, min(n, scores.shape[1]), compiled)
+
+
+def top_n_of_blocks(blocks: Iterable[Scores], seen: csr_matrix, n: int, compiled: bool = False) -> np.ndarray:
+    """The same (users, n) of scores that come in blocks, in the order of their movies."""
+    least = float(np.finfo(np.float32).min)  # nothing is as low as what was seen
+    if compiled and (kernels := _kernels()):
+        return _in_order(_select(kernels, blocks, seen, n, least))[0]
+    copies = (
+        (start + first, np.fmax(scores[:, first : first + _BLOCK], least, dtype=np.float32))
+        for start, scores in blocks
+        for first in range(0, scores.shape[1], _BLOCK)
     )
-    return best_of_blocks(blocks, seen, min(n, scores.shape[1]))[0]
+    return _in_order(_select_by_numpy(copies, seen, n))[0]
 
 
-def top_of_all(worth: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
-    """`top_n` where movies are worth the same (movies) to everybody: the first of one order that each has not seen."""
-    order = np.argsort(-worth.astype(np.float64), kind="stable")
-    n = min(n, len(worth))
-    first = order[: n + int(np.diff(seen.indptr).max(initial=0))]
-    place = np.full(len(worth), -1)
-    place[first] = np.arange(len(first))
-    rows, places = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr)), place[seen.indices]
-    unseen = np.ones((seen.shape[0], len(first)), bool)
-    unseen[rows[places >= 0], places[places >= 0]] = False
-    rank = np.cumsum(unseen, axis=1)
+def best_first(worth: np.ndarray) -> np.ndarray:
+    """The order of movies by what they are worth to everybody (movies), equal ones by their index."""
+    return np.argsort(-worth.astype(np.float64), kind="stable")
+
+
+def first_unseen(order: np.ndarray, seen: csr_matrix, n: int) -> np.ndarray:
+    """`top_n` where all users' movies have one order: the first n of it that each has not seen."""
+    n, place = min(n, len(order)), np.full(len(order), -1)
     best = np.full((seen.shape[0], n), -1)
-    rows, places = np.nonzero(unseen & (rank <= n))
-    best[rows, rank[rows, places] - 1] = first[places]
+    for start in range(0, len(best), _ROWS):
+        some = seen[start : start + _ROWS]
+        first = order[: n + int(np.diff(some.indptr).max(initial=0))]
+        place[first] = np.arange(len(first))
+        rows, places = np.repeat(np.arange(some.shape[0]), np.diff(some.indptr)), place[some.indices]
+        unseen = np.ones((some.shape[0], len(first)), bool)
+        unseen[rows[places >= 0], places[places >= 0]] = False
+        rank = np.cumsum(unseen, axis=1)
+        rows, places = np.nonzero(unseen & (rank <= n))
+        best[start + rows, rank[rows, places] - 1] = first[places]
+        place[first] = -1
     return best
 
 
 def hits(best: np.ndarray, relevant: csr_matrix) -> np.ndarray:
     """Which of the recommended movies (users, n) are relevant: bool of the same shape; -1 never is."""
-    dense = np.zeros((best.shape[0], relevant.shape[1] + 1), bool)
-    rows = np.repeat(np.arange(relevant.shape[0]), np.diff(relevant.indptr))
-    dense[rows, relevant.indices] = True
-    return np.take_along_axis(dense, best, axis=1)  # -1 is the last column, which stays false
+    users, columns = relevant.shape[0], relevant.shape[1] + 1  # in the last one -1 has its place, of the row before
+    rows = np.repeat(np.arange(users), np.diff(relevant.indptr))
+    places = np.sort(np.append(rows * columns + relevant.indices, users * columns))
+    wanted = np.arange(users)[:, None] * columns + best
+    return np.asarray(places[np.searchsorted(places, wanted)] == wanted)
 
 
 def _nth(scores: np.ndarray, n: int) -> np.ndarray:

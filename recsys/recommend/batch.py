@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,13 @@ from recsys.data.blocks import Block, blocks_of_batch, hash_movies, mix
 from recsys.data.partition import concatenate
 from recsys.data.preprocessing import keep_entries
 from recsys.errors import UserError
-from recsys.evaluation.batching import batch_rows
-from recsys.evaluation.topk import best_of_blocks
+from recsys.evaluation.batching import MOVIES_A_BLOCK, USERS_A_BATCH, batch_rows
+from recsys.evaluation.topk import best_of_blocks, worth_compiling
 from recsys.files import Files
 from recsys.models.base import Scorer
 
 RANK, SCORE = "rank", "score"
 USERS_A_PART = 20_000
-_USERS_A_BATCH, _MOVIES_A_BLOCK = 1024, 4096  # 16 MB of scores
 _PARTS, _PLAN, _DONE, _MOVED = "_parts", "plan.json", "_SUCCESS", "part-"
 _CHECKSUM = "checksum"
 _PART_SALT = np.uint64(0x70617274)
@@ -44,17 +43,18 @@ class Ranker:
     movies: np.ndarray  # ids, in the order of the model's outputs
     index: np.ndarray | None  # int32: the model's index of each movie of the data, -1 without; None: they are the same
     n: int
+    compiled: bool = False  # whether the best are selected by a kernel
 
     def rank(self, block: Block) -> Iterator[pa.RecordBatch]:
         """user, rank (from 1), movie, score: of all users of a block."""
         integers = [ids.dtype.kind in "iu" for ids in (block.users, self.movies)]
         user, movie = (pa.int64() if integer else pa.string() for integer in integers)
-        most = _USERS_A_BATCH if self.scorer.in_blocks else batch_rows(len(self.movies))
+        most = USERS_A_BATCH if self.scorer.in_blocks else batch_rows(len(self.movies))
         for rows in np.array_split(np.arange(block.rows), max(1, -(-block.rows // most))):
             part = block.take(rows)
             rated = self._rated(part)
-            blocks = self.scorer.score_blocks(rated, _MOVIES_A_BLOCK)
-            best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)))
+            blocks = self.scorer.score_blocks(rated, MOVIES_A_BLOCK)
+            best, scores = best_of_blocks(blocks, rated, min(self.n, len(self.movies)), self.compiled)
             filled = best >= 0
             users, ranks = np.nonzero(filled)
             yield pa.RecordBatch.from_arrays(
@@ -104,7 +104,9 @@ def recommend_to_all(
     parts = max(1, -(-users // USERS_A_PART))
     files, folder = Files(spark, output), output.rstrip("/")
     _begin(files, folder, {**plan, "users": users, "parts": parts})
-    shared = spark.sparkContext.broadcast(ranker)
+    cores = spark.sparkContext.defaultParallelism
+    compiled = worth_compiling(users * len(ranker.movies) // max(cores, 1))
+    shared = spark.sparkContext.broadcast(replace(ranker, compiled=compiled))
     kind = blocks.schema[USERS].dataType.elementType.simpleString()  # type: ignore[attr-defined]
     movie = "bigint" if ranker.movies.dtype.kind in "iu" else "string"
     schema = f"{USER} {kind}, {RANK} int, {MOVIE} {movie}, {SCORE} float"
@@ -159,7 +161,7 @@ def _of_part(shared: Any, part: int, parts: int) -> Callable[[Iterable[pa.Record
         for block in (one for batch in batches for one in blocks_of_batch(batch)):
             mine = block.take(mix(block.hashes ^ _PART_SALT) % np.uint64(parts) == part)
             waiting.append(mine)
-            if sum(one.rows for one in waiting) >= _USERS_A_BATCH:
+            if sum(one.rows for one in waiting) >= USERS_A_BATCH:
                 yield from shared.value.rank(concatenate(waiting))
                 waiting = []
         if waiting:

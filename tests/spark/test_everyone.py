@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from scipy.sparse import csr_matrix
 from recsys.data.blocks import block_from_row, stored
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
+from recsys.evaluation import topk
 from recsys.evaluation.topk import top_n
 from recsys.files import Files
 from recsys.models.autoencoder.config import DaeConfig
@@ -76,6 +76,14 @@ def test_every_user_has_the_best_of_what_he_or_she_has_not_seen(prepared, tmp_pa
         assert close or its["movie"].tolist() == movies[best].tolist()
     left = sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
     assert left[0] == "_SUCCESS" and all(name.endswith(".parquet") for name in left[1:])
+
+
+def test_a_kernel_that_selects_gives_the_same(prepared, tmp_path, small_parts, monkeypatch):
+    ranker = ranker_of(prepared.items["movie_id"].to_numpy())
+    recommend(prepared, ranker, tmp_path / "out")
+    monkeypatch.setattr(topk, "_WORTH_COMPILING", 0)
+    recommend(prepared, ranker, tmp_path / "compiled")
+    pd.testing.assert_frame_equal(written(tmp_path / "compiled"), written(tmp_path / "out"))
 
 
 def test_a_call_that_was_stopped_goes_on_with_what_is_missing(prepared, tmp_path, small_parts):
@@ -211,8 +219,8 @@ def test_parts_without_a_plan_are_not_gone_on_with(prepared, tmp_path, small_par
 
 
 def test_the_plan_is_noted_before_the_work(prepared, tmp_path):
-    failing = SimpleNamespace(movies=prepared.items["movie_id"].to_numpy())
-    with pytest.raises(Exception, match="rank"):
+    failing = Ranker(None, prepared.items["movie_id"].to_numpy(), None, N)  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="in_blocks"):
         recommend(prepared, failing, tmp_path / "out", top=5)
     plan = json.loads((tmp_path / "out" / "_parts" / "plan.json").read_text())
     assert (plan["model"], plan["top"], plan["users"]) == ("m", 5, prepared.statistics["users"])

@@ -1,5 +1,8 @@
 """A part of the test users in the place of all: which ones, their ids alone decide, and all figures are of them."""
 
+from typing import Any
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from preparing import run_prepare
@@ -10,6 +13,7 @@ from recsys.data.examples import Examples
 from recsys.data.partition import partition
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.evaluation import topk
 from recsys.evaluation.evaluate import evaluate
 from recsys.evaluation.row_sampling import choose, fraction_of
 from recsys.models.autoencoder.families import DenoisingAutoencoder
@@ -38,10 +42,12 @@ def figures(spark, tmp_path_factory):
     prepared = run_prepare(spark, tmp_path_factory.mktemp("data"), dataset="synthetic", scale=0.002, block_users=50)
     examples = Examples.of(settings_of(0), prepared.movies, Preprocessing(0.5, 5.0))
     shared = spark.sparkContext.broadcast(untrained(settings_of(0).model, prepared.movies).scorer())
-    found = {}
+    found: dict[object, Any] = {}
     for users, workers in ((0, 2), (USERS, 2), (USERS, 3)):
         parts = {role: partition(prepared.blocks, examples, role, workers, 50) for role in (TRAIN, VALIDATION, TEST)}
         found[users, workers] = evaluate(parts, shared, examples, settings_of(users))
+    with patch.object(topk, "_WORTH_COMPILING", 0):
+        found["compiled"] = evaluate(parts, shared, examples, settings_of(USERS))
     test = [block.take(examples.rows(block, TEST)) for block in map(block_from_row, prepared.blocks.collect())]
     fraction = fraction_of(sum(block.rows for block in test), USERS)
     chosen = [choose(block, fraction) for block in test]
@@ -65,6 +71,11 @@ def test_about_so_many_users_are_judged_however_they_are_partitioned(figures):
     assert two["rating_prediction"]["model"]["rmse"] == pytest.approx(
         whole["rating_prediction"]["model"]["rmse"], rel=0.1
     )
+
+
+def test_a_kernel_that_selects_gives_the_same_figures(figures):
+    found, *_ = figures
+    assert found["compiled"] == found[USERS, 3]
 
 
 def test_what_was_left_out_is_said(figures):

@@ -28,9 +28,11 @@ from small_ratings import block_of, sparse
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import UserError
 from recsys.evaluation.baselines import bias_predictions
-from recsys.evaluation.evaluate import MODEL, Sums, measure_ranking, measure_ratings
+from recsys.evaluation.evaluate import MODEL
 from recsys.evaluation.fold_in import squared_errors
-from recsys.evaluation.topk import best_of_blocks, top_n, top_of_all
+from recsys.evaluation.measure import Sums, measure_ranking, measure_ratings
+from recsys.evaluation.scoring import rows_of
+from recsys.evaluation.topk import best_first, best_of_blocks, first_unseen, top_n
 from recsys.models.factors import Factors
 from recsys.models.fold_in import FoldIn
 from recsys.recommend.batch import Ranker, movie_index
@@ -50,7 +52,7 @@ def test_rating_errors_grow_with_the_scale_and_baselines_too(other: Map) -> None
 
     def figures(scale: Preprocessing, shown: csr_matrix, held: csr_matrix) -> Sums:
         sums, movie_sums = Sums(), np.bincount(shown.indices, shown.data, MOVIES)
-        predicted = {MODEL: scale.to_ratings(output)}
+        predicted = {MODEL: scale.to_ratings(output)[rows_of(held), held.indices]}
         measure_ratings(sums, predicted, shown, held, movie_sums, counts, examples_of(scale))
         return sums
 
@@ -77,8 +79,8 @@ def test_lists_leave_out_what_was_rated_0(other: Map) -> None:
     expected = top_n(scores, seen, 4)
     np.testing.assert_array_equal(top_n(scores, mapped(seen, other), 4), expected)
     np.testing.assert_array_equal(best_of_blocks(iter([(0, scores.copy())]), mapped(seen, other), 4)[0], expected)
-    worth = np.arange(MOVIES, dtype=np.float64)
-    np.testing.assert_array_equal(top_of_all(worth, mapped(seen, other), 4), top_of_all(worth, seen, 4))
+    order = best_first(np.arange(MOVIES))
+    np.testing.assert_array_equal(first_unseen(order, mapped(seen, other), 4), first_unseen(order, seen, 4))
 
 
 @every_scale

@@ -15,7 +15,8 @@ from recsys.config import Config
 from recsys.config.load import build_config
 from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
-from recsys.evaluation.evaluate import MODEL, POPULARITY, Sums, measure_ranking, measure_ratings
+from recsys.evaluation.evaluate import MODEL, POPULARITY
+from recsys.evaluation.measure import Sums, measure_ranking, measure_ratings
 
 
 def settings_of(**evaluation: Any) -> Config:
@@ -76,7 +77,7 @@ def test_rating_errors_by_hand() -> None:
     examples = Examples.of(settings_of(), 3, Preprocessing(0.5, 5.0))
     shown, held = sparse(np.array([[5, 0, 0], [0, 1, 0]])), sparse(np.array([[0, 2, 4], [3, 0, 0]]))
     movie_sums, movie_counts = np.array([9.0, 3.0, 0.0]), np.array([2.0, 2.0, 0.0])
-    predicted = {MODEL: np.array([[9, 2.5, 9], [-9, 9, 9]])}
+    predicted = {MODEL: np.array([2.5, 9, -9])}
     sums = Sums()
     measure_ratings(sums, predicted, shown, held, movie_sums, movie_counts, examples)
 

@@ -42,6 +42,7 @@ LAYERS = [
         "recsys.secrets",
         "recsys.checksums",
         "recsys.activations",
+        "recsys.compiled",
     ),
     ("recsys.registry", "recsys.catalogue"),
     ("recsys.registries",),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Iterator
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -11,7 +14,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random
 
 from recsys.data.preprocessing import Preprocessing
-from recsys.evaluation.topk import best_of_blocks, top_n, top_of_all
+from recsys.evaluation import topk
+from recsys.evaluation.topk import best_first, best_of_blocks, first_unseen, top_n, top_n_of_blocks
 from recsys.models.autoencoder.config import AutoencoderConfig, DaeConfig, VaeConfig
 from recsys.models.autoencoder.families import Autoencoder, DenoisingAutoencoder, VariationalAutoencoder
 from recsys.models.autoencoder.kernels.layout import Layout
@@ -72,11 +76,79 @@ def test_it_is_the_top_n_of_all_scores_at_once(
     n = min(n, columns)
     expected = top_n(scores, seen, n)
     np.testing.assert_array_equal(expected, by_sorting(scores, seen, n))
-    np.testing.assert_array_equal(top_of_all(scores[0], seen, n), top_n(np.tile(scores[:1], (rows, 1)), seen, n))
+    np.testing.assert_array_equal(
+        first_unseen(best_first(scores[0]), seen, n), top_n(np.tile(scores[:1], (rows, 1)), seen, n)
+    )
     best, values = best_of_blocks(blocks_of(scores, width), seen, n)
     np.testing.assert_array_equal(best, expected)
     found = best >= 0
     np.testing.assert_array_equal(values[found], np.take_along_axis(scores, np.maximum(best, 0), 1)[found])
+
+
+SPECIAL = [np.nan, np.inf, -np.inf, -0.0, 0.0, float(np.finfo(np.float32).min), 1e-45]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    rows=st.integers(1, 5), columns=st.integers(1, 90), width=st.integers(1, 95), n=st.integers(1, 12),
+    spare=st.integers(1, 30), levels=st.integers(1, 50), special=st.floats(0, 1), density=st.floats(0, 1),
+    ascending=st.booleans(), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+def test_the_kernel_gives_what_numpy_gives(
+    rows: int, columns: int, width: int, n: int, spare: int, levels: int, special: float, density: float,
+    ascending: bool, seed: int,
+) -> None:  # fmt: skip
+    """Buffers that overflow often or never; scores that are none, equal, or better and better."""
+    kernels = pytest.importorskip("recsys.evaluation.topk_kernels")
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, levels, (rows, columns)).astype(np.float32)
+    scores = np.where(generator.random(scores.shape) < special, generator.choice(SPECIAL, scores.shape), scores)
+    scores = np.sort(scores, axis=1).astype(np.float32) if ascending else scores.astype(np.float32)
+    seen = csr_matrix(random(rows, columns, density, random_state=generator))
+    seen.indices = seen.indices[::-1].copy() if rows == 1 else seen.indices  # not in order
+    seen.has_sorted_indices = rows > 1
+    untouched = scores.copy()
+    with patch.object(kernels, "SPARE", spare):
+        found = best_of_blocks(blocks_of(scores, width), seen, n, compiled=True)
+        at_once = top_n(scores, seen, n, compiled=True)
+    np.testing.assert_array_equal(scores, untouched)
+    expected = best_of_blocks(blocks_of(scores, width), seen, n)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(at_once, top_n(scores, seen, n))
+    in_blocks = top_n_of_blocks(blocks_of(scores, width), seen, min(n, columns))
+    np.testing.assert_array_equal(in_blocks, at_once)
+
+
+def test_the_kernel_takes_what_the_callers_have() -> None:
+    """Scores in another order of memory or precision, and ratings that cannot be written to."""
+    pytest.importorskip("numba")
+    scores = np.random.default_rng(2).normal(size=(3, 50))
+    seen = csr_matrix(random(3, 50, 0.3, random_state=np.random.default_rng(3), dtype=np.float32))
+    for array in (seen.data, seen.indices, seen.indptr):
+        array.flags.writeable = False
+    for these in (scores, np.asfortranarray(scores, np.float32), np.zeros((3, 50), np.float32)):
+        np.testing.assert_array_equal(top_n(these, seen, 60, compiled=True), top_n(these, seen, 60))
+    assert top_n(scores[:0], seen[:0], 4, compiled=True).shape == (0, 4)
+
+
+@pytest.mark.parametrize("why", ["no numba", "no room for what it compiles"])
+def test_where_there_is_no_kernel_numpy_does_it(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why == "no numba":
+        monkeypatch.setitem(sys.modules, "recsys.evaluation.topk_kernels", None)
+        monkeypatch.delattr("recsys.evaluation.topk_kernels", raising=False)
+    else:
+        kernels = pytest.importorskip("recsys.evaluation.topk_kernels")
+        monkeypatch.setattr(kernels, "keep_best", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    topk._kernels.cache_clear()
+    try:
+        scores = np.array([[1.0, 3.0, 2.0]], np.float32)
+        assert top_n(scores, csr_matrix((1, 3)), 2, compiled=True).tolist() == [[1, 2]]
+        assert best_of_blocks([(0, scores)], csr_matrix((1, 3)), 1, compiled=True)[0].tolist() == [[1]]
+        assert topk._kernels() is None
+    finally:
+        topk._kernels.cache_clear()
 
 
 def with_weights(family: type[Autoencoder], config: AutoencoderConfig) -> Autoencoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -37,7 +38,9 @@ class AutoencoderScorer(Scorer):
         config = self.layout.model
         entered, offsets = normalise(self.preprocessing.scale(ratings), config)
         kernel, bias = self.output_layer()
-        result, _ = activate(config.resolved_output_activation, self._hidden(entered) @ kernel + bias)
+        sums = self._hidden(entered) @ kernel
+        sums += bias
+        result, _ = activate(config.resolved_output_activation, sums)
         if config.shifted:
             result += offsets[:, None]
         return result
@@ -52,16 +55,20 @@ class AutoencoderScorer(Scorer):
             return
         config = self.layout.model
         entered, offsets = normalise(self.preprocessing.scale(ratings), config)
-        kernel, bias = self.output_layer()
         hidden = self._hidden(entered)
+        hidden = np.concatenate([hidden, np.ones((len(hidden), 1), hidden.dtype)], axis=1)
         for start in range(0, self.columns, columns):
-            block = slice(start, start + columns)
-            outputs = hidden @ kernel[:, block]
-            outputs += bias[block]
-            outputs, _ = activate(config.resolved_output_activation, outputs)
+            sums = hidden @ self._kernel_and_bias[:, start : start + columns]
+            outputs, _ = activate(config.resolved_output_activation, sums)
             if config.shifted:
                 outputs += offsets[:, None]
             yield start, outputs
+
+    @cached_property
+    def _kernel_and_bias(self) -> np.ndarray:
+        """(width + 1, columns): the product adds the bias, for which every block of outputs was read again."""
+        kernel, bias = self.output_layer()
+        return np.concatenate([kernel, bias[None]])
 
     def codes(self, ratings: csr_matrix) -> np.ndarray:
         return self._hidden(normalise(self.preprocessing.scale(ratings), self.layout.model)[0])
