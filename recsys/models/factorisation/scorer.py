@@ -95,14 +95,16 @@ class FactorScorer(Scorer):
         return np.concatenate([scores for _, scores in self.score_blocks(ratings, self.columns)], axis=1)
 
     def score_blocks(self, ratings: csr_matrix, columns: int) -> Iterator[ScoreBlock]:
-        unit = np.float32(unit_of(self.preprocessing))
-        movies, users = self.movies, self.user_factors(ratings) / unit
-        constant = (movies.biases + np.float32(movies.mean)) / unit
+        users = self.user_factors(ratings) / np.float32(unit_of(self.preprocessing))
+        users = np.column_stack([users, np.ones(len(users), np.float32)])
         for start in range(0, self.columns, columns):
-            block = slice(start, start + columns)
-            scores = users @ movies.features[block].T
-            scores += constant[block]
-            yield start, scores
+            yield start, users @ self._features_and_constant[start : start + columns].T
+
+    @cached_property
+    def _features_and_constant(self) -> np.ndarray:
+        """(movies, features + 1): the product adds the constant, for which every block of scores was read again."""
+        movies, unit = self.movies, np.float32(unit_of(self.preprocessing))
+        return np.column_stack([movies.features, (movies.biases + np.float32(movies.mean)) / unit])
 
     def user_factors(self, ratings: csr_matrix) -> np.ndarray:
         """p_u + z_u, and after them b_u where users have a bias: float32 (rows, features), in units of stars.
@@ -143,7 +145,7 @@ class FactorScorer(Scorer):
         system: np.ndarray = (y.T * (weights - self.ridge.unobserved)) @ y
         if self.ridge.unobserved:
             system += self.ridge.unobserved * self._gramian
-        system[np.diag_indices_from(system)] += self._penalty(len(y), float(np.trace(system)) / len(system))
+        _diagonal(system)[:] += self._penalty(len(y), float(np.trace(system)) / len(system))
         return system
 
     def _penalty(self, rated: int, mean_diagonal: float) -> float:
@@ -163,7 +165,7 @@ class FactorScorer(Scorer):
         # (Y'WY + c I)^-1 Y'W t = Y' (YY' + c W^-1)^-1 t: the smaller system where a user has few ratings
         gramian = y @ y.T
         mean_diagonal = float(weights @ np.square(y).sum(axis=1)) / y.shape[1]
-        gramian[np.diag_indices_from(gramian)] += self._penalty(len(y), mean_diagonal) / weights
+        _diagonal(gramian)[:] += self._penalty(len(y), mean_diagonal) / weights
         return _cholesky(gramian, targets) @ y
 
 
@@ -191,6 +193,12 @@ def implicit_sums(scaled: csr_matrix, implicit: np.ndarray) -> np.ndarray:
     counts = np.maximum(np.diff(scaled.indptr), 1)
     rated = csr_matrix((np.ones(len(scaled.data)), scaled.indices, scaled.indptr), shape=scaled.shape)
     return np.asarray(diags(counts**-0.5) @ rated @ implicit.astype(np.float64))
+
+
+def _diagonal(matrix: np.ndarray) -> np.ndarray:
+    """A view of the diagonal of a square matrix, to be written to; np.diag_indices takes longer than small systems."""
+    view: np.ndarray = np.einsum("ii->i", matrix)
+    return view
 
 
 def _cholesky(system: np.ndarray, right: np.ndarray) -> np.ndarray:
