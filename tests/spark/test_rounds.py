@@ -17,7 +17,8 @@ from recsys.registries import loss_named
 from recsys.training.base import TrainingData
 from recsys.training.history import read_history
 from recsys.training.local_sgd import trainer as local_sgd
-from recsys.training.local_sgd.rounds import Rounds, tree_reduce
+from recsys.training.local_sgd.gather import tree_reduce
+from recsys.training.local_sgd.rounds import Rounds
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
 from recsys.training.loop import train
 from recsys.training.outer import outer_for
@@ -113,7 +114,9 @@ def test_rounds_over_spark_are_the_workers_rounds(spark, tmp_path, training):
     assert [(one.rows, one.workers) for one in history] == [(USERS, WORKERS)] * 2
     blocks = parts[VALIDATION].blocks.collect()
     weights = plan.layout.from_keras(found)
-    total, weight = measure(plan, examples_of(config), "plain", weights, VALIDATION, 0, blocks)
+    roles = ((VALIDATION, (6,)),)
+    task = Task(plan, examples_of(config), "losses", 3, 1, 2, 0, 1, 4, 0.01, roles=roles)
+    ((_, _, total, weight),) = measure(task, weights, 0, blocks)
     assert history[-1].validation_loss == pytest.approx(total / weight, rel=1e-5)
     split = history[-1].split
     assert split.compute > 0 and split.validation > 0
@@ -189,8 +192,8 @@ def test_moments_that_were_lost_are_recomputed(spark):
             assert isinstance(trainer, local_sgd.LocalSgdTrainer)
             trainer.train_epoch(epoch)
             if lose:
-                for state, _ in trainer._rounds._old:
-                    state.unpersist(blocking=True)
+                for done in trainer._rounds._done:
+                    done.state.unpersist(blocking=True)
         arrays, moments = trainer.state()
         result = arrays["weights"], [(one.worker, one.step, one.values) for one in moments]
         trainer.close()
