@@ -175,7 +175,7 @@ def read_file(path: Path, key: Key) -> Any:
     length = int.from_bytes(whole[_START - 8 : _START], "little")
     head = whole[_START : _START + length]
     checksum = int.from_bytes(whole[len(_MAGIC) : _START - 8], "little")
-    if bytes(whole[: len(_MAGIC)]) != _MAGIC or len(head) != length or zlib.crc32(head) != checksum:
+    if bytes(whole[: len(_MAGIC)]) != _MAGIC or len(head) != max(1, length) or zlib.crc32(head) != checksum:
         return None
     written, body, sizes = pickle.loads(head)
     buffers, at = [], _START + length

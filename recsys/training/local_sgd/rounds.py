@@ -151,19 +151,19 @@ class Rounds:
 
     def moments(self) -> Iterator[Moments]:
         """The state of one worker after the other."""
-        given = set[int]()
+        given = -1  # the last worker whose state was
         for again in (False, True):
             if again:
                 self._train_again()
             if self._state is None:
                 return
-            missing = False
             for one in self._state.filter(lambda one: isinstance(one, Moments | Missing)).toLocalIterator():
-                missing |= isinstance(one, Missing)
-                if isinstance(one, Moments) and one.worker not in given:
-                    given.add(one.worker)
+                if isinstance(one, Missing):
+                    break
+                if one.worker > given:
+                    given = one.worker
                     yield one
-            if not missing:
+            else:
                 return
 
     def forget(self, keep: int = 1) -> None:
