@@ -25,6 +25,7 @@ from recsys.training.state import Moments
 
 Element = Any  # Moments, Ready, Missing, or a result of a round, which has a number `worker`
 Worker = Callable[[int, Iterable[Any]], Iterator[Element]]
+_MISSES = 3  # after so many rounds that missed rows all are given the blocks at once: a disk may be full
 # as Python made them: they are hardly smaller compressed
 _LEVEL = StorageLevel.MEMORY_AND_DISK_DESER
 
@@ -62,6 +63,7 @@ class Rounds:
         assert part.blocks.partitioner is not None and part.blocks.getNumPartitions() == part.workers
         self._part, self._partitioner, self._training = part, part.blocks.partitioner, training
         self._ready: list[RDD[Element]] = []  # the last one stands for the rows
+        self._misses = 0
         self._first: RDD[Element] | None = None  # the state before the rounds of `_done`
         self._state: RDD[Element] | None = None
         self._sent: list[Broadcast[Moments]] = []
@@ -202,8 +204,9 @@ class Rounds:
         Spark has done an earlier round again on such an executor, that round's state is missing, and all rounds are
         done again with the blocks.
         """
-        if self._ready:
+        if self._ready and self._misses < _MISSES:
             yield self._state, self._ready[-1]
+            self._misses += 1
         yield self._state, self._part.blocks
         self._train_again()
         yield self._state, self._part.blocks

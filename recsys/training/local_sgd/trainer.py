@@ -109,7 +109,8 @@ class LocalSgdTrainer(Trainer):
 
     def close(self) -> None:
         """Frees the workers' moments and rows."""
-        self._rounds.close()
+        with self._preloading():  # else a daemon without those modules is started for it
+            self._rounds.close()
         self._forget_sent()
 
     def _forget_sent(self) -> None:
