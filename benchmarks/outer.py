@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,11 @@ def run(
             weights = outer.step(weights, delta)
         if epoch % every and epoch < epochs:
             continue
-        found = [
-            measure(plan, data.examples, f"{name} {role}", weights, role, 0, [block])
-            for role, block in data.roles.items()
-        ]
-        curve[epoch] = [total / weight for total, weight in found]
+        found = list[tuple[int, int, float, float]]()
+        for role, block in data.roles.items():
+            of_role = replace(task, training=f"{name} {role}", roles=((role, (block.rows,)),))
+            found += measure(of_role, weights, 0, [block])
+        curve[epoch] = [total / weight for _, _, total, weight in found]
         print(f"{name}: epoch {epoch} {curve[epoch]}", file=sys.stderr, flush=True)
     return curve
 

@@ -12,12 +12,15 @@ import gc
 import importlib
 import os
 import sys
+import time
+import types
 import zipimport
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 VARIABLE = "HOWDAH_PRELOAD"
+_COLLECT_SECONDS = 10.0
 QUIET = {
     "TF_ENABLE_ONEDNN_OPTS": "1",  # a tenth faster here; off by default on processors without AVX-512
     "OMP_NUM_THREADS": "1",
@@ -70,6 +73,25 @@ def read_archives_once() -> None:
     importlib.invalidate_caches()  # once for all workers, which are forks
 
 
+def collect_seldom(daemon: Any) -> None:
+    """A worker looks through all of its objects for garbage at most every 10 seconds.
+
+    PySpark's daemon has it done after every task: with numba imported that takes 40 ms, more than many a task. In
+    between it looks at what the last task has made.
+    """
+    last = [time.monotonic()]
+
+    def collect() -> None:
+        now = time.monotonic()
+        if now - last[0] < _COLLECT_SECONDS:
+            gc.collect(1)
+        else:
+            last[0] = now
+            gc.collect()
+
+    daemon.gc = types.SimpleNamespace(collect=collect)
+
+
 def move_current_directory_last(path: list[str]) -> None:
     """Moves the current directory to the end of a module search path; `path` is changed in place.
 
@@ -108,6 +130,7 @@ def main() -> None:
         print(line, file=sys.stderr)
     daemon = importlib.import_module("pyspark.daemon")
     read_archives_once()
+    collect_seldom(daemon)
     gc.collect()
     gc.freeze()  # no worker's collector touches, and so copies, what was there before it
     daemon.manager()

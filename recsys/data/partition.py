@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from recsys.data.blocks import Block, block_from_row
 from recsys.data.examples import Examples
+from recsys.data.split import TRAIN
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,27 @@ def partition_of_worker(worker: int) -> int:
     return worker
 
 
+def one_after_the_other(parts: Mapping[int, Part]) -> Part:
+    """The blocks of all roles, TRAIN first, then the others in their order; the rows are those of TRAIN."""
+    train, blocks = parts[TRAIN], parts[TRAIN].blocks
+    for role, part in parts.items():
+        if role != TRAIN:
+            blocks = blocks.union(part.blocks)  # one after the other: so it keeps the partitioner
+    return Part(blocks, train.rows, train.workers)
+
+
 def rows_from(blocks: Iterator[Block], rows: int) -> Iterator[Block]:
     """The next blocks until they have `rows` rows together."""
     while rows > 0:
         block = next(blocks)
         rows -= block.rows
         yield block
+
+
+def read_to_end(elements: Iterable[Any]) -> None:
+    """Reads what is left. Spark ends a Python worker, with all that it keeps, whose task leaves some of its input."""
+    for _ in elements:
+        pass
 
 
 def regroup(blocks: list[Block], block_users: int) -> Iterator[Block]:

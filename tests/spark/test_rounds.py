@@ -1,5 +1,7 @@
 """Local SGD over Spark: the same as the workers' rounds done one after the other, whatever is lost on the way."""
 
+import os
+
 import numpy as np
 import pytest
 from small_ratings import block_of
@@ -18,7 +20,9 @@ from recsys.registries import loss_named
 from recsys.training.base import TrainingData
 from recsys.training.history import read_history
 from recsys.training.local_sgd import trainer as local_sgd
-from recsys.training.local_sgd.rounds import Rounds, tree_reduce
+from recsys.training.local_sgd.gather import tree_reduce
+from recsys.training.local_sgd.kept import Missing, Ready, RowsMissing
+from recsys.training.local_sgd.rounds import Rounds
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
 from recsys.training.loop import train
 from recsys.training.outer import outer_for
@@ -114,7 +118,9 @@ def test_rounds_over_spark_are_the_workers_rounds(spark, tmp_path, training):
     assert [(one.rows, one.workers) for one in history] == [(USERS, WORKERS)] * 2
     blocks = parts[VALIDATION].blocks.collect()
     weights = plan.layout.from_keras(found)
-    total, weight = measure(plan, examples_of(config), "plain", weights, VALIDATION, 0, blocks)
+    roles = ((VALIDATION, (6,)),)
+    task = Task(plan, examples_of(config), "losses", 3, 1, 2, 0, 1, 4, 0.01, roles=roles)
+    ((_, _, total, weight),) = measure(task, weights, 0, blocks)
     assert history[-1].validation_loss == pytest.approx(total / weight, rel=1e-5)
     split = history[-1].split
     assert split.compute > 0 and split.validation > 0
@@ -190,8 +196,8 @@ def test_moments_that_were_lost_are_recomputed(spark):
             assert isinstance(trainer, local_sgd.LocalSgdTrainer)
             trainer.train_epoch(epoch)
             if lose:
-                for state, _ in trainer._rounds._old:
-                    state.unpersist(blocking=True)
+                for done in trainer._rounds._done:
+                    done.state.unpersist(blocking=True)
         arrays, moments = trainer.state()
         result = arrays["weights"], [(one.worker, one.step, one.values) for one in moments]
         trainer.close()
@@ -201,6 +207,85 @@ def test_moments_that_were_lost_are_recomputed(spark):
     assert np.array_equal(kept[0], lost[0])
     for (worker, step, values), (other, other_step, other_values) in zip(kept[1], lost[1], strict=True):
         assert (worker, step) == (other, other_step) and np.array_equal(values, other_values)
+
+
+def counting(missing):
+    """A worker whose state tells which rounds it did. It misses its rows where `missing` exists and no blocks come."""
+
+    def worker(number, elements):
+        elements = list(elements)
+        if any(isinstance(one, Missing) for one in elements):
+            raise RowsMissing
+        if number == 2 and any(isinstance(one, Ready) for one in elements) and missing.exists():
+            raise RowsMissing
+        before = [one for one in elements if isinstance(one, Moments)]
+        step = before[0].step + 1 if before else 1
+        value = (before[0].values if before else np.zeros(1, np.float32)) * 2 + number + step
+        rows = 6 if number < 3 else 5
+        yield Moments(number, step, value)
+        yield Delta(number, rows, value * np.ones(2, np.float32), 0.0, 0.0)
+
+    return worker
+
+
+def rounds_of(spark, part, missing, lose):
+    """(deltas, moments) of four rounds. After two of them the second one's state is lost: Spark has it done again."""
+    rounds, deltas = Rounds(part, "counted"), []
+    rounds.prepare(lambda number, _: iter([Ready(number)]))
+    for number in range(4):
+        if number == 2 and lose:
+            missing.touch()
+            rounds._done[-1].state.unpersist(blocking=True)
+        weights = spark.sparkContext.broadcast(np.zeros(2, np.float32))
+        deltas.append(rounds.run(counting(missing), weights, USERS).delta)
+        rounds.forget()
+    assert rounds.lineage == 4
+    moments = [(one.worker, one.step, one.values.tolist()) for one in rounds.moments()]
+    rounds.close()
+    return np.array(deltas), moments
+
+
+def test_a_worker_without_its_rows_comes_to_the_same(spark, tmp_path):
+    """In every round, or where an earlier round is done again by an executor that has not got the rows."""
+    part, missing = part_of(spark, USERS, WORKERS), tmp_path / "missing"
+    deltas, moments = rounds_of(spark, part, missing, lose=False)
+    assert [step for _, step, _ in moments] == [4] * WORKERS
+    for lose in (True, False):  # the file stays: the second time rows are missing from the beginning
+        again, same = rounds_of(spark, part, missing, lose)
+        assert missing.exists()
+        assert np.array_equal(again, deltas) and same == moments
+
+
+def test_moments_that_are_missing_are_trained_again(spark, tmp_path):
+    part, missing = part_of(spark, USERS, WORKERS), tmp_path / "missing"
+    rounds = Rounds(part)
+    rounds.prepare(lambda number, _: iter([Ready(number)]))
+    for _ in range(2):
+        rounds.run(counting(missing), spark.sparkContext.broadcast(np.zeros(2, np.float32)), USERS)
+    kept = [(one.worker, one.step, one.values.tolist()) for one in rounds.moments()]
+    missing.touch()
+    for done in rounds._done:
+        done.state.unpersist(blocking=True)
+    assert [(one.worker, one.step, one.values.tolist()) for one in rounds.moments()] == kept
+    assert [worker for worker, _, _ in kept] == [0, 1, 2, 3]
+    rounds.close()
+
+
+def test_nothing_is_left_on_disk(spark):
+    def listed(_):
+        folders = os.environ["SPARK_LOCAL_DIRS"].split(",")
+        return [name for folder in folders for name in os.listdir(folder) if name.startswith("howdah-")]
+
+    def left():
+        return set(spark.sparkContext.parallelize([0], 1).mapPartitions(listed).collect())
+
+    config, parts, before = config_of(), parts_of(spark), left()
+    trainer = DenoisingAutoencoder.trainer(data_of(config, parts))
+    trainer.train_epoch(1)
+    assert len(left() - before) == 1
+    trainer.losses()
+    trainer.close()
+    assert left() <= before
 
 
 def test_rows_that_were_not_trained_are_noticed(spark):

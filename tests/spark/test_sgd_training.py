@@ -12,6 +12,7 @@ from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.models.factorisation.scorer import Ridge
+from recsys.models.factorisation.sgd import ratings
 from recsys.models.factorisation.sgd import trainer as sgd
 from recsys.models.factorisation.sgd.family import BiasedMf, Mf
 from recsys.models.factorisation.sgd.parameters import Side
@@ -19,6 +20,7 @@ from recsys.models.factorisation.sgd.ratings import Source
 from recsys.models.factorisation.sgd.worker import Result, train_block
 from recsys.training.base import TrainingData
 from recsys.training.history import read_history
+from recsys.training.local_sgd.kept import Ready, RowsMissing
 from recsys.training.loop import train
 from recsys.training.state import Moments
 
@@ -311,18 +313,26 @@ def test_the_rate_of_each_epoch(spark, training, model, rates):
     assert [trainer._rate(epoch) for epoch in (1, 2, 3)] == pytest.approx(rates)
 
 
-def test_a_worker_decodes_again_what_its_process_has_let_go(spark, monkeypatch):
-    from recsys.models.factorisation.sgd import ratings
-
+def test_ratings_that_were_cut_are_those_of_the_blocks(spark, tmp_path, monkeypatch):
+    """Whether they were kept whole before or not; and a worker whose ratings are not there says so."""
+    monkeypatch.setenv("SPARK_LOCAL_DIRS", str(tmp_path))
     data = data_of(spark, 2)
     blocks = data.parts[TRAIN].blocks.glom().collect()
-    source = Source("x", data.examples, (VALIDATION,), (12, 11))
-    monkeypatch.setattr(ratings, "_KEPT_BYTES", 0)
-    first = [ratings.read(source, worker, blocks[worker])[0] for worker in (0, 1)]
-    assert len(ratings._kept) == 1
-    again, _ = ratings.read(source, 0, blocks[0])
-    assert again is not first[0] and np.array_equal(again.train[0].stars, first[0].train[0].stars)
-    assert ratings.read(source, 0, blocks[0])[0] is again
+    block_of_movie = (np.arange(COLUMNS) % 2).astype(np.int32)
+    found = []
+    for training in ("kept", "decoded"):
+        source = Source(training, data.examples, (VALIDATION,), (12, 11))
+        if training == "kept":
+            whole, _ = ratings.read(source, 1, blocks[1])
+            ratings.cut_kept(source, 1, block_of_movie)
+            found.append(ratings.read(source, 1, [Ready(1)], block_of_movie)[0])
+            with pytest.raises(RowsMissing):
+                ratings.read(source, 1, [Ready(1)])
+        else:
+            found.append(ratings.read(source, 1, blocks[1], block_of_movie)[0])
+    for one, other in zip(*(read.train for read in found), strict=True):
+        assert np.array_equal(one.stars, other.stars) and np.array_equal(one.movies, other.movies)
+    assert sum(len(one.stars) for one in found[0].train) == len(whole.train[0].stars)
 
 
 def test_a_saved_model_is_loaded_with_its_scores(spark, tmp_path):

@@ -45,6 +45,14 @@ def test_one_thread_unless_the_executor_says_otherwise(tmp_path: Path) -> None:
     assert run_alone(tmp_path, code).stdout == "3 1\n"
 
 
+def test_young_garbage_is_collected_after_each_task_and_all_of_it_seldom(tmp_path: Path) -> None:
+    code = "import gc, types\ndaemon, seen = types.SimpleNamespace(), []\n"
+    code += "howdah_daemon.gc = types.SimpleNamespace(collect=lambda *generation: seen.append(generation))\n"
+    code += "howdah_daemon.collect_seldom(daemon)\ndaemon.gc.collect()\n"
+    code += "howdah_daemon._COLLECT_SECONDS = 0.0\ndaemon.gc.collect()\nprint(seen)"
+    assert run_alone(tmp_path, code).stdout == "[(1,), ()]\n"
+
+
 @pytest.mark.slow
 def test_training_s_modules_are_imported_without_tensorflow_computing(tmp_path: Path) -> None:
     """A TensorFlow that has begun to compute has threads, and they do not live through a fork."""

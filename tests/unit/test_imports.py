@@ -43,6 +43,7 @@ LAYERS = [
         "recsys.checksums",
         "recsys.activations",
         "recsys.compiled",
+        "recsys.exponential",
     ),
     ("recsys.registry", "recsys.catalogue"),
     ("recsys.registries",),

@@ -22,6 +22,7 @@ from recsys.models.autoencoder.keras_models import build_autoencoder  # noqa: E4
 from recsys.models.autoencoder.kernels.engine import plan_for  # noqa: E402
 from recsys.models.autoencoder.kernels.hidden_layers import DenseLayers, VariationalLayers  # noqa: E402
 from recsys.registries import loss_named  # noqa: E402
+from recsys.training.local_sgd import kept  # noqa: E402
 from recsys.training.local_sgd import worker as local_sgd  # noqa: E402
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round  # noqa: E402
 from recsys.training.state import Moments  # noqa: E402
@@ -52,7 +53,7 @@ def test_the_same_again_whoever_does_it() -> None:
     first = run(TASK, BLOCKS)
     run(replace(TASK, training="b", seed=2), BLOCKS[:1], worker=1)
     again = run(TASK, BLOCKS)
-    local_sgd._arrays.clear()
+    kept._kept.clear()
     local_sgd._engines.clear()
     anew = run(TASK, BLOCKS)
     for other in (again, anew):
@@ -93,8 +94,9 @@ def test_losses_are_those_of_the_model() -> None:
     matrix = block_of().matrix(7).toarray() / 5
     model = build_autoencoder(7, MODEL, seed=2)
     total, weight = loss_named("masked_mse").keras_sums(matrix, model(matrix, training=False))
-    found = measure(PLAN, EXAMPLES, "a", START, TRAIN, 0, iter(BLOCKS))
-    assert found == pytest.approx((float(total), float(weight)), rel=1e-5)
+    ((role, worker, *found),) = measure(TASK, START, 0, iter(BLOCKS))
+    assert (role, worker) == (TRAIN, 0)
+    assert tuple(found) == pytest.approx((float(total), float(weight)), rel=1e-5)
 
 
 def test_a_cosine_falls_from_the_first_step_to_the_last() -> None:

@@ -14,9 +14,9 @@ from recsys.config.load import load_config
 from recsys.data.blocks import hash_users
 from recsys.errors import ConfigError
 from recsys.models.factorisation.sgd import kernels
+from recsys.models.factorisation.sgd.distribute import blocks_of
 from recsys.models.factorisation.sgd.parameters import COPIES, Rule, Side, first_movies, first_users, take_step
 from recsys.models.factorisation.sgd.ratings import Csr, cut
-from recsys.models.factorisation.sgd.trainer import blocks_of
 
 USERS, MOVIES, K = *RATINGS.shape, 3
 MEAN, RATE, L2, L2_BIAS, MOMENTUM = 3.0, 0.05, 0.1, 0.02, 0.8

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyspark import RDD, Broadcast
+from pyspark import Broadcast
 
-from recsys.data.blocks import Block
-from recsys.data.partition import rows_from
+from recsys.data.partition import one_after_the_other
 from recsys.data.split import TRAIN
 from recsys.models.base import ModelFamily
 from recsys.training.base import AfterRound, Trainer, TrainingData, WorkerPlan, no_checkpoint
 from recsys.training.checkpoint import read_moments
 from recsys.training.history import Seconds
 from recsys.training.local_sgd.rounds import Rounds, cores_of
-from recsys.training.local_sgd.worker import Task, measure, train_round
+from recsys.training.local_sgd.worker import Roles, Task, load, measure, train_round
 from recsys.training.outer import outer_for
 from recsys.training.state import Moments, Snapshot
 from recsys.workers import preloading
@@ -52,8 +51,11 @@ class LocalSgdTrainer(Trainer):
         self._data, self._plan, self._family, self._preload = data, plan, family, preload
         self._outer, self._learning_rate = outer_for(settings)
         self._flat = weights
-        self._rounds = Rounds(data.parts[TRAIN])
         self._training = uuid.uuid4().hex
+        self._rounds = Rounds(one_after_the_other(data.parts), self._training)
+        self._sent: Broadcast[np.ndarray] | None = None
+        roles, every = [TRAIN, *(role for role in data.parts if role != TRAIN)], range(data.parts[TRAIN].workers)
+        self._roles: Roles = tuple((role, tuple(map(data.parts[role].rows_of, every))) for role in roles)
 
     def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
         split = Seconds()
@@ -66,11 +68,15 @@ class LocalSgdTrainer(Trainer):
 
     def losses(self) -> dict[int, float]:
         """By the workers' engines, on sparse batches, in one Spark job."""
-        parts = self._data.parts
-        weights = parts[TRAIN].blocks.context.broadcast(self._flat)
+        parts, task = self._data.parts, self._task(self.epochs, 0)
+        weights, some = self._send(), -(-self._data.config.training.loss_rows // parts[TRAIN].workers)  # 0: all
+
+        def worker(number: int, elements: Iterable[Any]) -> Iterator[Any]:
+            return measure(task, weights.value, number, elements, some)
+
         with self._preloading():
-            measured = self._measured(weights).collect()
-        weights.destroy()
+            self._prepare()
+            measured = self._rounds.ask(worker, with_state=False)
         totals = {role: np.zeros(2) for role in parts}
         for role, _, *sums in sorted(measured):  # in the order of the workers
             totals[role] += sums
@@ -96,17 +102,25 @@ class LocalSgdTrainer(Trainer):
 
     def restore(self, snapshot: Snapshot) -> None:
         """Sets the master, and hands each worker its moments."""
+        self._forget_sent()
         self._flat = snapshot.arrays["weights"]
         self._outer.momentum = snapshot.arrays.get("momentum")
         self._rounds.restore(snapshot.moments)
 
     def close(self) -> None:
-        """Frees the workers' moments."""
-        self._rounds.close()
+        """Frees the workers' moments and rows."""
+        with self._preloading():  # else a daemon without those modules is started for it
+            self._rounds.close()
+        self._forget_sent()
 
-    def _train_round(self, epoch: int, number: int) -> Seconds:
-        config, part = self._data.config, self._data.parts[TRAIN]
-        task = Task(
+    def _forget_sent(self) -> None:
+        if self._sent is not None:
+            self._sent.destroy()
+            self._sent = None
+
+    def _task(self, epoch: int, number: int) -> Task:
+        config = self._data.config
+        return Task(
             plan=self._plan,
             examples=self._data.examples,
             training=self._training,
@@ -118,11 +132,27 @@ class LocalSgdTrainer(Trainer):
             batch_size=config.training.batch_size,
             learning_rate=self._learning_rate,
             schedule=config.training.schedule,
+            roles=self._roles,
         )
+
+    def _send(self) -> Broadcast[np.ndarray]:
+        """The master's weights: once for the losses and for the round after them."""
+        if self._sent is None:
+            self._sent = self._data.parts[TRAIN].blocks.context.broadcast(self._flat)
+        return self._sent
+
+    def _prepare(self) -> None:
+        if not self._rounds.prepared:
+            task = self._task(1, 0)
+            self._rounds.prepare(lambda number, blocks: load(task, number, blocks))
+
+    def _train_round(self, epoch: int, number: int) -> Seconds:
+        part, task = self._data.parts[TRAIN], self._task(epoch, number)
         clock = time.monotonic()
-        context = part.blocks.context
-        weights = context.broadcast(self._flat)
-        sent = time.monotonic() - clock
+        self._prepare()
+        prepared = time.monotonic()
+        weights = self._send()
+        sent = time.monotonic() - prepared
 
         def worker(number: int, elements: Iterable[Any]) -> Iterator[Any]:
             return train_round(task, weights.value, number, elements)
@@ -130,29 +160,12 @@ class LocalSgdTrainer(Trainer):
         trained = sum(len(range(rows)[task.slice(rows)]) for rows in map(part.rows_of, range(part.workers)))
         reduced = self._rounds.run(worker, weights, trained)
         self._rounds.forget()
+        self._sent = None  # the rounds have it now, as long as they may be done again
         self._flat = self._outer.step(self._flat, reduced.delta)
-        cores = cores_of(context, part.workers)
+        cores = cores_of(part.blocks.context, part.workers)
         data, compute = reduced.data_seconds / cores, reduced.compute_seconds / cores
         rest = max(0.0, reduced.seconds - data - compute)
-        return Seconds(data=data, compute=compute, reduce=rest, broadcast=sent)
-
-    def _measured(self, weights: Broadcast[np.ndarray]) -> RDD[tuple[int, int, float, float]]:
-        """A task a worker: the blocks of its roles come one role after the other."""
-        plan, examples, training, parts = self._plan, self._data.examples, self._training, self._data.parts
-        workers = parts[TRAIN].workers
-        rows = {role: [part.rows_of(worker) for worker in range(workers)] for role, part in parts.items()}
-        about = {TRAIN: -(-self._data.config.training.loss_rows // workers)}  # of a worker; 0 and other roles: all
-
-        def run(worker: int, elements: Iterable[Block]) -> Iterator[tuple[int, int, float, float]]:
-            blocks = iter(elements)
-            for role in rows:
-                own = rows_from(blocks, rows[role][worker])
-                sums = measure(plan, examples, training, weights.value, role, worker, own, about.get(role, 0))
-                yield (role, worker, *sums)
-
-        together = parts[TRAIN].blocks.context.union([part.blocks for part in parts.values()])
-        assert together.getNumPartitions() == workers  # as all parts were partitioned by the same function
-        return together.mapPartitionsWithIndex(run)
+        return Seconds(data=data + prepared - clock, compute=compute, reduce=rest, broadcast=sent)
 
     def _preloading(self) -> Any:
         context = self._data.parts[TRAIN].blocks.context

@@ -16,12 +16,14 @@ import numpy as np
 from recsys.data.arrays import Arrays, arrays_of
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
+from recsys.data.partition import rows_from
 from recsys.data.split import TRAIN
 from recsys.training.base import Step, WorkerEngine, WorkerPlan
+from recsys.training.local_sgd.kept import Key, Ready, read
 from recsys.training.state import Moments
 
 _engines: dict[WorkerPlan, WorkerEngine] = {}  # one a process: another plan takes its place
-_arrays: dict[tuple[str, int, int], Arrays] = {}  # one worker's, so that processes that take turns do not hold them all
+Roles = tuple[tuple[int, tuple[int, ...]], ...]  # (role, rows of each worker), in the order in which blocks come
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Task:
     batch_size: int
     learning_rate: float
     schedule: str = "constant"
+    roles: Roles = ()  # none: all blocks are trained
 
     def slice(self, rows: int) -> slice:
         """Which of a worker's rows, in the epoch's order, are trained in this round."""
@@ -71,7 +74,8 @@ def train_round(
 ) -> Iterator[Moments | Delta]:
     """One worker's round: from its moments, if it has some, and its blocks, to its new moments and its delta."""
     clock = time.monotonic()
-    arrays, state = _read(task, worker, elements)
+    rows_of, state = read_arrays(task.training, task.examples, task.roles, worker, elements)
+    arrays, state = rows_of[TRAIN], state if state and state.step else None
     data_seconds = time.monotonic() - clock
     if not arrays.rows:
         yield Moments(worker, 0, np.zeros((2, 0), np.float32))
@@ -91,20 +95,20 @@ def train_round(
 
 
 def measure(
-    plan: WorkerPlan,
-    examples: Examples,
-    training: str,
-    weights: np.ndarray,
-    role: int,
-    worker: int,
-    blocks: Iterable[Block],
-    rows: int = 0,
-) -> tuple[float, float]:
-    """(sum, weight) of the loss over a worker's rows of that role, or over so many of them, evenly taken."""
-    arrays = _arrays_for((training, role, worker), blocks, examples)
-    engine = engine_for(plan)
+    task: Task, weights: np.ndarray, worker: int, elements: Iterable[Any], some: int = 0
+) -> Iterator[tuple[int, int, float, float]]:
+    """(role, worker, sum, weight) of the loss over a worker's rows of each role; where `some`, over so many trained."""
+    arrays, _ = read_arrays(task.training, task.examples, task.roles, worker, elements)
+    engine = engine_for(task.plan)
     engine.load_weights(weights)
-    return engine.measure(arrays, rows)
+    for role, of_role in arrays.items():
+        yield (role, worker, *engine.measure(of_role, some if role == TRAIN else 0))
+
+
+def load(task: Task, worker: int, blocks: Iterable[Block]) -> Iterator[Ready]:
+    """Has this executor keep the worker's rows."""
+    read_arrays(task.training, task.examples, task.roles, worker, blocks)
+    yield Ready(worker)
 
 
 def engine_for(plan: WorkerPlan) -> WorkerEngine:
@@ -115,27 +119,15 @@ def engine_for(plan: WorkerPlan) -> WorkerEngine:
     return _engines[plan]
 
 
-def _read(task: Task, worker: int, elements: Iterable[Any]) -> tuple[Arrays, Moments | None]:
-    state: list[Moments] = []
+def read_arrays(
+    training: str, examples: Examples, roles: Roles, worker: int, elements: Iterable[Any]
+) -> tuple[dict[int, Arrays], Moments | None]:
+    """A worker's rating arrays of each role, and its state; RowsMissing where they are not on this executor."""
 
-    def blocks() -> Iterator[Block]:
-        for element in elements:
-            if isinstance(element, Block):
-                yield element
-            elif isinstance(element, Moments) and element.step:
-                state.append(element)
+    def decode(blocks: Iterable[Block]) -> dict[int, Arrays]:
+        if not roles:
+            return {TRAIN: arrays_of(blocks, examples, TRAIN)}
+        in_order = iter(blocks)
+        return {role: arrays_of(rows_from(in_order, rows[worker]), examples, role) for role, rows in roles}
 
-    arrays = _arrays_for((task.training, TRAIN, worker), blocks(), task.examples)
-    return arrays, state[0] if state else None
-
-
-def _arrays_for(key: tuple[str, int, int], blocks: Iterable[Block], examples: Examples) -> Arrays:
-    """The rating arrays of the blocks, from the process' memory if they are there; `blocks` is read to its end."""
-    if key in _arrays:
-        for _ in blocks:
-            pass
-    else:
-        for other in [one for one in _arrays if (one[0], one[2]) != (key[0], key[2])]:
-            del _arrays[other]
-        _arrays[key] = arrays_of(blocks, examples, key[1])
-    return _arrays[key]
+    return read(Key(training, worker), elements, decode)

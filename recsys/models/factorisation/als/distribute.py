@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from pyspark import RDD, Broadcast, StorageLevel
+from pyspark import RDD, Broadcast, SparkContext, StorageLevel
 
 from recsys.data.blocks import Block
 from recsys.data.orientation import partition_movies
 from recsys.data.partition import Part, partition_of_worker
 from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of
-from recsys.models.factorisation.als.solve import Piece
-from recsys.models.factorisation.als.worker import Sums
+from recsys.models.factorisation.als.solve import Piece, gramian_of
+from recsys.models.factorisation.als.worker import Solved, Sums
 from recsys.training.base import TrainingData
+from recsys.training.state import Moments
 
 
 def users_of(data: TrainingData, role: int) -> RDD[Rows]:
@@ -77,3 +78,68 @@ def _open(piece: Broadcast[Piece], keep: bool) -> Piece:
 def sums_of(solved: RDD[Any]) -> list[Sums]:
     """In the order of the workers, so that their sum is the same however tasks were scheduled."""
     return sorted(solved.filter(lambda one: isinstance(one, Sums)).collect(), key=lambda one: one.worker)
+
+
+def gather_users(solved: RDD[Any], fits: bool) -> tuple[list[Sums], list[Solved] | None]:
+    """What a half-sweep of users came to, in the order of the workers and, where they fit here, of the users."""
+    if not fits:
+        return sums_of(solved), None
+    found = solved.collect()  # as they lie in Spark's cache: no Python worker is needed
+    sums = sorted((one for one in found if isinstance(one, Sums)), key=lambda one: one.worker)
+    return sums, sorted((one for one in found if isinstance(one, Solved)), key=lambda one: one.first)
+
+
+def users_gramian(solved: RDD[Any], width: int) -> np.ndarray:
+    """The users' Gramian, float64 (width, width), summed on the executors, and then in the order of the workers."""
+
+    def run(worker: int, elements: Iterable[Any]) -> Iterator[tuple[int, np.ndarray]]:
+        # at once, as after a checkpoint the same users come in other elements
+        own = [one.factors for one in elements if isinstance(one, Solved)]
+        yield worker, gramian_of(np.concatenate([*own, np.zeros((0, width), np.float32)]))
+
+    parts = sorted(solved.mapPartitionsWithIndex(run).collect(), key=lambda one: one[0])
+    return sum((part for _, part in parts), np.zeros((width, width)))
+
+
+def send_movies(context: SparkContext, factors: np.ndarray, rows: int) -> list[Broadcast[Piece]]:
+    """Movies' factors in pieces of so many rows."""
+    return [context.broadcast(Piece(one, factors[one : one + rows])) for one in range(0, len(factors), rows)]
+
+
+def send_users(context: SparkContext, users: Iterable[Solved], piece_rows: int, width: int) -> list[Broadcast[Piece]]:
+    """Users' factors, which come in their order, in pieces of so many rows; the driver holds one at a time."""
+    sent, held, first = list[Broadcast[Piece]](), list[np.ndarray](), 0
+    for one in users:
+        held.append(one.factors)
+        while sum(map(len, held)) >= piece_rows:
+            whole = np.concatenate(held)
+            sent.append(context.broadcast(Piece(first, whole[:piece_rows])))
+            held, first = [whole[piece_rows:]], first + piece_rows
+    if sum(map(len, held)) or not sent:
+        rest = np.concatenate([*held, np.zeros((0, width), np.float32)])
+        sent.append(context.broadcast(Piece(first, rest)))
+    return sent
+
+
+def moments_of(solved: RDD[Any]) -> Iterator[Moments]:
+    """Users' factors as a checkpoint has them: one worker's after the other."""
+
+    def run(worker: int, elements: Iterable[Any]) -> Iterator[Moments]:
+        factors = [one.factors for one in elements if isinstance(one, Solved)]
+        if factors:
+            yield Moments(worker, 1, np.concatenate(factors))
+
+    return solved.mapPartitionsWithIndex(run).toLocalIterator()
+
+
+def solved_from(context: SparkContext, sent: dict[int, Broadcast[Moments]], part: Part) -> RDD[Solved]:
+    """Users' factors from a checkpoint, by worker, where their ratings are."""
+    firsts = firsts_of(part)
+
+    def own(worker: int, _: Iterable[Any]) -> Iterator[Solved]:
+        if worker in sent:
+            yield Solved(firsts[worker], sent[worker].value.values)
+
+    numbers = context.parallelize([(one, None) for one in range(part.workers)], part.workers)
+    placed = numbers.partitionBy(part.workers, partition_of_worker)
+    return placed.mapPartitionsWithIndex(own, preservesPartitioning=True)

@@ -15,11 +15,22 @@ from typing import Any
 import numpy as np
 from pyspark import RDD, Broadcast, StorageLevel
 
-from recsys.data.partition import partition_of_worker
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.base import ModelFamily
 from recsys.models.factorisation.als.config import AlsConfig
-from recsys.models.factorisation.als.distribute import firsts_of, opener, openers, sums_of, transposed, users_of
+from recsys.models.factorisation.als.distribute import (
+    gather_users,
+    moments_of,
+    opener,
+    openers,
+    send_movies,
+    send_users,
+    solved_from,
+    sums_of,
+    transposed,
+    users_gramian,
+    users_of,
+)
 from recsys.models.factorisation.als.rows import Rows, totals_of
 from recsys.models.factorisation.als.solve import Basis, Piece, Problem, compile_kernels, gramian_of
 from recsys.models.factorisation.als.terms import ImplicitTerms
@@ -73,6 +84,7 @@ class AlsTrainer(Trainer):
             np.abs(self._factors, out=self._factors)
         self._solved: RDD[Any] | None = None  # of Solved and Sums
         self._sums: list[Sums] = []
+        self._users: list[Solved] | None = None  # all of `_solved`, where they fit in one piece and are not yet sent
         self._pieces: list[Callable[[], Piece]] = []  # of the movies, as users were solved for from them
         self._user_terms: Callable[[], np.ndarray] | None = None
         self._sent: list[list[Broadcast[Any]]] = []  # what `_solved` would be computed from again
@@ -80,6 +92,21 @@ class AlsTrainer(Trainer):
         if config.implicit != "none":
             shape, problem = (self._part.rows, columns), self._users_task().problem
             self._terms = ImplicitTerms(self._known, self._movies, config, shape, problem.penalties)
+
+    @property
+    def _fits(self) -> bool:
+        """Whether all users are one piece: the driver gets them in the job that solves for them."""
+        return self._part.rows <= self._piece_rows
+
+    def _all_users(self) -> Iterable[Solved]:
+        """In their order. Where they are several pieces the driver holds one, and an element that comes after it."""
+        assert self._solved is not None
+        users, self._users = self._users, None
+        if users is not None:
+            return users
+        if self._fits:
+            return gather_users(self._solved, True)[1] or []
+        return self._solved.filter(lambda one: isinstance(one, Solved)).toLocalIterator()  # in the order of workers
 
     @property
     def _warm(self) -> bool:
@@ -162,7 +189,7 @@ class AlsTrainer(Trainer):
 
     def _solve_users(self) -> Seconds:
         clock = time.monotonic()
-        sent: list[Broadcast[Any]] = [*self._send_movies()]
+        sent: list[Broadcast[Any]] = [*send_movies(self._context, self._factors, self._piece_rows)]
         sending = time.monotonic() - clock
         before, task = self._solved, self._users_task()
         self._pieces, self._user_terms = openers(sent), None
@@ -177,8 +204,8 @@ class AlsTrainer(Trainer):
             return solve_users(task, pieces, worker, own, terms)
 
         solved = elements.mapPartitionsWithIndex(run, preservesPartitioning=True)
-        self._solved = solved.persist(StorageLevel.MEMORY_AND_DISK)
-        self._sums = sums_of(self._solved)
+        self._solved = solved.persist(StorageLevel.MEMORY_AND_DISK_DESER)  # hardly smaller compressed
+        self._sums, self._users = gather_users(self._solved, self._fits)
         if before is not None:
             before.unpersist()
         if not self._warm:  # the users before are not what these would be computed from again
@@ -187,10 +214,10 @@ class AlsTrainer(Trainer):
         return self._seconds(clock, sending, self._sums)
 
     def _solve_movies(self) -> Seconds:
-        clock = time.monotonic()
+        clock, width = time.monotonic(), self._factors.shape[1]
         assert self._solved is not None
-        gramian = self._gramian(self._solved) if self._config.unobserved_weight else None
-        sent = self._send_users(self._solved)
+        gramian = users_gramian(self._solved, width) if self._config.unobserved_weight else None
+        sent = send_users(self._context, self._all_users(), self._piece_rows, width)
         before = self._context.broadcast(self._factors) if self._warm else None
         sending = time.monotonic() - clock
         task, pieces = self._task(self._part.rows, gramian), openers(sent)
@@ -240,73 +267,23 @@ class AlsTrainer(Trainer):
         width = self._factors.shape[1]
         return Task(problem, self._observed, preprocessing.weighted, unit_of(preprocessing), width, of_loss)
 
-    def _gramian(self, solved: RDD[Any]) -> np.ndarray:
-        """The users', summed on the executors, and then in the order of the workers."""
-
-        def run(worker: int, elements: Iterable[Any]) -> Iterator[tuple[int, np.ndarray]]:
-            # at once, as after a checkpoint the same users come in other elements
-            own = [one.factors for one in elements if isinstance(one, Solved)]
-            yield worker, gramian_of(np.concatenate([*own, np.zeros((0, width), np.float32)]))
-
-        width = self._factors.shape[1]
-        parts = sorted(solved.mapPartitionsWithIndex(run).collect(), key=lambda one: one[0])
-        return sum((part for _, part in parts), np.zeros((width, width)))
-
-    def _send_movies(self) -> list[Broadcast[Piece]]:
-        starts = range(0, len(self._factors), self._piece_rows)
-        pieces = (Piece(one, self._factors[one : one + self._piece_rows]) for one in starts)
-        return [self._context.broadcast(piece) for piece in pieces]
-
-    def _send_users(self, solved: RDD[Any]) -> list[Broadcast[Piece]]:
-        """All users' factors in pieces; the driver holds one, and an element that comes after it."""
-        factors = solved.filter(lambda one: isinstance(one, Solved))
-        if self._part.rows <= self._piece_rows:
-            elements = iter(sorted(factors.collect(), key=lambda one: one.first))
-        else:
-            elements = factors.toLocalIterator()  # in the order of workers, and so of users
-        sent, held, first = list[Broadcast[Piece]](), list[np.ndarray](), 0
-        for one in elements:
-            held.append(one.factors)
-            while sum(map(len, held)) >= self._piece_rows:
-                whole = np.concatenate(held)
-                sent.append(self._context.broadcast(Piece(first, whole[: self._piece_rows])))
-                held, first = [whole[self._piece_rows :]], first + self._piece_rows
-        if sum(map(len, held)) or not sent:
-            width = self._factors.shape[1]
-            rest = np.concatenate([*held, np.zeros((0, width), np.float32)])
-            sent.append(self._context.broadcast(Piece(first, rest)))
-        return sent
-
     def _moments(self) -> Iterator[Moments]:
         if self._solved is None or not self._warm:
             return
-
-        def run(worker: int, elements: Iterable[Any]) -> Iterator[Moments]:
-            factors = [one.factors for one in elements if isinstance(one, Solved)]
-            if factors:
-                yield Moments(worker, 1, np.concatenate(factors))
-
-        yield from self._solved.mapPartitionsWithIndex(run).toLocalIterator()
+        yield from moments_of(self._solved)
 
     def _set_users(self, moments: Iterable[Moments]) -> None:
         """Users' factors are these from now on; nothing that was before is needed any more."""
         self._forget_users()
         # a broadcast each: tasks would not take that much, and a worker reads its own alone
-        sent, firsts = {one.worker: self._context.broadcast(one) for one in moments}, firsts_of(self._part)
-
-        def own(worker: int, _: Iterable[Any]) -> Iterator[Solved]:
-            if worker in sent:
-                yield Solved(firsts[worker], sent[worker].value.values)
-
-        numbers = self._context.parallelize([(one, None) for one in range(self._part.workers)], self._part.workers)
-        placed = numbers.partitionBy(self._part.workers, partition_of_worker)
-        self._solved = placed.mapPartitionsWithIndex(own, preservesPartitioning=True)
+        sent = {one.worker: self._context.broadcast(one) for one in moments}
+        self._solved = solved_from(self._context, sent, self._part)
         self._sent = [list(sent.values())]
 
     def _forget_users(self) -> None:
         if self._solved is not None:
             self._solved.unpersist()
-        self._solved, self._sums = None, []
+        self._solved, self._users, self._sums = None, None, []
         self._destroy_sent()
 
     def _destroy_sent(self) -> None:

@@ -1,4 +1,4 @@
-"""A worker's ratings as the kernels read them, kept in its process between rounds, since decoding costs more than an
+"""A worker's ratings as the kernels read them, kept on its executor between rounds, since decoding costs more than an
 epoch."""
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from recsys.data.examples import Examples
 from recsys.data.partition import rows_from
 from recsys.data.split import TRAIN
 from recsys.models.factorisation.scorer import unit_of
+from recsys.training.local_sgd import kept
+from recsys.training.local_sgd.kept import Key
 from recsys.training.state import Moments
-
-_KEPT_BYTES = 768 * 2**20  # of a process: beyond it, what was used longest ago is decoded again when it is needed
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,6 @@ class Csr:
     starts: np.ndarray  # int64 (users + 1)
     movies: np.ndarray  # int32 (entries)
     stars: np.ndarray  # float32 (entries)
-
-    @property
-    def nbytes(self) -> int:
-        """Of memory."""
-        return int(self.starts.nbytes + self.movies.nbytes + self.stars.nbytes)
 
     def take(self, mask: np.ndarray, movies: np.ndarray) -> Csr:
         """The entries of the mask, with those numbers of movies (one an entry of the result)."""
@@ -45,7 +40,7 @@ class Source:
     """How a worker's blocks are read.
 
     Attributes:
-        training: another one for other data: what a process keeps goes by it.
+        training: another one for other data: what an executor keeps goes by it.
         examples: which ratings play which role.
         held: where ratings are split, the other roles that losses are measured on.
         rows: of each worker's training users.
@@ -80,14 +75,6 @@ class Read:
         """How many training users."""
         return len(self.hashes)
 
-    @property
-    def nbytes(self) -> int:
-        """Of memory, about."""
-        return sum(one.nbytes for one in (*self.train, *self.held.values()))
-
-
-_kept: dict[tuple[str, int, int], Read] = {}  # by training, worker and how many blocks of movies; last used last
-
 
 def read(
     source: Source, worker: int, elements: Iterable[Any], block_of: np.ndarray | None = None
@@ -97,35 +84,32 @@ def read(
     Args:
         source: how blocks are read.
         worker: whose they are.
-        elements: blocks, and what a round left.
+        elements: what a round left, and then `Ready` or blocks.
         block_of: (movies) the block of each movie, where they are cut; None: all are one block.
+
+    Raises:
+        RowsMissing: there is `Ready` instead of blocks, and the ratings are not on this executor.
     """
-    state: list[Moments] = []
+    whole = Key(source.training, worker)
+    if block_of is None:
+        return kept.read(whole, elements, lambda blocks: _decode(source, worker, iter(blocks)))
+    pieces = len(source.rows)
 
-    def blocks() -> Iterator[Block]:
-        for element in elements:
-            if isinstance(element, Block):
-                yield element
-            elif isinstance(element, Moments):
-                state.append(element)
+    def make(blocks: Iterable[Block]) -> Read:
+        found = _decode(source, worker, iter(blocks))
+        return Read(found.hashes, cut(found.train[0], block_of, pieces), found.held, found.others)
 
-    pieces = 1 if block_of is None else len(source.rows)
-    key = source.training, worker, pieces
-    for other in [one for one in _kept if one[0] != source.training]:
-        del _kept[other]
-    if key in _kept:
-        found = _kept.pop(key)
-        for _ in blocks():
-            pass
-    else:
-        found = _decode(source, worker, blocks())
-        if block_of is not None:
-            found = Read(found.hashes, cut(found.train[0], block_of, pieces), found.held, found.others)
-            _kept.pop((source.training, worker, 1), None)  # what was made to count ratings
-    _kept[key] = found
-    while len(_kept) > 1 and sum(one.nbytes for one in _kept.values()) > _KEPT_BYTES:
-        del _kept[next(iter(_kept))]
-    return found, state[0] if state else None
+    return kept.read(Key(source.training, worker, "cut"), elements, make)
+
+
+def cut_kept(source: Source, worker: int, block_of: np.ndarray) -> None:
+    """Ratings that are kept whole are from now on kept by blocks of movies. Nothing where they are not kept here."""
+    whole = Key(source.training, worker)
+    found: Read | None = kept.find(whole)
+    if found is not None:
+        pieces = cut(found.train[0], block_of, len(source.rows))
+        kept.keep(Key(source.training, worker, "cut"), Read(found.hashes, pieces, found.held, found.others))
+        kept.drop(whole)
 
 
 def cut(ratings: Csr, block_of: np.ndarray, blocks: int) -> list[Csr]:

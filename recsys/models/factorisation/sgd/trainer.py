@@ -12,8 +12,6 @@ and travel. How an epoch is shared out:
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
 import time
 import uuid
@@ -23,22 +21,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyspark import RDD
 
-from recsys.data.partition import Part
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.base import ModelFamily
 from recsys.models.factorisation.scorer import Ridge, unit_of
+from recsys.models.factorisation.sgd.distribute import (
+    add_up,
+    blocks_for,
+    blocks_of,
+    count_ratings,
+    cut_by_blocks,
+    figures_of,
+    sorted_by_worker,
+    source_of,
+    sum_errors,
+    trained_from,
+)
 from recsys.models.factorisation.sgd.parameters import COPIES, Rule, Side, first_movies, take_step
-from recsys.models.factorisation.sgd.ratings import Source
 from recsys.models.factorisation.sgd.worker import (
-    Counted,
     Errors,
     Plan,
     Result,
     Stretch,
     Trained,
-    count,
     measure,
     train_block,
     train_gradients,
@@ -47,6 +52,7 @@ from recsys.models.factorisation.sgd.worker import (
 from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
 from recsys.training.checkpoint import read_moments
 from recsys.training.history import Seconds
+from recsys.training.local_sgd.gather import gather, gather_sums
 from recsys.training.local_sgd.rounds import Rounds, cores_of
 from recsys.training.state import Snapshot
 
@@ -72,17 +78,13 @@ class SgdTrainer(Trainer):
         settings = data.config.training
         self.epochs = settings.epochs
         self._data, self._config, self._family = data, config, family
-        part = _with_other_users(data)
-        self._rounds, self._part, self._context = Rounds(part), part, part.blocks.context
+        part, training = blocks_for(data), uuid.uuid4().hex
+        self._rounds, self._context = Rounds(part, training), part.blocks.context
         self._workers = settings.workers
         self._summed = settings.strategy == "gradient_sum"
         self.ahead = self._workers == 1
-        train = data.parts[TRAIN]
-        roles, every = _other_roles(data), range(self._workers)
-        held = roles if data.examples.by_rating else ()
-        others = tuple((role, tuple(map(data.parts[role].rows_of, every))) for role in roles if role not in held)
-        source = Source(uuid.uuid4().hex, data.examples, held, tuple(map(train.rows_of, every)), others)
-        total, self._counts = self._count(source)
+        source = source_of(data, training)
+        total, self._counts = count_ratings(self._rounds, source, data.columns)
         self._ratings = int(self._counts.sum())
         mean = total / max(self._ratings, 1)
         biased = hasattr(config, "l2_bias")
@@ -106,6 +108,7 @@ class SgdTrainer(Trainer):
         self._block_of = None
         if not self._summed and self._workers > 1:
             self._block_of = self._context.broadcast(blocks_of(self._counts, self._workers))
+            cut_by_blocks(self._rounds, source, self._block_of)
         self._errors = Errors()  # of the epoch so far
         self._ahead: dict[int, Trained] = {}  # epochs of the last stretch that the loop has not come to
         self._now: Trained | None = None
@@ -136,10 +139,10 @@ class SgdTrainer(Trainer):
         def run(worker: int, elements: Iterable[Any]) -> Iterator[Any]:
             return measure(plan, movies.value, block_of.value if block_of else None, worker, elements)
 
-        measured = self._rounds.together.mapPartitionsWithIndex(run).collect()
+        measured = self._rounds.ask(run)
         movies.destroy()
         of_workers = [errors for _, errors in sorted_by_worker(measured)]
-        of_others = {role: _sum(errors[role] for errors in of_workers) for role in of_workers[0]}
+        of_others = {role: sum_errors(errors[role] for errors in of_workers) for role in of_workers[0]}
         return {role: self._loss(errors) for role, errors in {TRAIN: self._errors, **of_others}.items()}
 
     def weights(self) -> list[np.ndarray]:
@@ -156,7 +159,7 @@ class SgdTrainer(Trainer):
         """Movies' parameters, epochs that are done ahead, the sums of an unfinished epoch, and the users'."""
         arrays = {_MOVIES: self._movies.flat, _SUMS: np.array([self._errors.total, self._errors.ratings])}
         if self._ahead:
-            arrays[_AHEAD] = np.array([_figures(one) for one in self._ahead.values()])
+            arrays[_AHEAD] = np.array([figures_of(one) for one in self._ahead.values()])
             for epoch, one in self._ahead.items():
                 if one.movies is not None:
                     arrays[f"{_AHEAD}-{epoch}"] = one.movies
@@ -172,11 +175,12 @@ class SgdTrainer(Trainer):
         self._movies = Side(arrays[_MOVIES], self._movies.rows, self._movies.k)
         total, ratings = arrays[_SUMS].tolist()
         self._errors = Errors(total, int(ratings))
-        rows = [_trained(row, arrays) for row in arrays.get(_AHEAD, np.zeros((0, 6))).tolist()]
-        self._ahead = {one.epoch: one for one in rows}
+        rows = arrays.get(_AHEAD, np.zeros((0, 6))).tolist()
+        ahead = [trained_from(row, arrays.get(f"{_AHEAD}-{int(row[0])}")) for row in rows]
+        self._ahead = {one.epoch: one for one in ahead}
         for one in snapshot.history:
             self._remember(one.validation_loss, one.epoch)
-        for trained in rows:
+        for trained in ahead:
             self._remember(self._loss(trained.errors[VALIDATION]), trained.epoch)
         self._rounds.restore(snapshot.moments)
 
@@ -212,7 +216,7 @@ class SgdTrainer(Trainer):
         def run(worker: int, elements: Iterable[Any]) -> Iterator[Any]:
             return train_stretch(plan, stretch, movies.value, worker, elements)
 
-        (result,) = _results(self._rounds.advance(run, movies)).collect()
+        (result,) = self._rounds.advance(run, movies, gather)
         self._rounds.forget()
         self._movies = replace(self._movies, flat=result.value)
         self._ahead = {one.epoch: one for one in result.epochs}
@@ -237,14 +241,14 @@ class SgdTrainer(Trainer):
             drawn = [seed, epoch, worker, number]
             return train_block(plan, movies.value, block_of.value, block, rate, drawn, worker, elements)
 
-        results = _results(self._rounds.advance(run, movies)).collect()
+        results = self._rounds.advance(run, movies, gather)
         self._rounds.forget()
         after = self._movies.copied()
         for one in results:
             rows = np.flatnonzero(block_of.value == (one.worker + number) % workers)
             after.put(rows, Side(one.value, len(rows), after.k))
         self._movies = after
-        self._errors += _sum(one.errors for one in sorted(results, key=lambda one: one.worker))
+        self._errors += sum_errors(one.errors for one in results)
         return self._seconds(results, sent, time.monotonic() - clock)
 
     def _sum_gradients(self, epoch: int) -> Seconds:
@@ -255,7 +259,7 @@ class SgdTrainer(Trainer):
         def run(worker: int, elements: Iterable[Any]) -> Iterator[Any]:
             return train_gradients(plan, movies.value, rate, worker, elements)
 
-        results = _summed(_results(self._rounds.advance(run, movies)), self._workers)
+        results = self._rounds.advance(run, movies, lambda state: gather_sums(state, self._workers, add_up))
         self._rounds.forget()
         total = add_up(results)
         self._errors = total.errors
@@ -272,17 +276,6 @@ class SgdTrainer(Trainer):
         )
         return Seconds(data=data, compute=compute, reduce=max(0.0, whole - sent - data - compute), broadcast=sent)
 
-    def _count(self, source: Source) -> tuple[float, np.ndarray]:
-        """The sum of all training ratings, in stars, and how many each movie has, int64 (movies)."""
-        columns = self._data.columns
-
-        def run(worker: int, elements: Iterable[Any]) -> Iterator[Counted]:
-            return count(source, columns, worker, elements)
-
-        counted = sorted(self._part.blocks.mapPartitionsWithIndex(run).collect(), key=lambda one: one.worker)
-        of_movies = np.sum([one.of_movies for one in counted], axis=0)
-        return math.fsum(one.total for one in counted), of_movies
-
     def _check_all_trained(self) -> None:
         if self._errors.ratings != self._ratings:
             raise RuntimeError(f"workers trained {self._errors.ratings:,} ratings of {self._ratings:,}")
@@ -296,84 +289,3 @@ class SgdTrainer(Trainer):
             self._best = loss, epoch
 
     _shared = Seconds()  # what each epoch of a stretch has of what came before and after them
-
-
-def blocks_of(counts: np.ndarray, blocks: int) -> np.ndarray:
-    """The block of each movie, int32 (movies), so that blocks have about equal numbers of ratings.
-
-    Movies by descending number of ratings each go to the block that has fewest.
-    """
-    block_of = np.zeros(len(counts), np.int32)
-    filled = [(0, block) for block in range(blocks)]
-    for movie in np.argsort(-counts, kind="stable").tolist():
-        ratings, block = filled[0]
-        block_of[movie] = block
-        heapq.heapreplace(filled, (ratings + int(counts[movie]), block))
-    return block_of
-
-
-def add_up(results: list[Result]) -> Result:
-    """The sum of gradients, in the order given."""
-    value = np.zeros_like(results[0].value)
-    for one in results:
-        value += one.value
-    data, compute = (math.fsum(getattr(one, f"{name}_seconds") for one in results) for name in ("data", "compute"))
-    return Result(results[0].worker, value, _sum(one.errors for one in results), data, compute)
-
-
-def sorted_by_worker(measured: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
-    """In the order of the workers, so that sums are the same however tasks were scheduled."""
-    return sorted(measured, key=lambda one: one[0])
-
-
-def _sum(errors: Iterable[Errors]) -> Errors:
-    total = Errors()
-    for one in errors:
-        total += one
-    return total
-
-
-def _results(state: RDD[Any]) -> RDD[Result]:
-    return state.filter(lambda one: isinstance(one, Result))
-
-
-def _summed(results: RDD[Result], workers: int) -> list[Result]:
-    """Sums of groups of about sqrt(workers) workers, made on the executors, in the order of the workers."""
-    if workers <= 2:
-        return sorted(results.collect(), key=lambda one: one.worker)
-    groups = math.isqrt(workers)
-    size = -(-workers // groups)
-
-    def add(pairs: Iterable[tuple[int, Result]]) -> Iterator[Result]:
-        own = sorted((one for _, one in pairs), key=lambda one: one.worker)
-        if own:
-            yield add_up(own)
-
-    grouped = results.map(lambda one: (one.worker // size, one)).partitionBy(groups, lambda group: group)
-    return sorted(grouped.mapPartitions(add).collect(), key=lambda one: one.worker)
-
-
-def _other_roles(data: TrainingData) -> tuple[int, ...]:
-    return tuple(role for role in data.parts if role != TRAIN)
-
-
-def _with_other_users(data: TrainingData) -> Part:
-    """The training rows and after them, where users are split, those of the other roles, who are users of their own."""
-    train = data.parts[TRAIN]
-    if data.examples.by_rating:
-        return train
-    blocks = train.blocks
-    for role in _other_roles(data):
-        blocks = blocks.union(data.parts[role].blocks)  # one after the other: so it keeps the partitioner
-    return Part(blocks, train.rows, train.workers)
-
-
-def _figures(one: Trained) -> list[float]:
-    errors = [[role, of_role.total, of_role.ratings] for role, of_role in one.errors.items()]
-    return [one.epoch, one.seconds, *itertools.chain(*errors)]
-
-
-def _trained(row: list[float], arrays: dict[str, np.ndarray]) -> Trained:
-    epoch, seconds, *rest = row
-    errors = {int(rest[at]): Errors(rest[at + 1], int(rest[at + 2])) for at in range(0, len(rest), 3)}
-    return Trained(int(epoch), errors, seconds, arrays.get(f"{_AHEAD}-{int(epoch)}"))

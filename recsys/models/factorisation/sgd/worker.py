@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.data.partition import read_to_end
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge, targets_of
 from recsys.models.factorisation.sgd.parameters import COPIES, Rule, Side, first_users, take_step
-from recsys.models.factorisation.sgd.ratings import Csr, Read, Source, read
+from recsys.models.factorisation.sgd.ratings import Csr, Read, Source, cut_kept, read
+from recsys.training.local_sgd.kept import Ready
 from recsys.training.state import Moments
 
 _OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}  # their numbers in kernels
@@ -122,11 +124,19 @@ class Result:
     epochs: tuple[Trained, ...] = ()
 
 
-def count(source: Source, movies: int, worker: int, elements: Iterable[Any]) -> Iterator[Counted]:
-    """The worker's ratings counted; they stay decoded in this process."""
+def count(source: Source, movies: int, worker: int, elements: Iterable[Any]) -> Iterator[Ready | Counted]:
+    """The worker's ratings counted; they stay decoded on this executor."""
     ratings = read(source, worker, elements)[0].train[0]
     total = math.fsum(float(piece.sum(dtype=np.float64)) for piece in np.array_split(ratings.stars, 16))
+    yield Ready(worker)
     yield Counted(worker, len(ratings.stars), total, np.bincount(ratings.movies, minlength=movies))
+
+
+def cut_ratings(source: Source, block_of: np.ndarray, worker: int, elements: Iterable[Any]) -> Iterator[Ready]:
+    """The worker's ratings, where this executor keeps them, by blocks of movies."""
+    read_to_end(elements)  # not before: if the executor that had them was lost, this makes them on this one
+    cut_kept(source, worker, block_of)
+    yield Ready(worker)
 
 
 def train_stretch(
