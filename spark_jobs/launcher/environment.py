@@ -188,6 +188,9 @@ _SYSTEM = (
     Variable("LANG", "system", KEPT, "the language of the system's messages"),
     Variable("LC_*", "system", KEPT, "the language of the system's messages"),
     Variable("TMPDIR", "system", SET, "temporary files lie in the run directory and go with it", "<RUN/tmp>"),
+    Variable(
+        "MALLOC_ARENA_MAX", "system", KEPT, "where it has no value it is 2: glibc's threads keep a tenth less memory"
+    ),
     Variable("HOME", "system", KEPT, "is not needed"),
     Variable("XDG_CACHE_HOME", "system", KEPT, "the folder for caches where howdah lies in no environment of its own"),
     Variable("HOWDAH_PRELOAD", "howdah", CLEARED, "is set for each job"),

@@ -132,6 +132,7 @@ def _environment(arguments: Arguments, java: Path, properties: Path) -> dict[str
         environment["SPARK_ENV_LOADED"] = "1"  # bin/spark-class does not source spark-env.sh
         environment["PYSPARK_PYTHON"] = _local_python(arguments, properties, environment)
     environment["SPARK_LAUNCHER_OPTS"] = "-XX:-UsePerfData"  # nothing in /tmp/hsperfdata_USER
+    environment.setdefault("MALLOC_ARENA_MAX", "2")  # the JVM's many threads each keep freed memory in theirs
     return environment
 
 

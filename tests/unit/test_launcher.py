@@ -250,3 +250,12 @@ def test_the_compiler_is_the_quick_one_unless_the_environment_chooses(java, cwd,
     monkeypatch.setenv("JDK_JAVA_OPTIONS", chosen)
     java.launch("prepare", cwd=cwd)
     assert ("-XX:TieredStopAtLevel=1" in value_of(java.submitted, "--driver-java-options")) is ours
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "2"), ("8", "8")])
+def test_memory_that_was_freed_is_kept_by_few_threads(java, cwd, monkeypatch, given, used):
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    if given:
+        monkeypatch.setenv("MALLOC_ARENA_MAX", given)
+    java.launch("prepare", cwd=cwd)
+    assert java.environment["MALLOC_ARENA_MAX"] == used
