@@ -1,6 +1,7 @@
 """Kernels: functions of one thread that numba compiles, and BLAS and LAPACK for them.
 
-Importing this module imports numba. Only trainers and workers do, late: nobody who loads a model or recommends to one user.
+Importing this module imports numba. Only trainers and workers do, late: nobody who loads a model, or recommends to one
+user.
 """
 
 from __future__ import annotations

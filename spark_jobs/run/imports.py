@@ -7,29 +7,15 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from recsys.config import Config
 from recsys.config.model import ModelConfig
+from recsys.howdah_daemon import prefer_compiled_pyspark
 from recsys.registries import FAMILIES
 
 DATA = ("numpy", "pyarrow.compute", "pandas", "scipy.sparse")
 PICTURES = ("matplotlib.figure", "matplotlib.backends.backend_agg")
 _KERAS = "recsys.tensorflow_env"
-
-
-def prefer_compiled_pyspark(path: list[str]) -> None:
-    """Moves Spark's archives of Python sources behind the installed packages; `path` is a module search path.
-
-    spark-submit puts pyspark.zip first. Python would compile it anew in every process: half a second. The installed
-    package is taken only where it is the folder that the archive lies in, so that both are of the same Spark.
-    """
-    for archive in [Path(entry) for entry in path if entry.endswith("/python/lib/pyspark.zip")]:
-        home = archive.parents[2].resolve()
-        installed = [entry for entry in path if (Path(entry) / "pyspark").resolve() == home]
-        if installed and (home / "__init__.py").is_file():
-            moved = [entry for entry in path if Path(entry).parent == archive.parent]
-            path[:] = [entry for entry in path if entry not in moved] + moved
 
 
 def import_ahead(modules: Sequence[str]) -> threading.Thread:

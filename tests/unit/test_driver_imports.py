@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recsys.config.load import load_config
-from spark_jobs.run.imports import PICTURES, import_ahead, needed_by, prefer_compiled_pyspark
+from recsys.howdah_daemon import prefer_compiled_pyspark
+from spark_jobs.run.imports import PICTURES, import_ahead, needed_by
 
 
 @pytest.fixture
