@@ -108,4 +108,4 @@ def test_compiled_layers_are_those_of_numpy(
         found.append([np.array(divergence), prior.mean, h, back(slope, 0.3, into), *into])
     assert not RecVaeLayers().compiled and RecVaeLayers() != RecVaeLayers().with_kernels()
     for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(other).max())))
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=3e-4 * max(1.0, float(np.abs(other).max())))
