@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config.data import OF_ANY_DATA, OWN_KEYS, DataConfig
+from recsys.config.mistakes import by_key, explain, touches, without
 from recsys.config.model import ModelConfig
 from recsys.config.run import Config, config_class
 from recsys.config.table import Complaint, Table
@@ -82,7 +81,7 @@ def build_config(tree: Mapping[str, Any]) -> Config:
     for path, remedy in _renamed(tree.get("model"), root.model_fields["model"].annotation):
         lines.append(f"{'.'.join(path)} is not a key any more: {remedy}")
         wrong.append(".".join(path))
-        tree = _without(tree, path)
+        tree = without(tree, path)
     return _build(root, tree, lines, wrong)
 
 
@@ -108,14 +107,14 @@ def _build(root: type[_AnyTable], tree: Tree, lines: list[str], wrong: list[str]
             break
         except ValidationError as error:
             # pydantic looks at combinations only where every key is fine: again, without the wrong ones
-            found = _by_key(tree, error)
-            lines += [_explain(path, errors, root) for path, errors in found.items()]
+            found = by_key(tree, error)
+            lines += [explain(path, errors, root) for path, errors in found.items()]
             wrong += [".".join(path) for path in found]
             if () in found:
                 raise ConfigError("\n".join(lines)) from None
             for path in found:
-                tree = _without(tree, path)
-    lines += [text for keys, text in complaints if not any(_touches(key, wrong) for key in keys)]
+                tree = without(tree, path)
+    lines += [text for keys, text in complaints if not any(touches(key, wrong) for key in keys)]
     if lines:
         raise ConfigError("\n".join(dict.fromkeys(lines)))
     return built
@@ -206,44 +205,6 @@ def _of_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
     return {key: value for key, value in below.items() if key in known and key != "kind"}
 
 
-def keys_of(table: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str, str, str, str]]:
-    """Every setting as (key, type, default, unit, documentation), tables opened; the model's of all families."""
-    for name, field in table.model_fields.items():
-        key = f"{prefix}{name}"
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, ModelConfig):
-            yield from _model_keys(f"{key}.") if table is Config else ()
-            continue
-        if isinstance(annotation, type) and issubclass(annotation, Table):
-            yield from keys_of(annotation, f"{key}.")
-            continue
-        yield _described(key, field)
-
-
-def _described(key: str, field: FieldInfo) -> tuple[str, str, str, str, str]:
-    extra = field.json_schema_extra
-    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-    return key, _type_name(field.annotation), _default_text(field.default), unit, field.description or ""
-
-
-def _model_keys(prefix: str) -> Iterator[tuple[str, str, str, str, str]]:
-    """The keys of all families, each once for the families that have it alike; those are named before the text."""
-    kinds = FAMILIES.names()
-    families: dict[tuple[str, str, str, str, str], list[str]] = {}
-    for kind in kinds:
-        for name, field in FAMILIES.get(kind).Config.model_fields.items():
-            if name == "kind":
-                continue
-            if isinstance(field.annotation, type) and issubclass(field.annotation, ModelConfig):
-                row = (f"{prefix}{name}", "table", "", "", field.description or "")
-            else:
-                row = _described(f"{prefix}{name}", field)
-            families.setdefault(row, []).append(kind)
-    yield _described(f"{prefix}kind", ModelConfig.model_fields["kind"])
-    for (key, kind_of_value, default, unit, text), having in sorted(families.items(), key=lambda row: row[0][0]):
-        yield key, kind_of_value, default, unit, f"{', '.join(having)}: {text}"
-
-
 def write_config(config: Config, path: Path) -> None:
     """Every setting as resolved, as TOML that `load_config` reads back; keys without a value are left out, and what
     looks like a secret is masked."""
@@ -293,93 +254,6 @@ def _flatten(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield full, value
 
 
-def _by_key(tree: Tree, error: ValidationError) -> dict[tuple[str, ...], list[dict[str, Any]]]:
-    """Pydantic's errors by the key that is wrong; what was tried of several types comes as one error each."""
-    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for item in error.errors():
-        path: list[str] = []
-        here: Any = tree
-        for part in item["loc"]:
-            if isinstance(here, Mapping) and part in here:
-                here = here[str(part)]
-            elif isinstance(here, list) and isinstance(part, int):
-                here = here[part]
-            else:
-                break  # what follows names one of the types that would do
-            path.append(str(part))
-        found.setdefault(tuple(path), []).append(dict(item))
-    return found
-
-
-def _without(tree: Tree, path: Sequence[str]) -> Tree:
-    """The tree without that key; of a list's item the whole list is gone."""
-    if not path or path[0] not in tree:
-        return tree
-    below = tree[path[0]]
-    if len(path) > 1 and isinstance(below, Mapping):
-        return {**tree, path[0]: _without(dict(below), path[1:])}
-    return {key: value for key, value in tree.items() if key != path[0]}
-
-
-def _touches(key: str, wrong: Sequence[str]) -> bool:
-    """Whether the key, the table that it stands in, or something in it is among the wrong ones."""
-    return any(f"{one}.".startswith(f"{key}.") or f"{key}.".startswith(f"{one}.") for one in wrong)
-
-
-def _explain(path: Sequence[str], errors: Sequence[dict[str, Any]], root: type[Table]) -> str:
-    """One line for one wrong key: what is wrong, and the nearest valid key or value."""
-    key, error = ".".join(path), errors[0]
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {key}: {_nearest_key(path, root)}"
-    if error["type"] == "literal_error":
-        return f"{key} = {error['input']!r}: expected {error['ctx']['expected']}{_did_you_mean(error)}"
-    messages = [str(one["msg"]).removeprefix("Value error, ") for one in errors]
-    return f"{key} = {error['input']!r}: " + ", or ".join(text[0].lower() + text[1:] for text in messages)
-
-
-def _did_you_mean(error: Mapping[str, Any]) -> str:
-    values = re.findall(r"'([^']+)'", error["ctx"]["expected"])
-    near = difflib.get_close_matches(str(error["input"]), values, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _nearest_key(path: Sequence[str], root: type[Table]) -> str:
-    """The key that was meant: of another kind of model, of that name in another table, of a like name, or a list."""
-    table: type[BaseModel] = root
-    for part in path[:-1]:
-        annotation = table.model_fields[part].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, Table)
-        table = annotation
-    prefix = "".join(f"{part}." for part in path[:-1])
-    beside, last = list(table.model_fields), path[-1]
-    if issubclass(table, ModelConfig):
-        kinds = [kind for kind in FAMILIES.names() if last in FAMILIES.get(kind).Config.model_fields]
-        if kinds:
-            own = table.model_fields["kind"].default
-            return f"it is a key of {prefix}kind = {' or '.join(map(repr, kinds))}, not of {own!r}"
-    keys = [key for key, *_ in keys_of()]
-    near = [key for key in keys if key.rsplit(".", 1)[-1] == last]
-    near = near or [f"{prefix}{name}" for name in difflib.get_close_matches(last, beside, n=1, cutoff=0.6)]
-    near = near or [key for key in keys if difflib.get_close_matches(last, [key.rsplit(".", 1)[-1]], cutoff=0.75)]
-    if near:
-        return f"did you mean {near[0]}?"
-    return "there are " + ", ".join(f"{prefix}{name}" for name in beside)
-
-
 def _nearest(word: str, candidates: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else "there are " + ", ".join(candidates)
-
-
-def _type_name(annotation: Any) -> str:
-    text = getattr(annotation, "__name__", "") if isinstance(annotation, type) else ""
-    if not text or "[" in str(annotation):
-        text = str(annotation).replace("typing.", "")
-    if text.startswith(("Literal[", "Optional[")) or " | " in text:
-        text = text.replace("Optional[", "").replace("Literal[", "").replace("]", "").replace(", ", " | ")
-        text = text.removesuffix(" | None").replace("'", "")
-    return text.replace("tuple[int, ...]", "list of int").replace("tuple[int | ...", "list of int")
-
-
-def _default_text(value: Any) -> str:
-    return "" if value is None else json.dumps(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recsys.config.load import keys_of
+from recsys.config.keys import keys_of
 from recsys.config.run import Config
 
 _HEAD = """# Settings

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
-from recsys.config.load import as_tree, build_config, keys_of, load_config, load_tree, without_secrets
+from recsys.config.keys import keys_of
+from recsys.config.load import as_tree, build_config, load_config, load_tree, without_secrets
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import layers, plan
 from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_java import EXIT_CODE, ROOT, FakeJava, copy_checkout, path_without_java, run, value_of
 
-from recsys.config.load import keys_of
+from recsys.config.keys import keys_of
 from spark_jobs.launcher.arguments import cores
 from spark_jobs.launcher.java import find_java, java_version
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from recsys.config.keys import keys_of
 from recsys.config.load import (
     as_tree,
     build_config,
-    keys_of,
     load_config,
     load_tree,
     overlay,
