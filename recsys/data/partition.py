@@ -14,6 +14,9 @@ from recsys.data.blocks import Block, block_from_row
 from recsys.data.examples import Examples
 from recsys.data.split import TRAIN
 
+# as Python made them: to compress what is read in every round costs more than the memory that it saves
+UNCOMPRESSED = StorageLevel.MEMORY_AND_DISK_DESER
+
 
 @dataclass(frozen=True)
 class Part:

@@ -24,7 +24,7 @@ LIMIT_SECONDS = 300  # of a hung job, not of a slow one
 SECRET_FILE = Path(__file__).with_name("cluster-secret.txt")  # of the clusters that tests start
 QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time of jobs as short as these
 
-EPOCHS = 32  # of the run that disturbed ones are held against: enough for all that happens to these
+EPOCHS = 64  # of the run that disturbed ones are held against: enough for all that happens to these
 
 TINY = """
 [data]

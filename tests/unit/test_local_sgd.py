@@ -35,6 +35,12 @@ START = PLAN.layout.from_keras(build_autoencoder(7, MODEL, seed=2).get_weights()
 BLOCKS = [block_of().take(np.array(rows)) for rows in ([0, 1, 2], [3, 4])]
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    """By a test before, in the same process."""
+    kept._kept.clear()
+
+
 def run(task: Task, elements: list[Any], weights: np.ndarray = START, worker: int = 0) -> tuple[Moments, Delta]:
     moments, delta = train_round(task, weights, worker, iter(elements))
     assert isinstance(moments, Moments) and isinstance(delta, Delta)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pyspark import RDD, Broadcast, SparkContext, StorageLevel
+from pyspark import RDD, Broadcast, SparkContext
 
-from recsys.data.partition import Part, read_to_end
+from recsys.data.partition import UNCOMPRESSED, Part, read_to_end
 from recsys.training.local_sgd.gather import tree_reduce
 from recsys.training.local_sgd.kept import Missing, Ready, RowsMissing, forget
 from recsys.training.state import Moments
@@ -26,8 +26,6 @@ from recsys.training.state import Moments
 Element = Any  # Moments, Ready, Missing, or a result of a round, which has a number `worker`
 Worker = Callable[[int, Iterable[Any]], Iterator[Element]]
 _MISSES = 3  # after so many rounds that missed rows all are given the blocks at once: a disk may be full
-# as Python made them: they are hardly smaller compressed
-_LEVEL = StorageLevel.MEMORY_AND_DISK_DESER
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Rounds:
         returned in any order.
         """
         source = self._ready[-1] if self._ready else self._part.blocks
-        made = source.mapPartitionsWithIndex(read_whole(work), preservesPartitioning=True).persist(_LEVEL)
+        made = source.mapPartitionsWithIndex(read_whole(work), preservesPartitioning=True).persist(UNCOMPRESSED)
         self._ready.append(made)
         return made.filter(lambda one: not isinstance(one, Ready)).collect()
 
@@ -213,7 +211,7 @@ class Rounds:
 
     def _after(self, state: RDD[Element] | None, rows: RDD[Element], worker: Worker) -> RDD[Element]:
         together = _together(state, rows)
-        return together.mapPartitionsWithIndex(read_whole(worker), preservesPartitioning=True).persist(_LEVEL)
+        return together.mapPartitionsWithIndex(read_whole(worker), preservesPartitioning=True).persist(UNCOMPRESSED)
 
     def _train_again(self) -> None:
         """All rounds since the workers were handed moments, with the blocks: none of these can miss rows."""

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from pyspark import RDD, Broadcast, SparkContext, StorageLevel
+from pyspark import RDD, Broadcast, SparkContext
 
 from recsys.data.blocks import Block
 from recsys.data.orientation import partition_movies
-from recsys.data.partition import Part, partition_of_worker
+from recsys.data.partition import UNCOMPRESSED, Part, partition_of_worker
 from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of
 from recsys.models.factorisation.als.solve import Piece, gramian_of
 from recsys.models.factorisation.als.worker import Solved, Sums
@@ -31,7 +31,7 @@ def users_of(data: TrainingData, role: int) -> RDD[Rows]:
             first += block.rows
 
     rows = data.parts[role].blocks.mapPartitionsWithIndex(run, preservesPartitioning=True)
-    return rows.persist(StorageLevel.MEMORY_AND_DISK)
+    return rows.persist(UNCOMPRESSED)
 
 
 def firsts_of(part: Part) -> list[int]:
@@ -51,7 +51,7 @@ def transposed(users: RDD[Rows], counts: np.ndarray, workers: int, alike: bool) 
         return gather((one for _, one in parts), starts[number], starts[number + 1] - starts[number], alike)
 
     pieces = users.mapPartitions(cut_worker).partitionBy(workers, partition_of_worker)
-    return pieces.mapPartitionsWithIndex(gather_worker).persist(StorageLevel.MEMORY_AND_DISK)
+    return pieces.mapPartitionsWithIndex(gather_worker).persist(UNCOMPRESSED)
 
 
 def openers(sent: list[Broadcast[Piece]]) -> list[Callable[[], Piece]]:

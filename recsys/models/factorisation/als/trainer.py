@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyspark import RDD, Broadcast, StorageLevel
+from pyspark import RDD, Broadcast
 
+from recsys.data.partition import UNCOMPRESSED
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.base import ModelFamily
 from recsys.models.factorisation.als.config import AlsConfig
@@ -204,7 +205,7 @@ class AlsTrainer(Trainer):
             return solve_users(task, pieces, worker, own, terms)
 
         solved = elements.mapPartitionsWithIndex(run, preservesPartitioning=True)
-        self._solved = solved.persist(StorageLevel.MEMORY_AND_DISK_DESER)  # hardly smaller compressed
+        self._solved = solved.persist(UNCOMPRESSED)
         self._sums, self._users = gather_users(self._solved, self._fits)
         if before is not None:
             before.unpersist()
