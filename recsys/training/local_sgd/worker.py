@@ -84,14 +84,14 @@ def train_round(
     clock = time.monotonic()
     engine = engine_for(task.plan)
     engine.load(weights, state.values if state else None, state.step if state else 0)
+    state = None  # twice as large as the model: not held while the engine has its own, nor is what is handed over
     order = np.random.default_rng([task.seed, task.epoch, worker]).permutation(arrays.rows)
     generator = np.random.default_rng([task.seed, task.epoch, worker, task.round + 1])
     chosen = order[task.slice(arrays.rows)]
     rows = engine.train(arrays, chosen, task.batch_size, task.steps(len(chosen)), generator)
-    moments = Moments(worker, engine.step, engine.moments())
-    delta = weights - engine.weights()
-    yield moments
-    yield Delta(worker, rows, delta, data_seconds, time.monotonic() - clock)
+    seconds = time.monotonic() - clock
+    yield Moments(worker, engine.step, engine.moments())
+    yield Delta(worker, rows, weights - engine.weights(), data_seconds, seconds)
 
 
 def measure(
