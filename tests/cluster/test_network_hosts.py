@@ -153,8 +153,8 @@ def test_whatever_happens_to_workers_the_result_is_the_same(hosts, own, undistur
     finally:
         job.kill()
     assert job.launcher.returncode == 0, said
-    # data did cross the network; where Spark gives executors back, one host may do nearly all the work
-    assert any(hosts.bytes_sent(name) > 1_000_000 for name in hosts.names)
+    # data did cross the network; as Spark gives executors back, one of the two hosts may do nearly all the work
+    assert sum(hosts.bytes_sent(name) for name in hosts.names) > 2_000_000
     check_same(job.path, undisturbed)
     check_that_it_happened(job.path)
     told = read_json(job.path / "resources" / "hosts.json")

@@ -97,17 +97,9 @@ def _pay(value, m, v, last, owed, step, rows):
 @vector_kernel
 def _adam_rows(value, m, v, last, owed, step, rows, gradient, alpha):
     """Those rows take step number `step`; all others are owed their part of it."""
-    width = value.shape[1]
     for k in range(rows.size):
         row = rows[k]
-        weights, firsts, seconds, given = value[row], m[row], v[row], gradient[k]
-        for a in range(width):
-            x = given[a]
-            first = _B1 * firsts[a] + x
-            second = _B2 * seconds[a] + x * x
-            firsts[a] = first
-            seconds[a] = second
-            weights[a] -= alpha * first / (np.sqrt(second) + _EPSILON)
+        _adam(value[row], m[row], v[row], gradient[k], alpha)
     for row in range(owed.size):
         owed[row] += alpha * exp32((step - last[row]) * _RATIO)
     for k in range(rows.size):
