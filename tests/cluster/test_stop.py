@@ -50,15 +50,18 @@ def interrupt(job: Started) -> str:
     return job.end()
 
 
-def check_that_it_failed(job: Started, phase: str, code: int, error: str) -> None:
-    """Exit code, run.json, phases.jsonl, and no process of the job anywhere."""
+def check_that_it_failed(job: Started, phase: str | None, code: int, error: str) -> None:
+    """Exit code, run.json, phases.jsonl, and no process of the job anywhere; phase: None between two phases."""
     assert job.launcher.returncode == code
     told = read_json(job.path / "run.json")
     assert (told["status"], told["phase"]) == ("failed", phase)
     assert error in told["error"]
     begun = [one["name"] for one in phases(job.path) if one["event"] == "start"]
     done = [one["name"] for one in phases(job.path) if one["event"] == "end" and one["status"] == "done"]
-    assert begun[-1] == phase and done == begun[:-1]
+    if phase is None:
+        assert done == begun
+    else:
+        assert begun[-1] == phase and done == begun[:-1]
     assert job.left_over() == []
     assert not (job.path / "tmp").exists()
     assert list((job.path.parent / "here").iterdir()) == []
@@ -126,10 +129,12 @@ def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path
         driver.kill()
         said = job.end()
         told = read_json(job.path / "run.json")
-        # by the time that it is dead a short phase may be over
-        assert told["phase"] in [*names[number : number + 2], *([None] if number == 8 else [])]
-        if told["phase"]:
+        # by the time that it is dead a short phase may be over: then it died between two, or in the next
+        assert told["phase"] in [*names[number : number + 2], None]
+        if told["status"] != "succeeded":
             check_that_it_failed(job, told["phase"], 137, "killed (exit code 137)")
+        else:
+            assert number == len(names) - 1
         assert f"Spark's own log: {job.path / 'spark.log'}" in said
         jobs = [json.loads(line) for line in (job.path / "resources" / "jobs.jsonl").read_text().splitlines()]
         assert number == 0 or names[0] in {one["phase"] for one in jobs}  # what Spark had written down by then
