@@ -116,14 +116,15 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tm
     assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
-def test_the_driver_is_killed_in_each_phase_and_resumed(start, trained, tmp_path):
-    """One run, killed in the first phase, resumed and killed in the second, and so on: it ends like any other."""
+def test_the_driver_is_killed_in_every_second_phase_and_resumed(start, trained, tmp_path):
+    """One run, killed in the first phase, resumed and killed in the third, and so on: it ends like any other."""
     names = [one["name"] for one in phases(trained.path) if one["event"] == "start"]
     assert len(names) == 9
     job, here = start(), tmp_path / "here"
-    for number, name in enumerate(names):
+    for number in range(0, len(names), 2):  # in neighbours the same is lost
+        name = names[number]
         if number:
-            job.wait_until((job.path / f"resources-{number}").exists)  # the phases of before are put by
+            job.wait_until((job.path / f"resources-{number // 2}").exists)  # the phases of before are put by
         driver = job.wait_for_driver()  # before its phase begins, as a phase may be shorter than the search
         job.wait_for_phase(name)
         driver.kill()
