@@ -92,7 +92,7 @@ def test_normalisation_is_that_of_the_model(how: Any, scale: float) -> None:
 @pytest.mark.parametrize("piece", [1, 3, 8])
 @pytest.mark.parametrize("how", ["none", "center", "l2", "offset"])
 def test_rows_are_normalised_the_same_however_many_at_a_time(
-    how: str, piece: int, monkeypatch: pytest.MonkeyPatch
+    how: Any, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows without entries, at both ends too, and rows with more entries than are taken together."""
     lengths = [0, 3, 0, 0, 1, 7, 2, 0]
