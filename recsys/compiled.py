@@ -53,6 +53,16 @@ def vector_kernel(function: Callable[..., Any]) -> Any:
     return kernel(function, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """A part of kernels, compiled anew within each that calls it, as if it stood there.
+
+    A kernel that others call is in the code of each of them, optimised in another way each time, and all of a process
+    call the one that came first. As sums may be taken in any order, a process that has compiled its kernels then comes
+    to other last digits than one that has found them in the cache.
+    """
+    return numba.njit(inline="always")(function)
+
+
 def lapack(module: str, name: str, signature: str) -> Any:
     """A routine of SciPy's BLAS or LAPACK that kernels can call; every argument is a pointer, as in Fortran.
 

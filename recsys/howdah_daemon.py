@@ -8,6 +8,7 @@ a fork, and a TensorFlow that has begun to compute does not work after one.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
@@ -15,7 +16,7 @@ import sys
 import time
 import types
 import zipimport
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -77,9 +78,11 @@ def collect_seldom(daemon: Any) -> None:
     """A worker looks through all of its objects for garbage at most every 10 seconds.
 
     PySpark's daemon has it done after every task: with numba imported that takes 40 ms, more than many a task. In
-    between it looks at what the last task has made.
+    between it looks at what the last task has made. Each time it also gives free memory back to the system: there may
+    be twice as many workers as tasks.
     """
     last = [time.monotonic()]
+    trim = _trim()
 
     def collect() -> None:
         now = time.monotonic()
@@ -88,8 +91,18 @@ def collect_seldom(daemon: Any) -> None:
         else:
             last[0] = now
             gc.collect()
+        trim()
 
     daemon.gc = types.SimpleNamespace(collect=collect)
+
+
+def _trim() -> Callable[[], object]:
+    """What gives memory that is free back to the system; nothing where the C library has no such function."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return lambda: None
+    return lambda: trim(0)
 
 
 def move_current_directory_last(path: list[str]) -> None:

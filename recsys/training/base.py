@@ -154,7 +154,7 @@ class Finishing(Trainer):
 
 
 class WorkerEngine(Protocol):
-    """One worker's arithmetic in local SGD. Made once a process and loaded for each round."""
+    """One worker's arithmetic in local SGD, loaded for each round."""
 
     step: int  # steps taken since the beginning
 
@@ -176,11 +176,13 @@ class WorkerEngine(Protocol):
         """The weights as one float32 vector."""
 
     def moments(self) -> np.ndarray:
-        """The optimizer's state, float32."""
+        """The optimizer's state, float32; perhaps the engine's own memory, which its next step or load changes."""
 
 
 class WorkerPlan(Protocol):
     """How a model is trained in every worker: hashable, picklable and small."""
+
+    keeps_engine: ClassVar[bool]  # whether a process keeps its engine for later rounds: where it takes long to make
 
     def engine(self) -> Any:
         """A WorkerEngine."""

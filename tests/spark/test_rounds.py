@@ -1,12 +1,14 @@
 """Local SGD over Spark: the same as the workers' rounds done one after the other, whatever is lost on the way."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from small_ratings import block_of
 
 from recsys.config.load import build_config
+from recsys.data.blocks import Block
 from recsys.data.examples import Examples
 from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
@@ -18,15 +20,15 @@ from recsys.models.autoencoder.kernels.engine import plan_for
 from recsys.models.autoencoder.start import first_weights
 from recsys.registries import loss_named
 from recsys.training.base import TrainingData
+from recsys.training.checkpoint import Checkpoints
 from recsys.training.history import read_history
-from recsys.training.local_sgd import trainer as local_sgd
 from recsys.training.local_sgd.gather import tree_reduce
-from recsys.training.local_sgd.kept import Missing, Ready, RowsMissing
+from recsys.training.local_sgd.kept import Ready, RowsMissing
 from recsys.training.local_sgd.rounds import Rounds
 from recsys.training.local_sgd.worker import Delta, Task, measure, train_round
 from recsys.training.loop import train
 from recsys.training.outer import outer_for
-from recsys.training.state import Moments
+from recsys.training.state import Moments, Position, Snapshot
 
 COLUMNS, USERS, WORKERS, DENSITY = 11, 23, 4, 0.4
 PREPROCESSING = Preprocessing(0.5, 5.0)
@@ -135,9 +137,8 @@ def test_more_workers_than_rows_take_part(spark, tmp_path):
     np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("syncs", "rebase"), [(1, 10), (2, 1)])
-def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, monkeypatch, syncs, rebase):
-    monkeypatch.setattr(local_sgd, "REBASE_ROUNDS", rebase)
+@pytest.mark.parametrize("syncs", [1, 2])
+def test_a_run_that_was_stopped_ends_with_the_same_weights(spark, tmp_path, syncs):
     config, parts = config_of(checkpoint_seconds=0, syncs_per_epoch=syncs), parts_of(spark)
     never = config_of(checkpoint_seconds=3600, syncs_per_epoch=syncs)
     whole, _, _ = train_in(tmp_path / "whole", never, parts)
@@ -187,17 +188,34 @@ def test_a_time_limit_stops_between_rounds_and_it_ends_with_the_same_weights(spa
     assert read_history(tmp_path / "history.csv")[-1].test_loss == pytest.approx(measured[TEST].loss, rel=1e-5)
 
 
-def test_moments_that_were_lost_are_recomputed(spark):
+def lose_states(spark, workers=""):
+    """Deletes what workers keep from round to round: of all, or of some ("02" are the first and the third)."""
+
+    def delete(_):
+        folders = os.environ["SPARK_LOCAL_DIRS"].split(",")
+        found = [path for folder in folders for path in Path(folder).glob(f"howdah-*/state-*-[{workers or '0-9'}]")]
+        for path in found:
+            path.unlink()
+        return [len(found)]
+
+    assert sum(spark.sparkContext.parallelize([0], 1).mapPartitions(delete).collect()) >= len(workers or "1")
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_moments_that_were_lost_are_trained_again(spark, tmp_path, saved):
+    """From the beginning, or from the checkpoint after the second epoch."""
     config, parts = config_of(), parts_of(spark)
 
     def trained(lose):
         trainer = DenoisingAutoencoder.trainer(data_of(config, parts))
-        for epoch in (1, 2, 3):
-            assert isinstance(trainer, local_sgd.LocalSgdTrainer)
+        for epoch in (1, 2, 3, 4):
             trainer.train_epoch(epoch)
-            if lose:
-                for done in trainer._rounds._done:
-                    done.state.unpersist(blocking=True)
+            if epoch == 2 and saved:
+                arrays, moments = trainer.state()
+                snapshot = Snapshot(Position(3), [], arrays, [])
+                trainer.saved(Checkpoints(tmp_path / f"{lose}", 0).save(snapshot, moments))
+            if lose and epoch > 1:
+                lose_states(spark, "02" if epoch == 3 else "")
         arrays, moments = trainer.state()
         result = arrays["weights"], [(one.worker, one.step, one.values) for one in moments]
         trainer.close()
@@ -205,18 +223,39 @@ def test_moments_that_were_lost_are_recomputed(spark):
 
     kept, lost = trained(False), trained(True)
     assert np.array_equal(kept[0], lost[0])
+    assert [worker for worker, _, _ in kept[1]] == list(range(WORKERS))
     for (worker, step, values), (other, other_step, other_values) in zip(kept[1], lost[1], strict=True):
         assert (worker, step) == (other, other_step) and np.array_equal(values, other_values)
 
 
-def counting(missing):
-    """A worker whose state tells which rounds it did. It misses its rows where `missing` exists and no blocks come."""
+def test_a_run_that_went_on_has_moments_that_may_be_lost(spark, tmp_path):
+    """They begin again with those that the run went on from."""
+    config, parts = config_of(outer="mean"), parts_of(spark)
+    weights, states, _ = one_after_the_other(config, parts, start_of(config), epochs=2)
+
+    def trained(lose):
+        trainer = DenoisingAutoencoder.trainer(data_of(config, parts))
+        trainer.restore(Snapshot(Position(3), [], {"weights": weights}, list(states.values())))
+        for epoch in (3, 4):
+            trainer.train_epoch(epoch)
+            if lose:
+                lose_states(spark)
+        result = trainer.state()[0]["weights"], [(one.step, one.values.tolist()) for one in trainer.state()[1]]
+        trainer.close()
+        return result
+
+    kept, lost = trained(False), trained(True)
+    assert np.array_equal(kept[0], lost[0]) and kept[1] == lost[1]
+    assert [step for step, _ in kept[1]] == [one.step * 2 for one in states.values()]
+
+
+def counting(missing, had_blocks):
+    """A worker whose state tells which rounds it did. One misses its rows where `missing` exists, until blocks come."""
 
     def worker(number, elements):
         elements = list(elements)
-        if any(isinstance(one, Missing) for one in elements):
-            raise RowsMissing
-        if number == 2 and any(isinstance(one, Ready) for one in elements) and missing.exists():
+        had_blocks.extend(one for one in elements if isinstance(one, Block))
+        if number == 2 and missing.exists() and not had_blocks:
             raise RowsMissing
         before = [one for one in elements if isinstance(one, Moments)]
         step = before[0].step + 1 if before else 1
@@ -228,44 +267,40 @@ def counting(missing):
     return worker
 
 
-def rounds_of(spark, part, missing, lose):
-    """(deltas, moments) of four rounds. After two of them the second one's state is lost: Spark has it done again."""
-    rounds, deltas = Rounds(part, "counted"), []
+def rounds_of(spark, part, missing, lost=None):
+    """(deltas, moments) of four rounds; after two of them these workers' states are lost."""
+    rounds, deltas, had_blocks = Rounds(part, "counted"), [], list[Block]()
     rounds.prepare(lambda number, _: iter([Ready(number)]))
     for number in range(4):
-        if number == 2 and lose:
-            missing.touch()
-            rounds._done[-1].state.unpersist(blocking=True)
+        if number == 2 and lost is not None:
+            lose_states(spark, lost)
         weights = spark.sparkContext.broadcast(np.zeros(2, np.float32))
-        deltas.append(rounds.run(counting(missing), weights, USERS).delta)
-        rounds.forget()
-    assert rounds.lineage == 4
+        deltas.append(rounds.run(counting(missing, had_blocks), weights, USERS).delta)
     moments = [(one.worker, one.step, one.values.tolist()) for one in rounds.moments()]
     rounds.close()
     return np.array(deltas), moments
 
 
-def test_a_worker_without_its_rows_comes_to_the_same(spark, tmp_path):
-    """In every round, or where an earlier round is done again by an executor that has not got the rows."""
+def test_a_worker_without_its_rows_or_its_state_comes_to_the_same(spark, tmp_path):
+    """Its state, its rows, or both."""
     part, missing = part_of(spark, USERS, WORKERS), tmp_path / "missing"
-    deltas, moments = rounds_of(spark, part, missing, lose=False)
-    assert [step for _, step, _ in moments] == [4] * WORKERS
-    for lose in (True, False):  # the file stays: the second time rows are missing from the beginning
-        again, same = rounds_of(spark, part, missing, lose)
-        assert missing.exists()
+    deltas, moments = rounds_of(spark, part, missing)
+    assert [(worker, step) for worker, step, _ in moments] == [(worker, 4) for worker in range(WORKERS)]
+    for lost in ("02", "", None):
+        again, same = rounds_of(spark, part, missing, lost)
         assert np.array_equal(again, deltas) and same == moments
+        missing.touch()
 
 
 def test_moments_that_are_missing_are_trained_again(spark, tmp_path):
-    part, missing = part_of(spark, USERS, WORKERS), tmp_path / "missing"
-    rounds = Rounds(part)
+    part, missing, had_blocks = part_of(spark, USERS, WORKERS), tmp_path / "missing", list[Block]()
+    rounds = Rounds(part, "counted")
     rounds.prepare(lambda number, _: iter([Ready(number)]))
     for _ in range(2):
-        rounds.run(counting(missing), spark.sparkContext.broadcast(np.zeros(2, np.float32)), USERS)
+        rounds.run(counting(missing, had_blocks), spark.sparkContext.broadcast(np.zeros(2, np.float32)), USERS)
     kept = [(one.worker, one.step, one.values.tolist()) for one in rounds.moments()]
     missing.touch()
-    for done in rounds._done:
-        done.state.unpersist(blocking=True)
+    lose_states(spark, "13")
     assert [(one.worker, one.step, one.values.tolist()) for one in rounds.moments()] == kept
     assert [worker for worker, _, _ in kept] == [0, 1, 2, 3]
     rounds.close()
@@ -290,7 +325,7 @@ def test_nothing_is_left_on_disk(spark):
 
 def test_rows_that_were_not_trained_are_noticed(spark):
     part = part_of(spark, USERS, WORKERS)
-    rounds = Rounds(part)
+    rounds = Rounds(part, "lazy")
     weights = spark.sparkContext.broadcast(np.zeros(2, np.float32))
 
     def lazy(worker, elements):

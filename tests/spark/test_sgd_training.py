@@ -200,13 +200,10 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("workers", "strategy", "split", "rebase"),
-    [(1, "local_sgd", "rating", 1), (3, "local_sgd", "rating", 2), (2, "gradient_sum", "user", 10)],
+    ("workers", "strategy", "split"),
+    [(1, "local_sgd", "rating"), (3, "local_sgd", "rating"), (2, "gradient_sum", "user")],
 )
-def test_a_run_that_was_killed_ends_with_the_same_weights(
-    spark, tmp_path, monkeypatch, workers, strategy, split, rebase
-):
-    monkeypatch.setattr(sgd, "REBASE_ROUNDS", rebase)
+def test_a_run_that_was_killed_ends_with_the_same_weights(spark, tmp_path, workers, strategy, split):
     model = {"optimizer": "momentum", "momentum": 0.5, "learning_rate": 0.02}
     common = {"workers": workers, "strategy": strategy, "split": split, "model": model, "epochs": 8}
     whole, losses = trained(data_of(spark, **common))

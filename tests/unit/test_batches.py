@@ -17,6 +17,7 @@ from recsys.data.examples import Examples
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.autoencoder.config import DaeConfig
+from recsys.models.autoencoder.kernels import normalisation
 from recsys.models.autoencoder.kernels.batches import (
     Batch,
     Entries,
@@ -86,6 +87,28 @@ def test_normalisation_is_that_of_the_model(how: Any, scale: float) -> None:
         "offset": (empty.sum(axis=1) + 3.5) / (counts + 5),
     }
     np.testing.assert_allclose(offsets, expected_offsets.get(how, np.zeros(6)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 8])
+@pytest.mark.parametrize("how", ["none", "center", "l2", "offset"])
+def test_rows_are_normalised_the_same_however_many_at_a_time(
+    how: Any, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows without entries, at both ends too, and rows with more entries than are taken together."""
+    lengths = [0, 3, 0, 0, 1, 7, 2, 0]
+    generator = np.random.default_rng(4)
+    data = generator.random(sum(lengths)).astype(np.float32)
+    columns = np.concatenate([np.arange(length) for length in lengths])
+    matrix = csr_matrix((data, columns, np.cumsum([0, *lengths])), shape=(8, 7))
+    config = DaeConfig(input_normalisation=how, input_scale=1.5)
+    whole, offsets = normalise(matrix, config)
+    monkeypatch.setattr(normalisation, "_PIECE", piece)
+    found, same = normalise(matrix, config)
+    assert np.array_equal(found.data, whole.data) and np.array_equal(same, offsets)
+    assert len(offsets) == 8 and found.data.dtype == np.float32
+    if how == "l2":
+        lengths_found = np.sqrt(np.asarray(found.multiply(found).sum(axis=1)).ravel())
+        np.testing.assert_allclose(lengths_found, [1.5 * (length > 0) for length in lengths], rtol=1e-6)
 
 
 def test_dropout_drops_the_input_alone_and_scales_what_is_left() -> None:

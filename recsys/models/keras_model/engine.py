@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class KerasPlan:
     module: str
     loss: Loss
     shapes: tuple[tuple[int, ...], ...]
+    keeps_engine: ClassVar[bool] = True  # Keras takes seconds to make a model and its graph
 
     def engine(self) -> KerasEngine:
         """What trains by this plan in a worker."""

@@ -11,20 +11,19 @@ from pyspark import RDD
 
 from recsys.training.local_sgd.kept import Missing, RowsMissing
 from recsys.training.local_sgd.worker import Delta
-from recsys.training.state import Moments
 
 FEW_WORKERS = 8  # so many workers' results are added up on the driver: a second stage would take longer
 
 
-def gather(state: RDD[Any]) -> list[Any]:
+def gather(results: RDD[Any]) -> list[Any]:
     """The results of a round, in the order of the workers; RowsMissing where one is Missing."""
-    found = state.filter(lambda one: not isinstance(one, Moments)).collect()
+    found = results.collect()
     if any(isinstance(one, Missing) for one in found):
         raise RowsMissing
     return sorted(found, key=lambda one: one.worker)
 
 
-def gather_sums(state: RDD[Any], workers: int, add: Callable[[list[Any]], Any]) -> list[Any]:
+def gather_sums(results: RDD[Any], workers: int, add: Callable[[list[Any]], Any]) -> list[Any]:
     """Sums of the results of about sqrt(workers) workers each, in the order of the workers.
 
     So that sums are the same however tasks were scheduled, and wherever they are made: on the executors, or where there
@@ -32,37 +31,36 @@ def gather_sums(state: RDD[Any], workers: int, add: Callable[[list[Any]], Any]) 
     """
     size = -(-workers // max(1, math.isqrt(workers)))
 
-    def sums(results: Iterable[Any]) -> Iterator[Any]:
-        in_order = sorted(results, key=lambda one: one.worker)
+    def sums(some: Iterable[Any]) -> Iterator[Any]:
+        in_order = sorted(some, key=lambda one: one.worker)
         missing = [one for one in in_order if isinstance(one, Missing)]
         yield from missing[:1] or ([add(in_order)] if in_order else [])
 
     if workers <= FEW_WORKERS:
-        results = gather(state)
-        groups = [[one for one in results if one.worker // size == group] for group in range(-(-workers // size))]
+        found = gather(results)
+        groups = [[one for one in found if one.worker // size == group] for group in range(-(-workers // size))]
         return [one for group in groups for one in sums(group)]
 
     def results_of(elements: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        return ((one.worker // size, one) for one in elements if not isinstance(one, Moments))
+        return ((one.worker // size, one) for one in elements)
 
-    grouped = state.mapPartitions(results_of).partitionBy(-(-workers // size), lambda group: group)
+    grouped = results.mapPartitions(results_of).partitionBy(-(-workers // size), lambda group: group)
     return gather(grouped.mapPartitions(lambda pairs: sums(one for _, one in pairs)))
 
 
-def tree_reduce(state: RDD[Any], workers: int, trained: int) -> Delta:
+def tree_reduce(results: RDD[Any], workers: int, trained: int) -> Delta:
     """The mean of the deltas weighted by rows, `trained` in all; RowsMissing where one is Missing."""
 
     def weighed(deltas: list[Delta]) -> Delta:
-        shares = [np.float32(one.rows / trained) * one.value for one in deltas]
-        return add_up(deltas, shares)
+        return add_up(deltas, (np.float32(one.rows / trained) * one.value for one in deltas))
 
-    sums = gather_sums(state, workers, weighed)
-    return add_up(sums, [one.value for one in sums])
+    sums = gather_sums(results, workers, weighed)
+    return add_up(sums, (one.value for one in sums))
 
 
-def add_up(parts: list[Delta], values: list[np.ndarray]) -> Delta:
+def add_up(parts: list[Delta], values: Iterable[np.ndarray]) -> Delta:
     """The sum of these values, in the order given; those of no rows count for nothing. Times add up, too."""
-    total = np.zeros(max(len(one) for one in values), np.float32)
+    total = np.zeros(max(len(one.value) for one in parts), np.float32)
     for one, value in zip(parts, values, strict=True):
         if one.rows:
             total += value

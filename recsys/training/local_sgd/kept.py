@@ -31,7 +31,7 @@ _START = len(_MAGIC) + 12  # a checksum and a length follow
 
 
 class RowsMissing(Exception):
-    """A worker's rows are not on this executor."""
+    """A worker's rows, or its state, are not on this executor."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Missing:
-    """What a worker's round came to where its rows were not there."""
+    """What a worker's round came to where its rows or its state were not there."""
 
     worker: int
 
@@ -66,7 +66,7 @@ def read(key: Key, elements: Iterable[Any], make: Callable[[Iterable[Block]], T]
 
     Args:
         key: of the rows.
-        elements: what a round left, and then `Ready` or the blocks.
+        elements: its state, if it has one, and then `Ready` or the blocks.
         make: the rows from the blocks.
 
     Raises:
@@ -82,8 +82,6 @@ def read(key: Key, elements: Iterable[Any], make: Callable[[Iterable[Block]], T]
                 moments.append(one)
             elif isinstance(one, Ready):
                 ready.append(one)
-            elif isinstance(one, Missing):
-                raise RowsMissing
 
     first = list(itertools.islice(blocks(), 1))
     rows = find(key)  # not before: where an executor was lost, Ready is made again on this one, and the file with it
@@ -98,7 +96,7 @@ def read(key: Key, elements: Iterable[Any], make: Callable[[Iterable[Block]], T]
 def find(key: Key) -> Any:
     """What is kept, or None."""
     if key not in _kept:
-        path = _path(key)
+        path = path_of(key)
         found = None if path is None else read_file(path, key)
         if found is None:
             return None
@@ -110,7 +108,7 @@ def find(key: Key) -> Any:
 def keep(key: Key, value: T) -> T:
     """Keeps it on the disk, or where there is no room in this process alone; what is to be used from now on."""
     _forget_other_trainings(key)
-    path = _path(key)
+    path = path_of(key)
     saved = None
     if path is not None:
         with suppress(OSError):  # a full disk: then every round needs the blocks
@@ -129,7 +127,7 @@ def keep(key: Key, value: T) -> T:
 def drop(key: Key) -> None:
     """It is not needed any more."""
     _kept.pop(key, None)
-    path = _path(key)
+    path = path_of(key)
     if path is not None:
         with suppress(OSError):
             path.unlink()
@@ -202,6 +200,7 @@ def _name(training: str) -> str:
     return f"howdah-{training}"
 
 
-def _path(key: Key) -> Path | None:
+def path_of(key: Key) -> Path | None:
+    """Its file on this executor; None outside of Spark's workers."""
     folders = _folders()
     return folders[0] / _name(key.training) / f"{key.kind}-{key.worker}" if folders else None

@@ -1,10 +1,9 @@
-"""Rounds over Spark: plain tasks whose results are kept by Spark, so that its own retry gives the same again.
+"""Rounds over Spark: plain tasks that come to the same wherever Spark has them done, and however often.
 
-What workers keep from round to round is an RDD of its own, a partition a worker. A task that is retried, or moved to
-another executor, starts from the same moments, recomputed from the round before if they were lost. Rows do not travel:
-they lie on each executor's disk (recsys.training.local_sgd.kept), and a small element, `Ready`, stands for them in
-Spark's cache. It is cached where the rows are, so that Spark prefers to send the task there; where the executor was
-lost Spark makes it again, and the rows with it.
+Neither rows nor what workers keep from round to round travels: both lie on each executor's disk (kept.py and states.py
+beside this). A small element, `Ready`, stands for the rows in Spark's cache. It is cached where the rows are, so that
+Spark prefers to send the task there; where the executor was lost Spark makes it again, and the rows with it. A task
+that does not find what it needs says so, and the round is done again with all that is needed to make it.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,10 @@ from pyspark import RDD, Broadcast, SparkContext
 from recsys.data.partition import UNCOMPRESSED, Part, read_to_end
 from recsys.training.local_sgd.gather import tree_reduce
 from recsys.training.local_sgd.kept import Missing, Ready, RowsMissing, forget
+from recsys.training.local_sgd.states import Start, Worker, a_round, with_state
 from recsys.training.state import Moments
 
 Element = Any  # Moments, Ready, Missing, or a result of a round, which has a number `worker`
-Worker = Callable[[int, Iterable[Any]], Iterator[Element]]
 _MISSES = 3  # after so many rounds that missed rows all are given the blocks at once: a disk may be full
 
 
@@ -39,34 +39,22 @@ class Reduced:
     seconds: float  # of the whole round
 
 
-@dataclass(frozen=True)
-class Done:
-    """A round that Spark may have to do again."""
-
-    state: RDD[Element]
-    worker: Worker
-    weights: Broadcast[Any]
-
-
 class Rounds:
-    """The state of the workers, and the rounds that change it.
+    """The rounds that change the workers' states.
 
     Args:
         part: the blocks.
-        training: the id by which workers keep rows.
+        training: the id by which workers keep rows and states.
     """
 
-    def __init__(self, part: Part, training: str = "") -> None:
-        # a worker's state and its blocks meet in one task because both RDDs were partitioned by the same function
-        assert part.blocks.partitioner is not None and part.blocks.getNumPartitions() == part.workers
-        self._part, self._partitioner, self._training = part, part.blocks.partitioner, training
+    def __init__(self, part: Part, training: str) -> None:
+        self._part, self._training = part, training
         self._ready: list[RDD[Element]] = []  # the last one stands for the rows
         self._misses = 0
-        self._first: RDD[Element] | None = None  # the state before the rounds of `_done`
-        self._state: RDD[Element] | None = None
-        self._sent: list[Broadcast[Moments]] = []
-        self._done: list[Done] = []
-        self._cached: list[RDD[Element]] = []
+        self._rounds = 0  # how many were done
+        self._done: list[tuple[Worker, Broadcast[Any]]] = []  # since `_sent`, or `_read`, which is not sent yet
+        self._sent: dict[int, Broadcast[Moments]] = {}
+        self._read: Callable[[], Iterable[Moments]] | None = None
 
     @property
     def prepared(self) -> bool:
@@ -82,7 +70,8 @@ class Rounds:
         source = self._ready[-1] if self._ready else self._part.blocks
         made = source.mapPartitionsWithIndex(read_whole(work), preservesPartitioning=True).persist(UNCOMPRESSED)
         self._ready.append(made)
-        return made.filter(lambda one: not isinstance(one, Ready)).collect()
+        # all of them: to leave some out, each task would have a second Python process
+        return [one for one in made.collect() if not isinstance(one, Ready)]
 
     def run(self, worker: Worker, weights: Broadcast[np.ndarray], trained: int) -> Reduced:
         """One round of all workers; `trained` is how many rows it trains in all.
@@ -90,7 +79,7 @@ class Rounds:
         Raises RuntimeError where another number was trained.
         """
         started = time.monotonic()
-        reduced = self.advance(worker, weights, lambda state: tree_reduce(state, self._part.workers, trained))
+        reduced = self.advance(worker, weights, lambda results: tree_reduce(results, self._part.workers, trained))
         if reduced.rows != trained:
             raise RuntimeError(f"workers trained {reduced.rows:,} rows of {trained:,}")
         return Reduced(
@@ -102,62 +91,47 @@ class Rounds:
 
         Args:
             worker: yields Moments and a result; may raise RowsMissing before.
-            weights: what it reads.
-            gather: gets the new state and makes of the results what is returned; RowsMissing where one is Missing.
+            weights: what it reads; destroyed when the round needs not be done again any more.
+            gather: makes of the results what is returned; RowsMissing where one is Missing.
         """
-        for state, rows in self._ways():
-            after = self._after(state, rows, worker)
-            self._cached.append(after)
-            try:
-                found = gather(after)
-            except RowsMissing:
-                self._cached.remove(after)
-                after.unpersist()
-                continue
-            self._done.append(Done(after, worker, weights))
-            self._state = after
-            return found
-        raise AssertionError("blocks were given, and nothing was before them that could be missing")
+        for rows, start in self._ways():
+            work = a_round(worker, self._training, self._rounds, start)
+            with suppress(RowsMissing):
+                found = gather(rows.mapPartitionsWithIndex(read_whole(work)))
+                self._done.append((worker, weights))
+                self._rounds += 1
+                return found
+        raise AssertionError("a worker had all that it needs, and missed something")
 
     def ask(self, work: Worker, with_state: bool = True) -> list[Any]:
         """What `work` makes of each worker's rows, and state if it needs it, in any order. The state stays as it is."""
-        for state, rows in self._ways():
-            found = _together(state if with_state else None, rows).mapPartitionsWithIndex(read_whole(work)).collect()
+        for rows, start in self._ways():
+            run = self._with_state(work, start) if with_state else work
+            found = rows.mapPartitionsWithIndex(read_whole(run)).collect()
             if not any(isinstance(one, Missing) for one in found):
                 return found
-        raise AssertionError("blocks were given, and nothing was before them that could be missing")
-
-    @property
-    def lineage(self) -> int:
-        """How many rounds Spark would have to do again, at worst, if an executor were lost."""
-        return len(self._done)
+        raise AssertionError("a worker had all that it needs, and missed something")
 
     def restore(self, moments: Iterable[Moments]) -> None:
-        """Hands the workers these moments; nothing that was before is needed any more."""
+        """Hands the workers these moments, before the first round."""
+        assert not self._rounds
+        self._send(moments)
+
+    def begin_again_from(self, read: Callable[[], Iterable[Moments]]) -> None:
+        """From now on workers whose state is lost begin with what `read` gives then: their states as they are now."""
         self._let_go()
-        context, workers = self._part.blocks.context, self._part.workers
-        # a broadcast each: tasks would not take that much, and a worker reads its own alone
-        sent = {one.worker: context.broadcast(one) for one in moments}
-
-        def own(worker: int, _: Iterable[Any]) -> Iterator[Moments]:
-            if worker in sent:
-                yield sent[worker].value
-
-        numbers = context.parallelize([(one, None) for one in range(workers)], workers)
-        placed = numbers.partitionBy(workers, self._partitioner.partitionFunc)
-        self._first = placed.mapPartitionsWithIndex(read_whole(own), preservesPartitioning=True)
-        self._state = self._first
-        self._sent = list(sent.values())
+        self._read = read
 
     def moments(self) -> Iterator[Moments]:
         """The state of one worker after the other."""
         given = -1  # the last worker whose state was
-        for again in (False, True):
-            if again:
-                self._train_again()
-            if self._state is None:
-                return
-            for one in self._state.filter(lambda one: isinstance(one, Moments | Missing)).toLocalIterator():
+
+        def own(_: int, elements: Iterable[Any]) -> Iterator[Moments]:
+            return (one for one in elements if isinstance(one, Moments))
+
+        for rows, start in self._ways():
+            work = read_whole(self._with_state(own, start))
+            for one in rows.mapPartitionsWithIndex(work).toLocalIterator():
                 if isinstance(one, Missing):
                     break
                 if one.worker > given:
@@ -166,13 +140,8 @@ class Rounds:
             else:
                 return
 
-    def forget(self, keep: int = 1) -> None:
-        """Frees what rounds but for the last `keep` have left in Spark's cache."""
-        while len(self._cached) > keep:
-            self._cached.pop(0).unpersist()
-
     def close(self) -> None:
-        """Frees everything, the rows on the executors' disks too."""
+        """Frees everything, what is on the executors' disks too."""
         if self._ready:
             training = self._training
 
@@ -188,42 +157,41 @@ class Rounds:
         self._let_go()
 
     def _let_go(self) -> None:
-        self.forget(0)
-        for one in self._done:
-            one.weights.destroy()
-        for moments in self._sent:
+        """Of all that is needed to do rounds again."""
+        for _, weights in self._done:
+            weights.destroy()
+        for moments in self._sent.values():
             moments.destroy()
-        self._done, self._sent, self._first, self._state = [], [], None, None
+        self._done, self._sent, self._read = [], {}, None
 
-    def _ways(self) -> Iterator[tuple[RDD[Element] | None, RDD[Element]]]:
-        """State and rows, by one way after the other until nothing is missing.
+    def _ways(self) -> Iterator[tuple[RDD[Element], Start | None]]:
+        """Rows, and where to begin again, by one way after the other until nothing is missing.
 
-        A task gets `Ready` alone. Where it ran on another executor than the one that made it, all get the blocks. Where
-        Spark has done an earlier round again on such an executor, that round's state is missing, and all rounds are
-        done again with the blocks.
+        A task gets `Ready` alone and finds its rows and its state. Where it ran on another executor than the ones
+        before, all get the blocks, and do again what others have done.
         """
         if self._ready and self._misses < _MISSES:
-            yield self._state, self._ready[-1]
+            yield self._ready[-1], None if self._done or self._read else self._start()
             self._misses += 1
-        yield self._state, self._part.blocks
-        self._train_again()
-        yield self._state, self._part.blocks
+        yield self._part.blocks, self._start()
 
-    def _after(self, state: RDD[Element] | None, rows: RDD[Element], worker: Worker) -> RDD[Element]:
-        together = _together(state, rows)
-        return together.mapPartitionsWithIndex(read_whole(worker), preservesPartitioning=True).persist(UNCOMPRESSED)
+    def _start(self) -> Start:
+        if self._read:
+            self._send(self._read())
+            self._read = None
+        return Start(self._rounds - len(self._done), self._sent, tuple(worker for worker, _ in self._done))
 
-    def _train_again(self) -> None:
-        """All rounds since the workers were handed moments, with the blocks: none of these can miss rows."""
-        state = self._first
-        for number, one in enumerate(self._done):
-            after = self._after(state, self._part.blocks, one.worker)
-            self._cached.append(after)
-            after.count()
-            self._done[number] = Done(after, one.worker, one.weights)
-            self.forget()
-            state = after
-        self._state = state
+    def _send(self, moments: Iterable[Moments]) -> None:
+        # a broadcast each: tasks would not take that much, and a worker reads its own alone
+        self._sent = {one.worker: self._part.blocks.context.broadcast(one) for one in moments}
+
+    def _with_state(self, work: Worker, start: Start | None) -> Worker:
+        training, rounds = self._training, self._rounds
+
+        def run(worker: int, elements: Iterable[Any]) -> Iterator[Any]:
+            return work(worker, with_state(training, worker, rounds, elements, start))
+
+        return run
 
 
 def read_whole(work: Worker) -> Worker:
@@ -244,7 +212,3 @@ def cores_of(context: SparkContext, workers: int) -> int:
     """How many workers run at a time: on local[N] at most N, on a cluster all, as each has a core there."""
     local = re.fullmatch(r"local\[(\d+)\]", str(context.master))
     return min(workers, int(local[1])) if local else workers
-
-
-def _together(state: RDD[Element] | None, rows: RDD[Element]) -> RDD[Element]:
-    return rows if state is None else state.union(rows)

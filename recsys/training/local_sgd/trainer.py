@@ -24,8 +24,6 @@ from recsys.training.outer import outer_for
 from recsys.training.state import Moments, Snapshot
 from recsys.workers import preloading
 
-REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more weights are kept for that, one a round
-
 
 class LocalSgdTrainer(Trainer):
     """Every worker trains its rows for a round from the master's weights, with its own optimizer state.
@@ -96,9 +94,8 @@ class LocalSgdTrainer(Trainer):
         return arrays, self._rounds.moments()
 
     def saved(self, checkpoint: Path) -> None:
-        """Now and then workers go on from what was written: all that Spark kept to do rounds again is let go."""
-        if self._rounds.lineage >= REBASE_ROUNDS:
-            self._rounds.restore(read_moments(checkpoint))
+        """Workers whose state is lost begin again from what was written, and not before."""
+        self._rounds.begin_again_from(lambda: read_moments(checkpoint))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Sets the master, and hands each worker its moments."""
@@ -159,7 +156,6 @@ class LocalSgdTrainer(Trainer):
 
         trained = sum(len(range(rows)[task.slice(rows)]) for rows in map(part.rows_of, range(part.workers)))
         reduced = self._rounds.run(worker, weights, trained)
-        self._rounds.forget()
         self._sent = None  # the rounds have it now, as long as they may be done again
         self._flat = self._outer.step(self._flat, reduced.delta)
         cores = cores_of(part.blocks.context, part.workers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -84,14 +84,17 @@ def train_round(
     clock = time.monotonic()
     engine = engine_for(task.plan)
     engine.load(weights, state.values if state else None, state.step if state else 0)
-    state = None  # twice as large as the model: not held while the engine has its own, nor is what is handed over
+    state = None  # twice as large as the model: not held while the engine has its own
     order = np.random.default_rng([task.seed, task.epoch, worker]).permutation(arrays.rows)
     generator = np.random.default_rng([task.seed, task.epoch, worker, task.round + 1])
     chosen = order[task.slice(arrays.rows)]
     rows = engine.train(arrays, chosen, task.batch_size, task.steps(len(chosen)), generator)
     seconds = time.monotonic() - clock
     yield Moments(worker, engine.step, engine.moments())
-    yield Delta(worker, rows, weights - engine.weights(), data_seconds, seconds)
+    delta = engine.weights()
+    del engine  # several times as large as what it has come to
+    np.subtract(weights, delta, out=delta)
+    yield Delta(worker, rows, delta, data_seconds, seconds)
 
 
 def measure(
@@ -112,7 +115,9 @@ def load(task: Task, worker: int, blocks: Iterable[Block]) -> Iterator[Ready]:
 
 
 def engine_for(plan: WorkerPlan) -> WorkerEngine:
-    """This process' engine for the plan, made the first time."""
+    """An engine for the plan: where the plan keeps it this process' own, made the first time."""
+    if not plan.keeps_engine:
+        return cast(WorkerEngine, plan.engine())
     if plan not in _engines:
         _engines.clear()
         _engines[plan] = plan.engine()

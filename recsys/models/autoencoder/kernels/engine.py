@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Step = tuple[float, float]  # Adam's step size, and how many epochs were done before (a fraction within one)
 _MEASURED_VALUES = 1 << 21  # values of a dense batch in which losses are measured: 8 MB
 _NOTHING = 1e-30
+_PIECE = 1 << 18  # numbers that are looked at together: few enough for a processor's cache
 _MANY = 0.5  # where a batch touches more than this part of the columns, whole matrices are updated: less to gather
 
 
@@ -50,6 +51,7 @@ class Plan:
     row_updates: bool
     sampled_items: int
     compiled: bool = False
+    keeps_engine: ClassVar[bool] = False  # several times the model's size in memory, and made at once
 
     @property
     def layout(self) -> Layout:
@@ -106,7 +108,9 @@ class Engine:
         self.step = 0  # steps taken since the beginning
         self._steps = _steps(plan.compiled)
         layout = plan.layout
-        self._value, self._m, self._v, self._gradient = np.zeros((4, layout.size), np.float32)
+        arrays = np.zeros((4, layout.size), np.float32)
+        self._value, self._m, self._v, self._gradient = arrays
+        self._moments = arrays[1:3]
         self._weights, self._gradients = layout.split(self._value), layout.split(self._gradient)
         self._inner = slice(2, layout.decoder)
         self._decoder = slice(layout.decoder, None)
@@ -126,9 +130,11 @@ class Engine:
         self.load_weights(flat)
         if self.plan.architecture.needs_prior:
             self._before = [one.copy() for one in self._weights[: self.plan.layout.decoder]]
-        for own, given in zip((self._m, self._v), (0.0, 0.0) if moments is None else moments, strict=True):
-            own[:] = given
-            own[np.abs(own) < _NOTHING] = 0.0  # decays for ever else, in numbers that processors are slow with
+        self._moments[:] = 0.0 if moments is None else moments
+        for own in self._moments if moments is not None else ():
+            for start in range(0, len(own), _PIECE):
+                piece = own[start : start + _PIECE]
+                piece[np.abs(piece) < _NOTHING] = 0.0  # decays for ever else, in numbers that processors are slow with
         for one in self._by_rows():
             one.restart(step)
 
@@ -141,8 +147,8 @@ class Engine:
         return self._value.copy()
 
     def moments(self) -> np.ndarray:
-        """Adam's moments as (2, size), as recsys.models.autoencoder.kernels.adam keeps them."""
-        return np.stack([self._m, self._v])
+        """Adam's moments as (2, size), as the module `adam` keeps them: the engine's own memory."""
+        return self._moments
 
     def train(
         self, arrays: Arrays, rows: np.ndarray, batch_size: int, steps: Iterable[Step], generator: np.random.Generator

@@ -42,10 +42,10 @@ from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoin
 from recsys.training.checkpoint import read_moments
 from recsys.training.history import Seconds
 from recsys.training.local_sgd.rounds import cores_of
-from recsys.training.local_sgd.trainer import REBASE_ROUNDS
 from recsys.training.state import Moments, Snapshot
 
 PIECE_BYTES = 256_000_000  # of the factors that are sent together: what a worker holds of the other side
+REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more factors are kept for that
 
 
 class AlsTrainer(Trainer):

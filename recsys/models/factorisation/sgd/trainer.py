@@ -56,7 +56,6 @@ from recsys.training.local_sgd.gather import gather, gather_sums
 from recsys.training.local_sgd.rounds import Rounds, cores_of
 from recsys.training.state import Snapshot
 
-REBASE_ROUNDS = 10  # fewer are done again if an executor is lost; more movies' parameters are kept for that
 _STRETCH_SECONDS = 1.0  # a stretch takes about this
 _STRETCH_BYTES = 32 * 2**20  # of movies' parameters after its epochs, at most
 _DECAY = 0.93  # of the learning rate, of stochastic steps
@@ -166,9 +165,8 @@ class SgdTrainer(Trainer):
         return arrays, self._rounds.moments()
 
     def saved(self, checkpoint: Path) -> None:
-        """Now and then workers go on from what was written: all that Spark kept to do rounds again is let go."""
-        if self._rounds.lineage >= REBASE_ROUNDS:
-            self._rounds.restore(read_moments(checkpoint))
+        """Workers whose state is lost begin again from what was written, and not before."""
+        self._rounds.begin_again_from(lambda: read_moments(checkpoint))
 
     def restore(self, snapshot: Snapshot) -> None:
         arrays = snapshot.arrays
@@ -217,7 +215,6 @@ class SgdTrainer(Trainer):
             return train_stretch(plan, stretch, movies.value, worker, elements)
 
         (result,) = self._rounds.advance(run, movies, gather)
-        self._rounds.forget()
         self._movies = replace(self._movies, flat=result.value)
         self._ahead = {one.epoch: one for one in result.epochs}
         for one in result.epochs:
@@ -242,7 +239,6 @@ class SgdTrainer(Trainer):
             return train_block(plan, movies.value, block_of.value, block, rate, drawn, worker, elements)
 
         results = self._rounds.advance(run, movies, gather)
-        self._rounds.forget()
         after = self._movies.copied()
         for one in results:
             rows = np.flatnonzero(block_of.value == (one.worker + number) % workers)
@@ -260,7 +256,6 @@ class SgdTrainer(Trainer):
             return train_gradients(plan, movies.value, rate, worker, elements)
 
         results = self._rounds.advance(run, movies, lambda state: gather_sums(state, self._workers, add_up))
-        self._rounds.forget()
         total = add_up(results)
         self._errors = total.errors
         after = self._movies.copied()
