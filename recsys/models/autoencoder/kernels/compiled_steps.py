@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from recsys.compiled import vector_kernel
+from recsys.compiled import vector_kernel, vector_piece
 from recsys.exponential import exp32
 from recsys.models.autoencoder.kernels import adam as by_numpy
 from recsys.models.autoencoder.kernels.batches import Entries
@@ -63,7 +63,7 @@ def encoder_gradient(entries: Entries, size: int, gradient: np.ndarray) -> np.nd
     return into
 
 
-@vector_kernel
+@vector_piece
 def _adam(value, m, v, gradient, alpha):
     for i in range(value.size):
         x = gradient[i]
