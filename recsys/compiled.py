@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import zipimport
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,31 @@ from numba import types  # noqa: E402
 from numba.extending import get_cython_function_address  # noqa: E402
 
 
+def give_file(function: Callable[..., Any]) -> None:
+    """Has a function of an archive, such as jobs are shipped in, come from a file beside the cache.
+
+    numba keeps nothing for a function without a file. The archive is named by all that it holds, so that what was
+    compiled holds as long as every kernel that it calls is the same.
+    """
+    loader = function.__globals__.get("__loader__")
+    if not isinstance(loader, zipimport.zipimporter):
+        return
+    path = Path(os.environ["NUMBA_CACHE_DIR"]) / Path(loader.archive).stem / f"{function.__module__}.py"
+    with contextlib.suppress(OSError):  # no place for it: then every process compiles
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(f".{os.getpid()}")
+            part.write_text(str(loader.get_source(function.__module__)), encoding="utf-8")
+            part.replace(path)
+        function.__code__ = function.__code__.replace(co_filename=str(path))
+
+
+VECTOR = {"reassoc", "contract", "arcp", "nsz"}  # what of fastmath
+
+
 def kernel(function: Callable[..., Any], fastmath: bool | set[str] = False, **options: Any) -> Any:
     """Compiles the function at its first call in a process, or takes what another process of this host compiled."""
+    give_file(function)
     try:
         return numba.njit(cache=True, nogil=True, fastmath=fastmath, **options)(function)
     except RuntimeError:  # no place for a cache
@@ -50,17 +74,21 @@ def fast_kernel(function: Callable[..., Any]) -> Any:
 
 def vector_kernel(function: Callable[..., Any]) -> Any:
     """As `kernel`; sums may be taken in another order, a division by 0 is infinite, and what is no number stays so."""
-    return kernel(function, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
+    return kernel(function, fastmath=VECTOR, error_model="numpy")
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """A part of kernels, compiled anew within each that calls it, as if it stood there.
+def fast_piece(function: Callable[..., Any]) -> Any:
+    """As `fast_kernel`, for what such kernels call: it is compiled into each of them.
 
-    A kernel that others call is in the code of each of them, optimised in another way each time, and all of a process
-    call the one that came first. As sums may be taken in any order, a process that has compiled its kernels then comes
-    to other last digits than one that has found them in the cache.
+    Otherwise a kernel would call this one's code where the process has compiled it, and a copy of its own where it was
+    found on disk: sums would be taken in another order in the first run than in all others.
     """
-    return numba.njit(inline="always")(function)
+    return kernel(function, fastmath=True, inline="always")
+
+
+def vector_piece(function: Callable[..., Any]) -> Any:
+    """As `vector_kernel`, for what such kernels call, as `fast_piece`."""
+    return kernel(function, fastmath=VECTOR, error_model="numpy", inline="always")
 
 
 def lapack(module: str, name: str, signature: str) -> Any:

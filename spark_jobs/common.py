@@ -112,7 +112,7 @@ class Run:
             {
                 "directory": os.environ.get("HOWDAH_DIRECTORY") or os.getcwd(),
                 "prepared": getattr(self.arguments.options, "prepared", None),
-                "kernels": described(self.config.training.kernels),
+                "kernels": described(self.config),
                 **directory.describe_environment(dict(spark.sparkContext.getConf().getAll())),
             },
         )

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.compiled import inlined, vector_kernel
+from recsys.compiled import vector_kernel, vector_piece
 from recsys.exponential import exp32
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOW = np.float32(-3e38)
 
 
-@inlined
+@vector_piece
 def exponentials(row, added):
     """Writes exp(row + added - their maximum) over the row; (maximum, sum of exponentials, sum of their squares)."""
     top, check = _LOW, _ZERO

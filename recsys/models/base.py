@@ -39,6 +39,8 @@ class Support:
         needs_tensorflow: whether its scorer imports TensorFlow.
         weights: whether its rating arrays may hold the weights of counts (`data.weights`), where the loss uses them.
         weights_itself: whether it uses these whatever the loss.
+        kernels: what its own arithmetic may be computed by, of the values of `training.kernels` that name something;
+            none where libraries do it all.
     """
 
     strategies: tuple[str, ...] = ("local_sgd",)
@@ -48,6 +50,7 @@ class Support:
     needs_tensorflow: bool = False
     weights: bool = False
     weights_itself: bool = False
+    kernels: tuple[str, ...] = ()
 
 
 class Scorer(ABC):

@@ -98,6 +98,7 @@ def _settle_environment(arguments: Arguments) -> None:
         "PYSPARK_DRIVER_PYTHON": sys.executable,
         "KERAS_HOME": str(cache / "keras"),
         "MPLCONFIGDIR": str(cache / "matplotlib"),
+        "NUMBA_CACHE_DIR": str(cache / "numba"),
     }
     if name := utf8_locale():
         values["LC_ALL"] = name

@@ -14,6 +14,7 @@ from recsys.conf_folder import CONF
 from recsys.errors import UserError
 from recsys.registries import FAMILIES
 from recsys.secrets import secrets_in
+from recsys.training.kernels import check_kernels
 from spark_jobs.launcher.arguments import Arguments, check_utf8, cores
 from spark_jobs.launcher.environment import not_used
 from spark_jobs.launcher.installation import JOBS_FOLDER, ROOT, SPARK, check_installed, spark_home, state_folder
@@ -46,6 +47,7 @@ def check_spark(arguments: Arguments) -> None:
     check_installed(SPARK)
     check_master(arguments.master)
     limits_of(arguments.config, arguments.master, cores())
+    check_kernels(arguments.config)
     _environment(arguments, _java(), _properties(arguments))
 
 
@@ -54,6 +56,8 @@ def submit(arguments: Arguments) -> int:
     check_installed(SPARK)
     check_master(arguments.master)
     limits = limits_of(arguments.config, arguments.master, cores())
+    if arguments.job == "train":
+        check_kernels(arguments.config)
     check_utf8(os.getcwd(), "the current directory ")
     _check_file_names(arguments)
     _look_early(arguments)

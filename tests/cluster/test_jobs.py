@@ -92,6 +92,7 @@ def test_it_is_said_to_have_succeeded_and_where_it_ran(trained):
     assert read_json(trained.path / "run.json")["status"] == "succeeded"
     told = read_json(trained.path / "environment.json")
     assert told["packages"]["pyspark"] == "4.0.0" and told["machine"]["cores"] > 0
+    assert told["kernels"].startswith("numba ")
     assert told["spark"]["spark.master"] == f"local[{min(2, cores())}]"
 
 

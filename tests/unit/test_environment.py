@@ -29,7 +29,7 @@ from spark_jobs.launcher.working_directory import with_absolute_paths
 
 VALUES = {
     "PYTHONIOENCODING": "utf-8:replace", "PYSPARK_DRIVER_PYTHON": "/venv/bin/python", "SPARK_HOME": "/spark",
-    "KERAS_HOME": "/k", "MPLCONFIGDIR": "/m",
+    "KERAS_HOME": "/k", "MPLCONFIGDIR": "/m", "NUMBA_CACHE_DIR": "/n",
 }  # fmt: skip
 NAMES = sorted({entry.name.replace("*", "ANYTHING") for entry in TABLE} | {"PATH", "http_proxy", "LD_LIBRARY_PATH"})
 

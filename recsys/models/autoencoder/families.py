@@ -101,7 +101,9 @@ class DenoisingAutoencoder(Autoencoder):
     """The paper's autoencoder and its variations: AutoRec, Mult-DAE."""
 
     Config = DaeConfig
-    supports = Support(strategies=("local_sgd", "elephas"), orientations=("user", "movie"), weights=True)
+    supports = Support(
+        strategies=("local_sgd", "elephas"), orientations=("user", "movie"), weights=True, kernels=("numpy", "numba")
+    )
     architecture = DenseLayers()
 
 
@@ -109,7 +111,7 @@ class VariationalAutoencoder(Autoencoder):
     """Mult-VAE (Liang et al. 2018). Its divergence is no part of the Keras model, so that Elephas cannot train it."""
 
     Config = VaeConfig
-    supports = Support(losses=("multinomial",), weights=True)
+    supports = Support(losses=("multinomial",), weights=True, kernels=("numpy", "numba"))
     architecture = VariationalLayers()
 
 
@@ -117,5 +119,5 @@ class RecVae(Autoencoder):
     """RecVAE (Shenbin et al. 2020). Its divergence is no part of the Keras model, so that Elephas cannot train it."""
 
     Config = RecVaeConfig
-    supports = Support(losses=("multinomial",), weights=True)
+    supports = Support(losses=("multinomial",), weights=True, kernels=("numpy", "numba"))
     architecture = RecVaeLayers()

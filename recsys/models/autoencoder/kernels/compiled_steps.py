@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from recsys.compiled import inlined, vector_kernel
+from recsys.compiled import vector_kernel, vector_piece
 from recsys.exponential import exp32
 from recsys.models.autoencoder.kernels import adam as by_numpy
 from recsys.models.autoencoder.kernels.batches import Entries
@@ -63,8 +63,8 @@ def encoder_gradient(entries: Entries, size: int, gradient: np.ndarray) -> np.nd
     return into
 
 
-@inlined
-def _adam_inlined(value, m, v, gradient, alpha):
+@vector_piece
+def _adam(value, m, v, gradient, alpha):
     for i in range(value.size):
         x = gradient[i]
         first = _B1 * m[i] + x
@@ -72,11 +72,6 @@ def _adam_inlined(value, m, v, gradient, alpha):
         m[i] = first
         v[i] = second
         value[i] -= alpha * first / (np.sqrt(second) + _EPSILON)
-
-
-@vector_kernel
-def _adam(value, m, v, gradient, alpha):
-    _adam_inlined(value, m, v, gradient, alpha)
 
 
 @vector_kernel
@@ -104,7 +99,7 @@ def _adam_rows(value, m, v, last, owed, step, rows, gradient, alpha):
     """Those rows take step number `step`; all others are owed their part of it."""
     for k in range(rows.size):
         row = rows[k]
-        _adam_inlined(value[row], m[row], v[row], gradient[k], alpha)
+        _adam(value[row], m[row], v[row], gradient[k], alpha)
     for row in range(owed.size):
         owed[row] += alpha * exp32((step - last[row]) * _RATIO)
     for k in range(rows.size):

@@ -16,7 +16,7 @@ class Als(FactorModel):
     """Factors by alternating least squares (Hu, Koren and Volinsky 2008; Zhou et al. 2008; Rendle et al. 2022)."""
 
     Config = AlsConfig
-    supports = Support(losses=("mse", "masked_mse"), weights=True, weights_itself=True)
+    supports = Support(losses=("mse", "masked_mse"), weights=True, weights_itself=True, kernels=("numba",))
 
     @classmethod
     def trainer(cls, data: TrainingData) -> Trainer:

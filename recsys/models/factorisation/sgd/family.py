@@ -22,7 +22,7 @@ class Mf(FactorModel):
     """A rating is u.v."""
 
     Config: ClassVar[type[ModelConfig]] = MfConfig
-    supports = Support(strategies=("local_sgd", "gradient_sum"), losses=("masked_mse",))
+    supports = Support(strategies=("local_sgd", "gradient_sum"), losses=("masked_mse",), kernels=("numba",))
     user_bias = False
 
     @classmethod

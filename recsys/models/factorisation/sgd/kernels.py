@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys.compiled import fast_kernel
+from recsys.compiled import fast_kernel, fast_piece
 
 SGD, MOMENTUM, ADAM = 0, 1, 2
 BETA2, EPSILON = 0.999, 1e-8  # of Adam (Kingma and Ba 2015)
@@ -89,7 +89,7 @@ def squared_errors(starts, movies, stars, mean, P, b, Q, c):
     return total
 
 
-@fast_kernel
+@fast_piece
 def _step(x, m, v, g, count, rate, l2, optimizer, momentum, first, second):
     """One row's step by the mean of its gradients, which are set to 0 again."""
     for d in range(x.size):
