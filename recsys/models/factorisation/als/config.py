@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from recsys.config.ranges import Choices, Range
 from recsys.config.table import Complaint, key
 from recsys.models.factorisation.config import FactorConfig
 
 
 class AlsConfig(FactorConfig):
     """kind = "als": alternating least squares, from explicit ratings, from likes, or both (WALS)."""
+
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        "model.factors": Range(low=4, high=128, scale="log", type="int"),
+        "model.l2": Range(low=0.03, high=30, scale="log"),
+        "model.l2_power": Range(low=0, high=1),
+    }
 
     kind: str = key("als", "als: weighted alternating least squares")
     l2: float = key(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
+from recsys.config.ranges import Choices, Range
 from recsys.config.table import Complaint, key
 from recsys.models.factorisation.config import FactorConfig
 
@@ -25,6 +26,12 @@ _INSTEAD = {"batch_size": "model.batch_ratings", "learning_rate": "model.learnin
 
 class SgdConfig(FactorConfig):
     """What both families have. All of it is in units of stars: whatever the scale, its highest rating counts as 5."""
+
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        "model.factors": Range(low=4, high=128, scale="log", type="int"),
+        "model.learning_rate": Range(low=0.003, high=0.1, scale="log"),
+        "model.l2": Range(low=0.003, high=0.3, scale="log"),
+    }
 
     loss: str = key("masked_mse", "the loss that is reported: squared error over rated entries")
     optimizer: Literal["sgd", "momentum", "adam"] = key(
