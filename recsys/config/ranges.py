@@ -84,22 +84,26 @@ class Choices(Table):
     @property
     def labels(self) -> list[str]:
         """The choices as texts, in order: how a study names them."""
-        return [_label(choice) for choice in self.choices]
+        return [label_of(choice) for choice in self.choices]
 
     def value(self, label: str) -> Any:
         """The choice of that label; of a list a list."""
-        return json.loads(label)
+        choice = self.choices[self.labels.index(label)]
+        return list(choice) if isinstance(choice, tuple) else choice
 
     def contains(self, value: Any) -> bool:
         """Whether the value is one of the choices."""
-        return _label(value) in self.labels
+        return label_of(value) in self.labels
 
 
 Space = Mapping[str, Range | Choices]
 """What is searched: a range or choices for each key of the settings, such as "model.l2"."""
 
 
-def _label(value: Any) -> str:
+def label_of(value: Any) -> str:
+    """A setting as a text: a text as it is, all else as JSON."""
+    if isinstance(value, str):
+        return value
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
 
 
@@ -108,4 +112,4 @@ def _log_place(value: float, low: float, high: float) -> float:
 
 
 def _log_at(place: float, low: float, high: float) -> float:
-    return min(max(low * math.exp(place * math.log(high / low)), low), high)
+    return high if place >= 1 else max(low * math.exp(place * math.log(high / low)), low)

@@ -27,6 +27,7 @@ __all__ = ["Choices", "Range", "Space", "check_space", "made_of", "read_space", 
 
 _SEARCHED = ("model", "training")
 _KIND = "model.kind"
+_ELSEWHERE = 8  # points at which a value is tried that does not go with the settings themselves
 # what a trial is allowed to take is the study's to say, and what is written for a person to see is of no trial
 _FIXED = ("training.workers", "training.max_seconds", "training.checkpoint_seconds", "training.test_loss")
 
@@ -156,8 +157,28 @@ def _refused(tree: Tree, space: Space, key: str, entry: Range | Choices) -> list
         having = [kind for kind in map(str, kinds.choices) if name in _fields(kind)]
         bases = [overlay(tree, {"model": {"kind": kind}}) for kind in having] or bases
     values = list(entry.choices) if isinstance(entry, Choices) else [*entry.ends, entry.at(0.37)]
-    found = [_refused_values(base, key, values) for base in bases]
-    return [] if any(not texts for texts in found) else found[0]
+    wrong = []
+    for value in values:
+        found = [_refused_values(base, key, [value]) for base in bases]
+        # what does not go with the settings may go with other values of the searched keys
+        if all(found) and all(_refused_values(point, key, [value]) for point in _elsewhere(bases[0], space, key)):
+            wrong += found[0]
+    unknown = [text for text in wrong if text.startswith("unknown key")]
+    return unknown[:1] or wrong
+
+
+def _elsewhere(tree: Tree, space: Space, key: str) -> Iterator[Tree]:
+    """The settings with some values of the other searched keys."""
+    others = {other: entry for other, entry in space.items() if other not in (key, _KIND)}
+    for number in range(_ELSEWHERE if others else 0):
+        point = {}
+        for position, (other, entry) in enumerate(others.items()):
+            place = (number * (2 * position + 1) + position) % _ELSEWHERE / (_ELSEWHERE - 1)
+            if isinstance(entry, Range):
+                point[other] = entry.at(place)
+            else:
+                point[other] = entry.value(entry.labels[round(place * (len(entry.labels) - 1))])
+        yield overlay(tree, made_of(point))
 
 
 def _refused_values(tree: Tree, key: str, values: list[Any]) -> list[str]:
@@ -170,8 +191,7 @@ def _refused_values(tree: Tree, key: str, values: list[Any]) -> list[str]:
                 f"{key} takes whole numbers: set type = 'int'" if "valid integer" in text else text
                 for text in str(error).splitlines()
             ]
-    unknown = [text for text in wrong if text.startswith("unknown key")]
-    return unknown[:1] or wrong
+    return wrong
 
 
 def _fields(kind: str) -> Container[str]:
