@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 
 from monitor.extensions import Card
 from monitor.report.findings import Finding
@@ -63,3 +64,10 @@ def finding_list(found: Sequence[Finding]) -> Html | None:
         for finding in found
     ]
     return tag("ul", *items, class_="findings") if items else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
