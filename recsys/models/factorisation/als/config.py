@@ -102,7 +102,7 @@ class AlsConfig(FactorConfig):
         size = 1000.0**-self.l2_power
         space: dict[str, Range | Choices] = {
             "model.factors": Range(low=8, high=512, scale="log", type="int"),
-            "model.l2": Range(low=0.3 * size, high=300 * size, scale="log"),
+            "model.l2": Range(low=0.03 * size, high=300 * size, scale="log"),
             "model.unobserved_weight": Range(low=0.01, high=2, scale="log"),
         }
         if self.observed_weight != type(self).model_fields["observed_weight"].default:
