@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from statistics import median
 from typing import Any
 
 from monitor.formatting import counted, duration, listed, percent
@@ -16,6 +17,7 @@ from spark_jobs.tuning.study_files import Study, value_text
 _LATE = 0.2  # the last part of the trials: a best one in it says that the search was going on
 _FEW_TRIALS = 10  # for each key: fewer are hardly a search
 _MOST_REASONS = 3
+_AGREEING = 0.3  # rank correlation of losses and values: with less, losses say little of values
 
 
 def findings(study: Study) -> list[Finding]:
@@ -134,10 +136,30 @@ def _pruned(study: Study) -> Iterator[Finding]:
     complete = [row for row in study.trials if row.value is not None]
     if not pruned or not complete:
         return
-    mean = sum(row.seconds for row in complete) / len(complete)
-    saved = sum(mean - row.seconds for row in pruned)
-    text = f"{counted(len(pruned), 'trial')} of {len(study.trials):,} ended early, as they were worse than the others"
+    whole = median(row.seconds for row in complete)
+    saved = sum(whole - row.seconds for row in pruned)
+    text = f"Of {counted(len(study.trials), 'trial')} {len(pruned):,} ended early, given up for their losses"
     yield Finding(f"{text}: about {duration(saved)} less than whole ones take." if saved > 0 else f"{text}.")
+    agreement = _agreement(study)
+    if agreement is not None and agreement < _AGREEING:
+        yield Finding(
+            f"Trials are given up by their validation loss, which does not go with {study.metric} here (rank "
+            f"correlation {agreement:.2f}): better ones may be among them. --pruner none gives up none.",
+            warning=True,
+        )
+
+
+def _agreement(study: Study) -> float | None:
+    """The rank correlation of loss and value over the comparable trials, 1 where the lowest loss has the best value;
+    None of few trials."""
+    import numpy as np
+
+    rows = [row for row in study.comparable if row.number in study.losses and row.value is not None]
+    if len(rows) < _FEW_TRIALS:
+        return None
+    values = np.array([row.value for row in rows], float) * (-1 if study.maximised else 1)
+    ranks = [one.argsort().argsort() for one in (values, np.array([study.losses[row.number] for row in rows]))]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def estimate(figures: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from spark_jobs.tuning.pictures import plot_costs, plot_history, plot_importance
 from spark_jobs.tuning.study_files import STATES, Study, read_study, value_text
 
 PAGE = "tuning.html"
+SAMPLES = "resources/samples.jsonl"
 _MOST_TRIALS = 20
 _PICTURES = {
     "history": plot_history, "importance": plot_importance, "parallel": plot_parallel, "slices": plot_slices,
@@ -66,7 +67,9 @@ def tuning_page(study: Study, found: Sequence[Finding], pictures: Mapping[str, P
         ("costs", "What trials cost", shown("costs")),
         ("best", "The best settings", _best(study)),
     ]
-    about = tag("p", _about(study), " · ", tag("a", "the report of the run", href="index.html"))
+    # a run that is not sampled has no report
+    report = [" · ", tag("a", "report of the run", href="index.html")] if (study.path / SAMPLES).is_file() else []
+    about = tag("p", _about(study), *report)
     header = [tag("h1", study.name), about, card_list(cards(study))]
     return framed(f"{study.name}: tuning", header, parts, f"the files of {study.path}")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from monitor.cost.run_files import read_rows
 from recsys.config.load import read_toml
 from recsys.config.search import Choices, Range, Space, read_space
 from recsys.errors import UserError
@@ -31,6 +33,7 @@ class Study:
         base: The settings that it began with.
         final: What final.json says: notes, and the test of the tuned settings and of those that it began with.
         best: best.toml as it is; None without it.
+        losses: The lowest validation loss of each trial that has a value, by its number, where it is known.
     """
 
     path: Path
@@ -41,6 +44,7 @@ class Study:
     base: Mapping[str, Any]
     final: Mapping[str, Any] | None = None
     best: str | None = None
+    losses: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -128,6 +132,7 @@ def read_study(run: str | Path) -> Study:
         base=read_toml(path / BASE) if (path / BASE).is_file() else {},
         final=read_json(path / FINAL) or None,
         best=_text(path / BEST),
+        losses=dict(_losses(path, trials)),
     )
 
 
@@ -152,6 +157,15 @@ def value_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(value_text, value))}]"
     return str(value)
+
+
+def _losses(path: Path, trials: Sequence[TrialRow]) -> Iterator[tuple[int, float]]:
+    for row in trials:
+        epochs = read_rows(path / "trials" / f"{row.number:05d}" / "history.csv") if row.value is not None else []
+        losses = [float(epoch["validation_loss"]) for epoch in epochs if epoch.get("validation_loss")]
+        known = [loss for loss in losses if math.isfinite(loss)]
+        if known:
+            yield row.number, min(known)
 
 
 def _text(path: Path) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from browser import Browser, check_layout, find_browser
 from html_page import Page
-from made_run import phase, write_run
+from made_run import phase, steady, write_run
 from made_study import SPACE, made_final, made_study, made_trials
 
 from monitor.report import make_report
@@ -89,7 +89,7 @@ def test_what_the_page_says_of_a_whole_study(tmp_path: Path) -> None:
     assert "model.l2 0.03 to 30 log 1 " in text  # 1 before tuning
     assert "factors = 34" in text and f"train --config {run / 'best.toml'}" in text
     links = {str(link["href"]) for link in page.all("a")}
-    assert {"../trials.csv", "index.html"} <= links
+    assert "../trials.csv" in links and "index.html" not in links  # of a run without a report
     heads = text[text.index("the first 20 of 57") :]
     assert heads.index("model.l2") < heads.index("model.factors") < heads.index("model.solver")  # by importance
 
@@ -117,7 +117,8 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_of_the_run_leads_to_the_page(tmp_path: Path) -> None:
     run = made_study(tmp_path / "study", made_trials(5, SPACE))
-    write_run(run, phase("model_training", 0, 10))
+    write_run(run, phase("model_training", 0, 10), [steady()])
+    assert "index.html" in {str(link["href"]) for link in Page(write_page(run)).all("a")}
     page = Page(make_report(run))
     assert "Tuning" in page.text and "tuning.html" in {str(link["href"]) for link in page.all("a")}
     assert "with 5 trials" in page.text
@@ -194,6 +195,23 @@ def test_failed_trials_are_told_by_reason_whatever_the_figures_in_it(tmp_path: P
     text = sentences(made_study(tmp_path / "study", ranked(rows, False), L2))
     assert "6 trials of 36 failed: loss 1e+30 in epoch 2 (2 trials); no memory: 3 GB (1 trial);" in text
     assert "other reasons (2 trials)" in text
+
+
+@pytest.mark.parametrize(("direction", "warns"), [("minimize", True), ("maximize", False)])
+def test_losses_that_say_nothing_of_the_metric_are_no_ground_to_give_up_by(
+    direction: str, warns: bool, tmp_path: Path
+) -> None:
+    # the higher the value, the lower the loss
+    rows = [trial(number, 0.5 + number / 100) for number in range(12)]
+    rows.append(trial(12, None, state="pruned", seconds=0.5))
+    run = made_study(tmp_path / "study", ranked(rows, direction == "maximize"), L2, direction=direction)
+    for number in range(12):
+        folder = run / "trials" / f"{number:05d}"
+        folder.mkdir(parents=True)
+        (folder / "history.csv").write_text(f"epoch,validation_loss\n1,2.0\n2,{1 - number / 100}\n")
+    text = sentences(run)
+    assert "Of 13 trials 1 ended early, given up for their losses: about 1.50 s less" in text
+    assert ("does not go with validation_rmse here (rank correlation -1.00)" in text) is warns
 
 
 def test_trials_on_some_users_are_neither_best_nor_compared(tmp_path: Path) -> None:
