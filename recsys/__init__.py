@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from recsys.recommend.recommender import Recommender
     from recsys.recommend.saved import load_recommender
     from recsys.session import local_session
+    from recsys.tuning.tune import tune
 
 __all__ = [
     "Config", "Dataset", "Model", "Recommender", "evaluate", "fit", "load_config", "load_recommender", "local_session",
+    "tune",
 ]  # fmt: skip
 
 # imported when they are used: a worker needs none of them, and loading a model neither Spark nor TensorFlow
@@ -30,5 +32,6 @@ __getattr__, _dir, _names = lazy_loader.attach(
         "recommend.recommender": ["Recommender"],
         "recommend.saved": ["load_recommender"],
         "session": ["local_session"],
+        "tuning.tune": ["tune"],
     },
 )

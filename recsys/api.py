@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyspark import Broadcast, SparkContext
 from scipy.sparse import csr_matrix
 
+from recsys.arranged import Arranged, arrange, scorer_on_workers, ship_own, train_on
 from recsys.columns import MOVIE_ID
 from recsys.config.feedback import check_feedback, uses_weights
 from recsys.config.run import Config
 from recsys.data.blocks import block_from_row
 from recsys.data.dataset import Dataset
-from recsys.data.examples import Examples
-from recsys.data.orientation import rating_arrays
-from recsys.data.partition import Part, partition
 from recsys.data.preprocessing import Preprocessing
-from recsys.data.split import TEST, TRAIN, VALIDATION
+from recsys.data.split import TEST
 from recsys.data.store import FREE_SETTINGS
 from recsys.errors import ConfigError, UserError
 from recsys.evaluation.evaluate import ROLES, Judged, judge_factors
@@ -34,33 +30,16 @@ from recsys.models.fold_in import FoldIn
 from recsys.recommend.items import Items
 from recsys.recommend.recommender import Recommender
 from recsys.recommend.saved import save_fold_in, save_items
-from recsys.registries import FAMILIES, LOSSES, METRICS
-from recsys.training.base import TrainingData
+from recsys.registries import FAMILIES
 from recsys.training.history import Epoch
-from recsys.training.loop import Progress, train
+from recsys.training.loop import Progress
 from recsys.training.time_limit import TimeLimit
-from recsys.workers import preloading, ship_source, warm_up
+from recsys.workers import warm_up
 
 __all__ = ["Model", "Progress", "evaluate", "fit"]
 
 # settings of a data set that change what a model learns
 _NOT_SEEN = ("positive_from", "year_from", "year_to", "sample_ratings", "feedback", "weights", "weight_power")
-
-
-@dataclass(frozen=True)
-class Arranged:
-    """A data set as a model is trained and tested on it."""
-
-    dataset: Dataset
-    by_user: Examples  # how the users' arrays are split
-    examples: Examples  # of the arrays that the model is of: users' or movies'
-    parts: dict[int, Part]  # by role
-    users: Any  # of movies' arrays the user ids in the order of the columns, else None
-
-    @property
-    def context(self) -> SparkContext:
-        """Spark's."""
-        return self.dataset.blocks.sparkSession.sparkContext
 
 
 @dataclass
@@ -110,6 +89,7 @@ def fit(
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
     before_training: Callable[[Arranged, Config], None] | None = None,
+    arranged: Arranged | None = None,
 ) -> Model:
     """Trains the model that the settings describe.
 
@@ -122,15 +102,15 @@ def fit(
         on_progress: called after every epoch.
         on_message: gets what is noteworthy beside that.
         before_training: called with what is about to be trained on; may refuse.
+        arranged: what `arrange` made of this data set for settings with the same data, workers and use of weights:
+            many models can be trained on it, one after the other or at once.
 
     Raises:
         ConfigError: the settings do not fit the data set.
         UserError: there is nothing to train, validate or test on, or training diverged.
     """
     limit = TimeLimit(config.training.max_seconds)
-    config = settings_for(dataset, config)
-    dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
-    check_feedback(config, dataset.preprocessing.feedback)
+    dataset, config = matched(dataset, config)
     say = on_message or (lambda text: None)
     if dataset.preprocessing.weighted and not uses_weights(config):
         say(
@@ -139,12 +119,11 @@ def fit(
         )
     family = FAMILIES.get(config.model.kind)
     context = dataset.blocks.sparkSession.sparkContext
-    _ship_own(context, family, config)
+    ship_own(context, family, config)
     if config.training.strategy == "elephas" and not family.supports.closed_form:
         warm_up(context)  # executors import TensorFlow while this process does
-    arranged = arrange(dataset, config)
-    columns, parts = arranged.examples.width, arranged.parts
-    family.check(config.model, columns)
+    arranged = arranged or arrange(dataset, config)
+    family.check(config.model, arranged.examples.width)
     if before_training:
         before_training(arranged, config)
     folder = Path(output) if output else None
@@ -152,12 +131,9 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         loss, orientation = config.model.loss_name, config.data.orientation
         save_items(folder / "model", dataset.items, arranged.examples.preprocessing, loss, orientation)
-    roles = (TRAIN, VALIDATION, TEST) if config.training.test_loss else (TRAIN, VALIDATION)
-    measured = {role: parts[role] for role in roles}
-    data = TrainingData(config, arranged.examples, measured, dataset.statistics["density"])
-    trained = train(
-        family.trainer(data),
-        data,
+    trained = train_on(
+        arranged,
+        config,
         folder,
         on_epoch=on_progress or (lambda progress: None),
         on_best=(lambda model: model.save(folder / "model")) if folder else (lambda model: None),
@@ -206,8 +182,8 @@ def evaluate(model: Model, dataset: Dataset, role: str = "test") -> dict[str, An
     if arranged is None or arranged.dataset is not dataset:
         arranged = arrange(dataset, model.config)
     _check_scale(model.family.preprocessing, arranged.examples.preprocessing)
-    _ship_own(arranged.context, type(model.family), model.config)
-    with _scorer_on_workers(model.family, arranged.context) as shared:
+    ship_own(arranged.context, type(model.family), model.config)
+    with scorer_on_workers(model.family, arranged.context) as shared:
         judged = None
         if arranged.users is not None:
             if role != "test":
@@ -231,6 +207,14 @@ def _check_scale(ours: Preprocessing, theirs: Preprocessing) -> None:
         f"{theirs.rating_min:g} to {theirs.rating_max:g}: set data.rating_min and data.rating_max as in training, or "
         "train again"
     )
+
+
+def matched(dataset: Dataset, config: Config) -> tuple[Dataset, Config]:
+    """The data set split as the settings say, and the settings with the data set's own; ConfigError as of `fit`."""
+    config = settings_for(dataset, config)
+    dataset = dataset if config.data == dataset.data else dataset.with_settings(**_free(config))
+    check_feedback(config, dataset.preprocessing.feedback)
+    return dataset, config
 
 
 def settings_for(dataset: Dataset, config: Config) -> Config:
@@ -260,33 +244,12 @@ def _free(config: Config) -> dict[str, Any]:
     }
 
 
-def arrange(dataset: Dataset, config: Config) -> Arranged:
-    """The rating arrays that the model is of, partitioned by role; UserError where there is no test."""
-    dataset = dataset.split_as(config.data)
-    by_user = examples_of(dataset, config)
-    arrays = rating_arrays(dataset, config.data, by_user)
-    parts = {
-        role: partition(arrays.blocks, arrays.examples, role, config.training.workers, config.data.block_users)
-        for role in (TRAIN, VALIDATION, TEST)
-    }
-    if not parts[TEST].rows:
-        raise UserError("no user is left for the test: raise data.test_fraction, or widen the selection")
-    return Arranged(dataset, by_user, arrays.examples, parts, arrays.users)
-
-
-def examples_of(dataset: Dataset, config: Config) -> Examples:
-    """How the users' arrays are scaled and split; counts weigh where the model and its loss use weights."""
-    scale = dataset.preprocessing if uses_weights(config) else dataset.preprocessing.without_weights()
-    entries, moments = dataset.test_entries, dataset.split_as(config.data).moments
-    return Examples.of(config, dataset.movies, scale, test_entries=entries, moments=moments)
-
-
 def _fit_fold_in(model: Model, arranged: Arranged) -> None:
     """Of a model of movies' arrays: what scores users."""
     if arranged.users is None:
         return
     dataset = arranged.dataset
-    with _scorer_on_workers(model.family, arranged.context) as shared:
+    with scorer_on_workers(model.family, arranged.context) as shared:
         factors = fit_factors(shared, arranged.parts, arranged.examples, dataset.blocks, arranged.by_user)
     model.fold_in = FoldIn.of(factors, arranged.by_user.preprocessing)
     model._judged = judge_factors(factors, arranged.users, dataset.blocks, arranged.by_user)
@@ -304,24 +267,3 @@ def _export(family: ModelFamily, folder: Path, arranged: Arranged) -> None:
         yield from blocks.rdd.map(run).toLocalIterator(prefetchPartitions=True)
 
     family.export(folder, arranged.dataset.items[MOVIE_ID].to_numpy(), each_user)
-
-
-def _ship_own(context: SparkContext, family: type[ModelFamily], config: Config) -> None:
-    """Ships what is the user's own: the modules of the family, the loss and the metrics."""
-    own: list[type] = [LOSSES.get(config.model.loss_name)]
-    own += [METRICS.get(text.rpartition("@")[0]) for text in config.evaluation.metrics]
-    for module in dict.fromkeys([*family.modules(config.model), *(entry.__module__ for entry in own)]):
-        ship_source(context, module)
-
-
-@contextmanager
-def _scorer_on_workers(family: ModelFamily, context: SparkContext) -> Iterator[Broadcast[Scorer]]:
-    shared: Broadcast[Scorer] = context.broadcast(family.scorer())
-    try:
-        if family.supports_with(family.config).needs_tensorflow:
-            with preloading(context):
-                yield shared
-        else:
-            yield shared
-    finally:
-        shared.destroy()

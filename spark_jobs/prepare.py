@@ -33,7 +33,7 @@ def run_prepare(run: Run) -> None:
 
 def _save_tfrecords(run: Run, dataset: Dataset) -> None:
     """The ratings in the folder tfrecord of the run directory."""
-    from recsys.api import examples_of
+    from recsys.arranged import examples_of
     from recsys.data.store import save_rejected
     from recsys.data.tfrecord import save_tfrecords, split_by_rating
 

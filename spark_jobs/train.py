@@ -22,7 +22,8 @@ def run_train(run: Run) -> None:
         config = with_prepared_data(config, run.arguments.given, directory)
         write_config(config, run.path / "config.toml")
     spark = run.session()
-    from recsys.api import evaluate, examples_of, fit
+    from recsys.api import evaluate, fit
+    from recsys.arranged import examples_of
     from recsys.recommend.sample import find_user, recommendation, render, sample_user
     from recsys.recommend.saved import load_recommender
     from recsys.training.loop import forget_checkpoints

@@ -36,6 +36,7 @@ OF_ANY_DATA = (
     "split_time",
     "test_fraction",
     "validation_fraction",
+    "split_seed",
     "orientation",
     "block_users",
     "max_rejected",
@@ -146,7 +147,14 @@ class DataConfig(Table):
     )
     test_fraction: float = key(0.2, "users (or ratings) kept for the test", "fraction", gt=0, lt=1)
     validation_fraction: float = key(
-        0.1, "users (or ratings), of those not kept for the test, kept for validation", "fraction", gt=0, lt=1
+        0.1,
+        "users (or ratings), of those not kept for the test, kept for validation; 0 trains on them too, all epochs",
+        "fraction",
+        ge=0,
+        lt=1,
+    )
+    split_seed: int | None = key(
+        None, "seed of the split, so that seed alone can vary; by default it is seed", ge=0, lt=2**32
     )
     orientation: Literal["user", "movie"] = key(
         "user",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, create_model
 
+from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, Table, key
 
 
@@ -20,6 +21,8 @@ class ModelConfig(Table):
 
     # keys of earlier versions -> what to write now
     renamed: ClassVar[Mapping[str, str]] = {}
+    # where tuning looks for the best settings, by keys such as "model.l2" and "training.learning_rate"
+    search: ClassVar[Mapping[str, Range | Choices]] = {}
 
     @property
     def loss_name(self) -> str:
@@ -30,6 +33,10 @@ class ModelConfig(Table):
     def rating_errors(self) -> str:
         """What metrics.json says of the model's errors on ratings, beside how they were measured."""
         return ""
+
+    def search_space(self) -> Space:
+        """Where tuning looks for the best settings from these on: by default all that the family publishes."""
+        return self.search
 
     def complaints_with(self, config: Any) -> Iterator[Complaint]:
         """The impossible combinations with keys of other tables; `config` has them all."""

@@ -114,7 +114,27 @@ class Config(Table):
             text = f"evaluation.relevant_from = {relevant:g} is above the highest rating, {high:g}: no movie is a hit"
             yield ("evaluation.relevant_from", "data.rating_max"), text
         yield from self._unsupported()
+        yield from self._without_validation()
         yield from self.model.complaints_with(self)
+
+    @property
+    def split_seed(self) -> int:
+        """The seed of the split."""
+        return self.seed if self.data.split_seed is None else self.data.split_seed
+
+    def _without_validation(self) -> Iterator[Complaint]:
+        """What would choose an epoch by a validation that is not there."""
+        training = self.training
+        try:
+            one_step = FAMILIES.get(self.model.kind).supports_with(self.model).closed_form
+        except ConfigError:  # said below
+            return
+        if self.data.validation_fraction == 0 and not one_step and (training.patience or training.keep == "best"):
+            text = (
+                "data.validation_fraction = 0 leaves nothing to choose an epoch by: set training.keep = 'last' and "
+                "training.patience = 0"
+            )
+            yield ("data.validation_fraction", "training.keep", "training.patience"), text
 
     def _unsupported(self) -> Iterator[Complaint]:
         """What the family or the loss says that it does not do."""

@@ -275,8 +275,9 @@ class Dataset:
 
         Args:
             default_dir: as of `from_config`, for `data.test_ratings`.
-            **data_settings: orientation, split, split_time, test_ratings, test_fraction, validation_fraction, data_dir
-                or max_rejected (of the rows of test_ratings). split = "time" needs a data set that was made with it.
+            **data_settings: orientation, split, split_time, split_seed, test_ratings, test_fraction,
+                validation_fraction, data_dir or max_rejected (of the rows of test_ratings). split = "time" needs a
+                data set that was made with it.
 
         Raises:
             ConfigError: a setting is wrong, or cannot be changed any more.

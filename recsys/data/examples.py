@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 from recsys.config import Config
 from recsys.data.blocks import Block, hash_movies
 from recsys.data.preprocessing import Preprocessing, keep_entries
-from recsys.data.split import TRAIN, hold_out, split_ratings, split_users
+from recsys.data.split import TRAIN, hold_out, sample_users, split_ratings, split_users
 from recsys.data.time_split import Moments, is_known, rows_of_part, split_by_moments, split_last
 
 
@@ -36,6 +36,7 @@ class Examples:
     test_entries: np.ndarray | None = field(default=None, compare=False, repr=False)
     split_time: str | None = None  # how ratings are split by time: "all" or "user"; None: they are not
     moments: Moments | None = None  # of split_time = "all"
+    sample: float = 1.0  # the part of the training users that are there; where ratings are split, of all users
 
     @classmethod
     def of(
@@ -55,7 +56,7 @@ class Examples:
             width,
             preprocessing,
             config.data.split != "user",
-            config.seed,
+            config.split_seed,
             config.data.test_fraction,
             config.data.validation_fraction,
             config.evaluation.holdout_fraction,
@@ -72,10 +73,14 @@ class Examples:
         earlier ones to show.
         """
         if self.split_time is not None and self.column_hashes is None:
-            return rows_of_part(self.parts(block), block.indptr, role)
-        if self.by_rating:
-            return np.ones(block.rows, bool)
-        return split_users(block.hashes, self.seed, self.test_fraction, self.validation_fraction) == role
+            asked = rows_of_part(self.parts(block), block.indptr, role)
+        elif self.by_rating:
+            asked = np.ones(block.rows, bool)
+        else:
+            asked = split_users(block.hashes, self.seed, self.test_fraction, self.validation_fraction) == role
+        if self.sample < 1 and (self.by_rating or role == TRAIN):
+            asked &= sample_users(block.hashes, self.seed, self.sample)
+        return asked
 
     def arrays(self, block: Block, role: int) -> tuple[csr_matrix, csr_matrix]:
         """(input, target) raw ratings for the loss: by user the whole rating array is both, as in the paper.

@@ -10,12 +10,17 @@ from recsys.data.preprocessing import keep_entries
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
-_USERS, _RATINGS, _HELD_OUT = 1, 2, 3  # the purpose of a draw, so that draws do not depend on each other
+_USERS, _RATINGS, _HELD_OUT, _SAMPLE = 1, 2, 3, 4  # the purpose of a draw, so that draws do not depend on each other
 
 
 def split_users(hashes: np.ndarray, seed: int, test_fraction: float, validation_fraction: float) -> np.ndarray:
     """TRAIN, VALIDATION or TEST for each user: test first, then validation out of the others."""
     return _parts(_uniform(hashes, seed, _USERS), test_fraction, validation_fraction)
+
+
+def sample_users(hashes: np.ndarray, seed: int, fraction: float) -> np.ndarray:
+    """Mask of about that part of the users, the same part of each role; a smaller sample is within a larger one."""
+    return _uniform(hashes, seed, _SAMPLE) < fraction
 
 
 def split_ratings(

@@ -39,6 +39,7 @@ FREE_SETTINGS = frozenset(
         "test_ratings",
         "test_fraction",
         "validation_fraction",
+        "split_seed",
         "data_dir",
         "max_rejected",
     }

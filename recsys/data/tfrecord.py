@@ -75,7 +75,7 @@ def save_tfrecords(dataset: Dataset, directory: str | Path, examples: Examples) 
     Args:
         dataset: the ratings.
         directory: the folder to make.
-        examples: how the ratings are split (`recsys.api.examples_of`).
+        examples: how the ratings are split (`recsys.arranged.examples_of`).
 
     Returns:
         What schema.json says.

@@ -54,7 +54,8 @@ def find_time_split(blocks: DataFrame, data: DataConfig) -> tuple[Moments | None
     total, first, last = _survey(blocks, name)
     moments = _moments(blocks, data, total, first, last) if data.split_time == "all" else None
     counts, starts = _count_parts(blocks, data, moments)
-    if moments is None and (empty := [part for part, one in PARTS.items() if not counts[one, 0]]):
+    wanted = {part: one for part, one in PARTS.items() if one != VALIDATION or data.validation_fraction}
+    if moments is None and (empty := [part for part, one in wanted.items() if not counts[one, 0]]):
         raise DataError(f"{name}: no user has enough ratings for a part of its own ({empty[0]}): {_OTHERS}")
     if not counts[TEST, 1] - counts[TEST, 2]:
         raise DataError(
@@ -65,7 +66,10 @@ def find_time_split(blocks: DataFrame, data: DataConfig) -> tuple[Moments | None
         "kind": data.split_time,
         "first": iso_time(first),
         "last": iso_time(last),
-        **{f"{part}_from": iso_time(int(starts[PARTS[part]])) if moments else None for part in ("validation", "test")},
+        **{
+            f"{part}_from": iso_time(int(starts[PARTS[part]])) if moments and part in wanted else None
+            for part in ("validation", "test")
+        },
         "ratings": {part: int(counts[one, 0]) for part, one in PARTS.items()},
         "users": {part: int(counts[one, 1]) for part, one in PARTS.items()},
         "without_history": {
@@ -151,6 +155,8 @@ def _moments(blocks: DataFrame, data: DataConfig, total: int, first: int, last: 
     test_after, before = nth_time(_earlier(total, data.test_fraction), first, last, count)
     if test_after == last:
         raise _no_rating_left("test", data, last)
+    if not data.validation_fraction:
+        return Moments(test_after, test_after)
     validation_after, _ = nth_time(_earlier(before, data.validation_fraction), first, last, count)
     if validation_after == test_after:
         raise _no_rating_left("validation", data, test_after)

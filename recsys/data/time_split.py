@@ -119,5 +119,7 @@ def iso_time(seconds: int) -> str:
 
 
 def _some_but_not_all(fraction: float, counts: np.ndarray) -> np.ndarray:
-    """round(fraction n) of each count n, at least one and at most n - 1; 0 of 0."""
+    """round(fraction n) of each count n, at least one and at most n - 1; 0 of 0, and with fraction 0."""
+    if not fraction:
+        return np.zeros_like(counts, dtype=np.int64)
     return np.maximum(np.minimum(np.maximum(np.floor(fraction * counts + 0.5), 1), counts - 1), 0).astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -44,12 +45,15 @@ class Progress:
     def __str__(self) -> str:
         """One line: losses, speed and time left."""
         epoch, best = self.epoch, self.best
+        validation = f"validation {epoch.validation_loss:.6g}  "
         note = "  best" if best is epoch else f"  best {best.validation_loss:.6g} at {best.epoch}"
+        if math.isnan(epoch.validation_loss):  # no user or rating is kept for it
+            validation = note = ""
         test = "" if epoch.test_loss is None else f"test {epoch.test_loss:.6g}  "
         minutes, seconds = divmod(round(self.seconds_left), 60)
         return (
             f"  epoch {epoch.epoch:>{len(str(self.epochs))}}/{self.epochs}  train {epoch.train_loss:.6g}  "
-            f"validation {epoch.validation_loss:.6g}  {test}{self.users_per_second:,.0f} {self.orientation}s/s  "
+            f"{validation}{test}{self.users_per_second:,.0f} {self.orientation}s/s  "
             f"{minutes}:{seconds:02d} left{note}"
         )
 
@@ -104,8 +108,25 @@ def train(
     Raises:
         UserError: no rows are left for validation, or the loss is no number any more.
     """
+    try:
+        return _train(trainer, data, run, on_epoch, on_best, say, limit)
+    except Exception:
+        with suppress(Exception):  # the first error counts
+            trainer.close()  # what called may go on with another training
+        raise
+
+
+def _train(
+    trainer: Trainer,
+    data: TrainingData,
+    run: Path | None,
+    on_epoch: Callable[[Progress], None],
+    on_best: Callable[[ModelFamily], None],
+    say: Callable[[str], None],
+    limit: TimeLimit | None,
+) -> Trained:
     settings = data.config.training
-    if trainer.in_epochs and not data.parts[VALIDATION].rows:
+    if trainer.in_epochs and not data.parts[VALIDATION].rows and data.config.data.validation_fraction:
         raise UserError(
             "no user is left for validation, by which the best epoch is chosen: raise data.validation_fraction = "
             f"{data.config.data.validation_fraction:g}, or widen the selection"

@@ -9,7 +9,7 @@ from typing import Any
 
 from monitor.headroom import Headroom, TreeMemory, memory_headroom
 from monitor.spark import ExecutorHeadroom, executor_headroom
-from recsys.api import Arranged
+from recsys.arranged import Arranged
 from recsys.config import Config
 from recsys.data.sources.source import Size
 from recsys.data.split import TRAIN

@@ -16,7 +16,7 @@ from kinds import EXAMPLE, OF_STARS, ROOT, SMALL, all_ratings, every_kind
 from pyspark import SparkContext
 
 import recsys
-from recsys.api import arrange
+from recsys.arranged import arrange
 from recsys.config.load import load_config
 from recsys.config.training import TrainingConfig
 from recsys.data.blocks import Block

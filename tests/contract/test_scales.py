@@ -12,7 +12,7 @@ from kinds import EXAMPLE, KINDS, OF_STARS, SMALL, all_ratings, every_kind, tast
 from pyspark.sql import SparkSession
 
 import recsys
-from recsys.api import arrange
+from recsys.arranged import arrange
 from recsys.config.feedback import uses_weights
 from recsys.config.load import load_config
 from recsys.data.preprocessing import Preprocessing

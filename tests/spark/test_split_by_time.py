@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from preparing import blocks_of
 
-from recsys.api import evaluate, examples_of, fit
+from recsys.api import evaluate, fit
+from recsys.arranged import examples_of
 from recsys.config.load import build_config, data_as_tree
 from recsys.data.dataset import Dataset
 from recsys.data.split import TEST, TRAIN, VALIDATION

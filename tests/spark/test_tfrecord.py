@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from preparing import Phases, blocks_of, run_prepare
 
-from recsys.api import examples_of
+from recsys.arranged import examples_of
 from recsys.config.load import build_config
 from recsys.data.split import TEST
 from recsys.data.tfrecord import save_tfrecords, split_by_rating

@@ -67,7 +67,9 @@ LAYERS = [
     ("recsys.training",),
     ("recsys.models",),  # the families
     ("recsys.recommend",),
+    ("recsys.arranged",),
     ("recsys.api",),
+    ("recsys.tuning",),
     ("recsys",),  # recsys/__init__.py
 ]
 NEIGHBOURS: set[tuple[str, str]] = set()
