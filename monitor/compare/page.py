@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from datetime import datetime, timezone
 
 from monitor.compare.comparison import Comparison
 from monitor.compare.fields import ComparedPart, ComparisonSection, Table
@@ -12,9 +10,12 @@ from monitor.compare.notes import highlights, warnings
 from monitor.compare.runs import Column, wall_seconds
 from monitor.compare.tables import METHOD, capability_table, cost_tables, speedup_tables
 from monitor.cost.phase_costs import TOTAL
+from monitor.extensions import Card
 from monitor.formatting import UNKNOWN, counted, duration, listed
 from monitor.plots import Picture
-from monitor.report.markup import PAGE, STYLE, Html, figure, joined, table, tag
+from monitor.report.findings import Finding
+from monitor.report.frame import PagePart, card_list, finding_list, framed, inserted
+from monitor.report.markup import Html, figure, joined, table, tag
 
 
 def compare_page(
@@ -42,7 +43,7 @@ def compare_page(
     costs = [_table(cost_table, total=True) for cost_table in cost_tables(comparison)]
     intro = "CPU in % of all cores (green, left axis) and RAM in GB (blue, right axis); all panels have the same axes."
     intro += " A dotted line is the phase's end; pale lines are other repeats."
-    sections: list[tuple[str, str, Html | None]] = [
+    sections: list[PagePart] = [
         ("notice", "What to notice", _notes(comparison)),
         ("grid", "Grid", _grid(*grid) if grid else None),
         ("utilisation", "Utilisation", _figure(use) if use else None),
@@ -54,23 +55,11 @@ def compare_page(
         ("method", "How figures came about", tag("ul", *[tag("li", text) for text in METHOD])),
     ]
     for section, part in more:
-        names = [name for name, _, _ in sections]
-        at = names.index(section.after) + 1 if section.after in names else len(sections)
         shown = [_table(part.table) if part.table else None, _figure(part.picture) if part.picture else None]
-        sections.insert(at, (section.name, section.title, joined(shown)))
-    there = [(key, name, part) for key, name, part in sections if part]
-    body = [tag("section", tag("h2", name, id=key), part, aria_labelledby=key) for key, name, part in there]
-    made = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+        sections = inserted(sections, (section.name, section.title, joined(shown)), section.after)
     runs = sum(len(column.runs) for column in comparison.columns)
     named = tag("p", f"{counted(runs, 'run')}: {listed([column.label for column in comparison.columns], 12)}")
-    return PAGE.substitute(
-        title=html.escape(title),
-        style=STYLE,
-        header=joined([tag("h1", title), named, _cards(comparison)]),
-        contents=tag("ul", *[tag("li", tag("a", name, href=f"#{key}")) for key, name, _ in there]),
-        body="\n".join(body),
-        footer=html.escape(f"Made by monitor on {made}"),
-    )
+    return framed(title, [tag("h1", title), named, _cards(comparison)], sections)
 
 
 def _cards(comparison: Comparison) -> Html:
@@ -79,8 +68,8 @@ def _cards(comparison: Comparison) -> Html:
         row = comparison.row(TOTAL, number)
         value = duration(row.wall_seconds.middle) if row.wall_seconds else _how(column)
         more = f"{row.speedup:.2f} times as fast" if row.speedup else counted(row.runs, "run")
-        cards.append(tag("div", tag("dt", column.label), tag("dd", value, tag("small", more))))
-    return tag("dl", *cards, class_="figures")
+        cards.append(Card(column.label, value, more))
+    return card_list(cards)
 
 
 def _how(column: Column) -> str:
@@ -89,9 +78,8 @@ def _how(column: Column) -> str:
 
 
 def _notes(comparison: Comparison) -> Html | None:
-    items = [tag("li", text) for text in highlights(comparison)]
-    items += [tag("li", tag("strong", "Mind: "), text, class_="warning") for text in warnings(comparison)]
-    return tag("ul", *items, class_="findings") if items else None
+    found = [Finding(text) for text in highlights(comparison)]
+    return finding_list([*found, *[Finding(text, warning=True) for text in warnings(comparison)]])
 
 
 def _runs(comparison: Comparison) -> Html:

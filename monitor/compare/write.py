@@ -21,6 +21,7 @@ from monitor.cost.phase_costs import TOTAL
 from monitor.cost.run_files import read_run
 from monitor.errors import MonitorError
 from monitor.plots import Picture
+from monitor.report.frame import write_text
 from monitor.screen import say
 
 
@@ -57,7 +58,7 @@ def write_comparison(
         old.unlink()  # of a comparison made earlier
     fields = find_fields([run for column in comparison.columns for run in column.runs])
     more = [(section, section.render(comparison, folder)) for section in fields.sections]
-    _text(folder / "compare.csv", compare_csv(comparison))
+    write_text(folder / "compare.csv", compare_csv(comparison))
     gains = [
         plot_speedups(comparison, variant, folder / (f"speedup-{number}.png" if number else "speedup.png"))
         for number, variant in enumerate(comparison.variants)
@@ -70,9 +71,9 @@ def write_comparison(
         table = grid_table(grid.runs, grid.keys, fields, grid.columns)
         drawn = (table, plot_grid(grid.runs, grid.keys, folder))
     tables = [part.table for _, part in more if part.table]
-    _text(folder / "compare.md", markdown(comparison, tables, drawn[0] if drawn else None))
+    write_text(folder / "compare.md", markdown(comparison, tables, drawn[0] if drawn else None))
     index = folder / "index.html"
-    _text(
+    write_text(
         index,
         compare_page(
             comparison, title, [gain for gain in gains if gain], _panels(comparison, folder), more, drawn, use
@@ -100,10 +101,3 @@ def _panels(comparison: Comparison, folder: Path) -> list[Picture]:
         safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", phase)[:60]
         pictures.append(plot_panels(comparison, phase, folder / f"phase-{number:02d}-{safe}.png"))
     return [picture for picture in pictures if picture]
-
-
-def _text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -12,6 +12,7 @@ from monitor.errors import MonitorError
 from monitor.extensions import Card, Section, find_extensions
 from monitor.plots import Picture, plot_cores, plot_hosts, plot_memory, plot_phase, plot_run
 from monitor.report.findings import Finding, findings
+from monitor.report.frame import write_text
 from monitor.report.markup import Html, figure
 from monitor.report.page import page
 from monitor.report.tables import costs_csv, costs_markdown, costs_screen
@@ -58,11 +59,11 @@ def _write(run: RunFiles) -> Path:
     folder.mkdir(exist_ok=True)
     added = _added(run)
     found = findings(run, added.findings)
-    _text(folder / "phases.csv", costs_csv(run.costs))
-    _text(folder / "phases.md", _markdown(run, found))
+    write_text(folder / "phases.csv", costs_csv(run.costs))
+    write_text(folder / "phases.md", _markdown(run, found))
     whole, phases = _pictures(run, folder)
     index = folder / "index.html"
-    _text(index, page(run, found, whole, phases, added.sections, added.cards))
+    write_text(index, page(run, found, whole, phases, added.sections, added.cards))
     return index
 
 
@@ -119,10 +120,3 @@ def _markdown(run: RunFiles, found: Sequence[Finding]) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
-
-
-def _text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
@@ -14,7 +13,8 @@ from monitor.formatting import UNKNOWN, listed
 from monitor.plots import Picture
 from monitor.records import FAILED, SUCCEEDED
 from monitor.report.findings import Finding, memory_peak, phase_at
-from monitor.report.markup import PAGE, STYLE, Html, described, figure, joined, table, tag
+from monitor.report.frame import PagePart, card_list, finding_list, framed, inserted
+from monitor.report.markup import Html, described, figure, joined, table, tag
 
 
 def page(
@@ -35,8 +35,8 @@ def page(
         more: Sections of extensions, rendered; None where there is nothing to show.
         cards: Figures of extensions, for the head of the page.
     """
-    parts: list[tuple[str, str, Html | None]] = [
-        ("notice", "What to notice", _findings(found)),
+    parts: list[PagePart] = [
+        ("notice", "What to notice", finding_list(found)),
         ("phases", "What the phases cost", phase_table(run)),
         ("run", "The run over time", joined([figure(picture, "wide scroll") for picture in whole]) if whole else None),
         ("each", "Phase by phase", _each_phase(run, phases)),
@@ -46,21 +46,9 @@ def page(
         ("environment", "Environment", described(run.environment, "Environment") if run.environment else None),
     ]
     for section, rendered in more:
-        names = [name for name, _, _ in parts]
-        at = names.index(section.after) + 1 if section.after in names else len(parts)
-        parts.insert(at, (section.name, section.title, rendered))
-    there = [(key, title, part) for key, title, part in parts if part]
-    body = [tag("section", tag("h2", title, id=key), part, aria_labelledby=key) for key, title, part in there]
-    links = [tag("li", tag("a", title, href=f"#{key}")) for key, title, _ in there]
-    made = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
-    return PAGE.substitute(
-        title=html.escape(f"{run.name}: report"),
-        style=STYLE,
-        header=joined([tag("h1", run.name), _state(run), _headline(run, cards)]),
-        contents=tag("ul", *links),
-        body="\n".join(body),
-        footer=html.escape(f"Made by monitor on {made} from the files of {run.path}"),
-    )
+        parts = inserted(parts, (section.name, section.title, rendered), section.after)
+    header = [tag("h1", run.name), _state(run), _headline(run, cards)]
+    return framed(f"{run.name}: report", header, parts, f"the files of {run.path}")
 
 
 def _state(run: RunFiles) -> Html:
@@ -98,24 +86,7 @@ def _headline(run: RunFiles, more: Sequence[Card]) -> Html:
         cards.append(Card("Read from disk", figures.gigabytes(total.read_bytes), None))
         cards.append(Card("Written to disk", figures.gigabytes(total.write_bytes), None))
     cards += more
-    shown = [
-        tag("div", tag("dt", card.name), tag("dd", card.value, tag("small", card.note) if card.note else None))
-        for card in cards
-    ]
-    return tag("dl", *shown, class_="figures")
-
-
-def _findings(found: Sequence[Finding]) -> Html | None:
-    items = [
-        tag(
-            "li",
-            tag("strong", "Mind: ") if finding.warning else None,
-            finding.text,
-            class_="warning" if finding.warning else None,
-        )
-        for finding in found
-    ]
-    return tag("ul", *items, class_="findings") if items else None
+    return card_list(cards)
 
 
 def _each_phase(run: RunFiles, pictures: Mapping[str, Picture]) -> Html | None:

@@ -12,6 +12,7 @@ from pydantic import SerializeAsAny
 from scipy.sparse import csr_matrix
 
 from recsys.config.model import ModelConfig, narrowed
+from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, key
 from recsys.data.preprocessing import Preprocessing
 from recsys.errors import ConfigError
@@ -36,6 +37,14 @@ class SumConfig(ModelConfig):
     @property
     def loss_name(self) -> str:
         return self.first.loss_name
+
+    def search_space(self) -> Space:
+        """Both models' own spaces, and the weight of the second."""
+        space: dict[str, Range | Choices] = {"model.second_weight": Range(low=0.1, high=1000, scale="log")}
+        for name, part in (("first", self.first), ("second", self.second)):
+            for full, entry in part.search_space().items():
+                space[full.replace("model.", f"model.{name}.", 1)] = entry
+        return space
 
     @classmethod
     def for_table(cls, table: Mapping[str, Any]) -> type[ModelConfig]:

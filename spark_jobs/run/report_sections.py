@@ -66,6 +66,14 @@ def _draw_losses(folder: Path, rows: Sequence[Mapping[str, str]]) -> Path | None
     return canvas.save(figure, folder / "report" / "loss.png")
 
 
+def _tuning(run: RunFiles) -> Html | None:
+    if not (run.path / "tune.json").is_file():
+        return None
+    from spark_jobs.tuning.page import tuning_section  # late: other runs need nothing of it
+
+    return tuning_section(run.path)
+
+
 def _losses(run: RunFiles) -> Picture | None:
     rows = run.read_rows("history.csv")
     path = _draw_losses(run.path, rows)
@@ -178,6 +186,7 @@ def _findings(run: RunFiles) -> list[Finding]:
 EXTENSION = Extension(
     name="howdah",
     sections=(
+        Section("tuning", "Tuning", after="notice", render=_tuning),
         Section("losses", "Losses", after="each", render=_losses),
         Section("metrics", "Metrics", after="losses", render=_metrics),
         Section("recommendations", "Sample recommendations", after="metrics", render=_recommendations),

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from recsys.config.model import ModelConfig
+from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, key
 from recsys.errors import ConfigError
 from recsys.registries import loss_named
@@ -44,8 +45,23 @@ class WithLoss(ModelConfig):
         return value
 
 
+# as Adam's steps are
+LEARNING: Mapping[str, Range | Choices] = {
+    "training.learning_rate": Range(low=1e-4, high=1e-2, scale="log"),
+    "training.batch_size": Range(low=8, high=512, scale="log", type="int"),
+}
+
+
 class AutoencoderConfig(WithLoss):
     """What all autoencoders have. The defaults are the paper's model."""
+
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        "model.hidden": Choices(choices=((150, 25, 150), (100,), (200,), (300,), (400,), (500,), (600,))),
+        "model.input_dropout": Range(low=0, high=0.8),
+        "model.dropout": Range(low=0, high=0.6),
+        "model.l2": Range(low=1e-7, high=1e-2, scale="log"),
+        **LEARNING,
+    }
 
     hidden: tuple[int, ...] = key((150, 25, 150), "widths of the hidden layers, in order", "units", min_length=1)
     activation: Activation = key("relu", "activation of the hidden layers")
@@ -93,6 +109,11 @@ class AutoencoderConfig(WithLoss):
             )
             yield ("model.output_activation", "data.orientation"), text
 
+    def search_space(self) -> Space:
+        """Also the scale of the input where one is set."""
+        scaled = {"model.input_scale": Range(low=1, high=100, scale="log")} if self.input_scale != 1 else {}
+        return {**self.search, **scaled}
+
     @property
     def resolved_output_activation(self) -> str:
         """The output's activation, with the loss's own default."""
@@ -122,11 +143,30 @@ class LikesConfig(AutoencoderConfig):
 class VaeConfig(LikesConfig):
     """kind = "vae": Mult-VAE, the hidden layers once more behind the latent ones."""
 
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        "model.hidden": Choices(choices=((200,), (300,), (400,), (600,), (800,))),
+        "model.latent": Range(low=50, high=500, scale="log", type="int"),
+        "model.kl_weight": Range(low=0.01, high=1, scale="log"),
+        "model.kl_epochs": Range(low=0, high=60),
+        "model.input_dropout": Range(low=0, high=0.8),
+        **LEARNING,
+    }
+
     kind: str = key("vae", "vae: a variational autoencoder, the hidden layers once more behind the latent ones")
 
 
 class RecVaeConfig(LikesConfig):
     """kind = "recvae": a deep encoder of layers of one width, a decoder of one layer."""
+
+    # widths and depths about those of the paper, whose weight of the divergence is 0.005
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        "model.hidden": Choices(choices=tuple((width,) * depth for depth in (2, 3, 5) for width in (200, 400, 600))),
+        "model.latent": Range(low=50, high=500, scale="log", type="int"),
+        "model.kl_weight": Range(low=5e-4, high=0.5, scale="log"),
+        "model.input_dropout": Range(low=0, high=0.8),
+        "model.dropout": Range(low=0, high=0.5),
+        **LEARNING,
+    }
 
     kind: str = key("recvae", "recvae: a variational autoencoder with a deep encoder and a decoder of one layer")
     hidden: tuple[int, ...] = key(

@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from recsys.config.model import ModelConfig
+from recsys.config.ranges import Choices, Range
 from recsys.config.table import key
 
 
 class EaseConfig(ModelConfig):
     """kind = "linear": item-item weights in closed form (EASE, EDLAE) from the training users."""
+
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        "model.l2": Range(low=10, high=5000, scale="log"),
+        "model.dropout": Range(low=0, high=0.9),
+        "model.user_power": Range(low=0, high=0.6),
+        "model.movie_power": Range(low=-0.2, high=0.6),
+    }
 
     kind: str = key("linear", "linear: item-item weights in closed form (EASE, EDLAE)")
     loss: str = key("multinomial", "the loss that is reported; the weights do not depend on it")

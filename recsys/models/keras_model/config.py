@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
+from recsys.config.ranges import Choices, Range
 from recsys.config.table import Complaint, key
-from recsys.models.autoencoder.config import WithLoss
+from recsys.models.autoencoder.config import LEARNING, WithLoss
 
 
 class KerasConfig(WithLoss):
     """kind = "keras": any Keras model from rating arrays (batch, movies) to outputs of the same shape."""
+
+    search: ClassVar[Mapping[str, Range | Choices]] = LEARNING
 
     kind: str = key("keras", "keras: a Keras model from a function of yours")
     function: str = key(

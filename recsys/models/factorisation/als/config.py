@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from recsys.config.ranges import Choices, Range
+from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, key
 from recsys.models.factorisation.config import FactorConfig
 
@@ -15,10 +15,11 @@ from recsys.models.factorisation.config import FactorConfig
 class AlsConfig(FactorConfig):
     """kind = "als": alternating least squares, from explicit ratings, from likes, or both (WALS)."""
 
+    # from ratings alone; the power of 1 is that of ALS-WR
     search: ClassVar[Mapping[str, Range | Choices]] = {
         "model.factors": Range(low=4, high=128, scale="log", type="int"),
         "model.l2": Range(low=0.03, high=30, scale="log"),
-        "model.l2_power": Range(low=0, high=1),
+        "model.l2_power": Range(low=0, high=1.2),
     }
 
     kind: str = key("als", "als: weighted alternating least squares")
@@ -88,6 +89,30 @@ class AlsConfig(FactorConfig):
             f"the model also learns 0 for every pair without a rating (model.unobserved_weight = "
             f"{self.unobserved_weight:g}): these errors are not comparable with those of models without that"
         )
+
+    def search_space(self) -> Space:
+        """From ratings alone the penalty and its power; otherwise the weights, too, and the penalty for the power set.
+
+        What a movie's ratings weigh on top is searched where it is set: with 1, unobserved_weight says as much.
+        """
+        if not self.unobserved_weight:
+            implicit = {"model.implicit_l2": Range(low=3, high=300, scale="log")} if self.implicit != "none" else {}
+            return {**self.search, **implicit}
+        # the count to this power multiplies it, and counts are of the order of 1,000
+        size = 1000.0**-self.l2_power
+        space: dict[str, Range | Choices] = {
+            "model.factors": Range(low=8, high=512, scale="log", type="int"),
+            "model.l2": Range(low=0.03 * size, high=300 * size, scale="log"),
+            "model.unobserved_weight": Range(low=0.01, high=2, scale="log"),
+        }
+        if self.observed_weight != type(self).model_fields["observed_weight"].default:
+            # a published search over ratings ended at 1e-3, 190 and 9.8, all at bounds of its ranges
+            space["model.factors"] = Range(low=4, high=128, scale="log", type="int")
+            space["model.unobserved_weight"] = Range(low=1e-5, high=1, scale="log")
+            space["model.observed_weight"] = Range(low=1, high=2000, scale="log")
+        if self.observed_weight_by == "log":
+            space["model.weight_exponent"] = Range(low=0, high=1)
+        return space
 
     def observed(self, counts: np.ndarray) -> np.ndarray | float:
         """What each movie's ratings weigh: float64 (movies), or one number.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
-from recsys.config.ranges import Choices, Range
+from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, key
 from recsys.models.factorisation.config import FactorConfig
 
@@ -28,9 +28,10 @@ class SgdConfig(FactorConfig):
     """What both families have. All of it is in units of stars: whatever the scale, its highest rating counts as 5."""
 
     search: ClassVar[Mapping[str, Range | Choices]] = {
-        "model.factors": Range(low=4, high=128, scale="log", type="int"),
+        "model.factors": Range(low=2, high=256, scale="log", type="int"),
         "model.learning_rate": Range(low=0.003, high=0.1, scale="log"),
-        "model.l2": Range(low=0.003, high=0.3, scale="log"),
+        "model.l2": Range(low=0.01, high=0.4, scale="log"),
+        "model.fold_in_l2": Range(low=0.1, high=3, scale="log"),
     }
 
     loss: str = key("masked_mse", "the loss that is reported: squared error over rated entries")
@@ -57,6 +58,15 @@ class SgdConfig(FactorConfig):
     fold_in_l2: float = key(
         0.5, "ridge by which a user's factors are solved for when scored, times the square root of their ratings", ge=0
     )
+
+    def search_space(self) -> Space:
+        """Also the decay where one is set, which full-batch descent does without, and the optimizer's momentum."""
+        space = dict(self.search)
+        if self.decay not in (None, 1.0):
+            space["model.decay"] = Range(low=0.8, high=1)
+        if self.optimizer != "sgd":
+            space["model.momentum"] = Range(low=0.3, high=0.99, scale="reverse_log")
+        return space
 
     def complaints_with(self, config: Any) -> Iterator[Complaint]:
         """Settings of other families' training, which would have no effect."""
@@ -88,4 +98,9 @@ class BiasedMfConfig(SgdConfig):
     """kind = "biased_mf": a rating is mean + b_u + b_i + u.v."""
 
     kind: str = key("biased_mf", "biased_mf: as mf, with the mean and biases of users and movies")
+    search: ClassVar[Mapping[str, Range | Choices]] = {
+        **SgdConfig.search,
+        "model.l2_bias": Range(low=5e-4, high=0.05, scale="log"),
+    }
+
     l2_bias: float = key(0.005, "ridge of biases, at each rating", ge=0)
