@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from recsys.config.load import write_config
@@ -58,8 +57,9 @@ def run_tune(run: Run) -> None:
 
 
 def _page(run: Run) -> None:
-    page = import_module("spark_jobs.tuning.page")  # late: it draws pictures
-    run.say(f"study: {page.write_page(run.path)}")
+    from spark_jobs.tuning.page import write_page  # late: it draws pictures
+
+    run.say(f"study: {write_page(run.path)}")
 
 
 if __name__ == "__main__":
