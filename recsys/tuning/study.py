@@ -270,7 +270,8 @@ def _pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
 
     made: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
         "none": optuna.pruners.NopPruner,
-        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+        # not by its first epochs: those of large models are worse than what they come to
+        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(2, epochs // 3)),
         "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=max(epochs, 1)),
     }
     return made[name]()
