@@ -45,7 +45,12 @@ PHASES = (
     "model_evaluation",
     "recommendation_testing",
 )
-_PHASES_OF = {"prepare": PHASES[:6], "recommend": PHASES[:6], "evaluate": (*PHASES[:6], "model_evaluation")}
+_PHASES_OF = {
+    "prepare": PHASES[:6],
+    "recommend": PHASES[:6],
+    "evaluate": (*PHASES[:6], "model_evaluation"),
+    "tune": PHASES[:8],
+}
 _SAMPLE_SECONDS = 0.5
 REPORT_SECTIONS = "spark_jobs.run.report_sections:EXTENSION"
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsys.config.load import write_config
 from spark_jobs.common import Run, exit_with, run_job
-from spark_jobs.run.messages import Lines, describe_data, describe_metrics, describe_source, describe_told
-
-if TYPE_CHECKING:  # imported late: Spark starts before the rest is imported
-    from recsys.data.dataset import Dataset
+from spark_jobs.run.messages import Lines, describe_data, describe_metrics
 
 
 def run_train(run: Run) -> None:
@@ -27,9 +24,10 @@ def run_train(run: Run) -> None:
     from recsys.recommend.sample import find_user, recommendation, render, sample_user
     from recsys.recommend.saved import load_recommender
     from recsys.training.loop import forget_checkpoints
+    from spark_jobs.run.data import load_dataset
     from spark_jobs.run.memory_check import check_memory
 
-    dataset = _data(run, spark, config, directory)
+    dataset = load_dataset(run, spark, config, directory)
     run.write_json("statistics.json", dataset.statistics)
     run.say(describe_data(dataset.statistics))
 
@@ -74,25 +72,6 @@ def _plot_losses(run: Run) -> None:
     from spark_jobs.run.report_sections import plot_losses
 
     plot_losses(run.path)
-
-
-def _data(run: Run, spark: Any, config: Any, directory: str | None) -> Dataset:
-    from recsys.data.dataset import Dataset
-    from recsys.data.sources.files import find_sources
-    from recsys.data.store import free_settings
-    from spark_jobs.run.memory_check import check_memory_early
-
-    default_dir = str(run.path / "data")
-    if directory:
-        with run.phase("data_loading"):
-            return Dataset.load(spark, directory, default_dir=default_dir, **free_settings(config.data))
-    run.say(describe_source(config.data))
-    sources = find_sources(spark, config.data, config.data.data_dir or "", default_dir)
-    if sources.every_note:
-        run.say(describe_told(sources.every_note))
-    check_memory_early(config, spark.sparkContext, sources.size)
-    profile = run.arguments.profile
-    return Dataset.from_config(spark, config.data, default_dir, sources=sources, phase=run.phase, profile=profile)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +42,15 @@ def entries_of(space: Space, kind: Any) -> list[tuple[str, Range | Choices]]:
     return [(KIND, space[KIND]), *own]
 
 
-def suggested(trial: optuna.trial.Trial, space: Space) -> dict[str, Any]:
-    """The trial's point: of each kind of model the keys that it has."""
-    kinds = space.get(KIND)
-    kind = _suggest(trial, KIND, kinds) if kinds is not None else None
-    return {key: _suggest(trial, key, entry) for key, entry in entries_of(space, kind)}
+def suggested(trial: optuna.trial.Trial, space: Space, before_each: Callable[[str], None]) -> dict[str, Any]:
+    """The trial's point: of each kind of model the keys that it has. `before_each` is called with each key first."""
+
+    def suggest(key: str, entry: Range | Choices) -> Any:
+        before_each(key)
+        return _suggest(trial, key, entry)
+
+    kind = suggest(KIND, space[KIND]) if KIND in space else None
+    return {key: suggest(key, entry) for key, entry in entries_of(space, kind)}
 
 
 def _suggest(trial: optuna.trial.Trial, key: str, entry: Range | Choices) -> Any:
@@ -71,4 +76,6 @@ def internal(key: str, entry: Range | Choices, value: Any) -> tuple[str, Any]:
     name = name_in_study(key, entry)
     if isinstance(entry, Choices):
         return name, label_of(value)
-    return name, entry.mirrored(value) if entry.scale == "reverse_log" else entry.value(value)
+    if entry.scale == "reverse_log":
+        return name, min(max(entry.mirrored(value), entry.low), entry.high)  # what is rounded may lie beyond an end
+    return name, entry.value(value)

@@ -24,6 +24,7 @@ class TrialProgress:
     """What is known after a trial.
 
     Attributes:
+        metric: the figure, such as "validation_rmse".
         row: the trial.
         ended: how many have ended.
         trials: how many there are to be.
@@ -31,6 +32,7 @@ class TrialProgress:
         seconds_left: of all trials to come, by those of this call; the test at the end is not in it.
     """
 
+    metric: str
     row: TrialRow
     ended: int
     trials: int
@@ -136,7 +138,7 @@ class Runner:
             self._here += 1
             best = rows[0] if rows[0].rank else None
             row = next(one for one in rows if one.number == row.number)
-            self._on_trial(TrialProgress(row, len(rows), self._trials, best, self._left(len(rows))))
+            self._on_trial(TrialProgress(str(self._figure), row, len(rows), self._trials, best, self._left(len(rows))))
 
     def _left(self, ended: int) -> float:
         spent = time.monotonic() - self._began

@@ -7,6 +7,7 @@ asks for the same points as one that was not. A trial that was running is asked 
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,12 +40,22 @@ _REASON, _FRACTION, _EPOCHS, _BEST_EPOCH, _SECONDS, _POINT, _OF = (
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial to run: its number, its point, and the part of the training users that it is trained on."""
+    """A trial to run.
+
+    Attributes:
+        number: from 0.
+        point: its values of the searched keys.
+        fraction: the part of the training users that it is trained on.
+        promoted: whether it is a point of a trial on a sample once more.
+        reported: the last epoch that was reported before the study was killed: earlier ones did not end it.
+        trial: Optuna's.
+    """
 
     number: int
     point: dict[str, Any]
     fraction: float
     promoted: bool
+    reported: int
     trial: optuna.trial.Trial
 
 
@@ -126,26 +137,35 @@ class Study:
         """The next trial: first those that were running when the study was killed."""
         import optuna
 
+        reported = 0
         if self._interrupted:
             number, trial_id = self._interrupted.pop(0)
             self._study.sampler = self._sampler_for(number)
             trial = optuna.trial.Trial(self._study, trial_id)
+            reported = max(self._trials()[number].intermediate_values, default=0)
         else:
             # a trial that waits was made before, and has its number from then
             waiting = [one.number for one in self._trials() if one.state == self._state("WAITING")]
-            self._study.sampler = self._sampler_for(waiting[0] if waiting else len(self._trials()))
+            number = waiting[0] if waiting else len(self._trials())
+            self._study.sampler = self._sampler_for(number)
             trial = self._study.ask()
+        # drawn together, then each key with a seed of its own: it may have been killed between two keys
+        assert trial.relative_params is not None
+
+        def before_each(key: str) -> None:
+            self._study.sampler = self._sampler_for(number, key)
+
         promoted = _OF in trial.user_attrs
         fraction = 1.0 if promoted else self._fraction
-        return Asked(trial.number, suggested(trial, self._space), fraction, promoted, trial)
+        point = suggested(trial, self._space, before_each)
+        return Asked(trial.number, point, fraction, promoted, reported, trial)
 
     def prunes(self, asked: Asked, epoch: Epoch) -> bool:
         """Reports an epoch's validation loss; whether the trial is not worth more epochs."""
         loss = epoch.validation_loss
-        if not np.isfinite(loss) or asked.promoted:
+        if not np.isfinite(loss) or asked.promoted or epoch.epoch < asked.reported:
             return False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a trial that is run again: its first epochs are known
+        if epoch.epoch > asked.reported:
             asked.trial.report(-loss if self._larger_is_better else loss, epoch.epoch)
         return bool(asked.trial.should_prune())
 
@@ -225,10 +245,11 @@ class Study:
 
         return optuna.trial.TrialState[name]
 
-    def _sampler_for(self, number: int) -> optuna.samplers.BaseSampler:
+    def _sampler_for(self, number: int, key: str = "") -> optuna.samplers.BaseSampler:
         import optuna
 
-        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        drawn = [self._seed, number, zlib.crc32(key.encode())]
+        seed = int(np.random.SeedSequence(drawn).generate_state(1)[0])
         if self._sampler == "tpe":
             group = KIND in self._space
             return optuna.samplers.TPESampler(multivariate=True, group=group, constant_liar=self._parallel, seed=seed)
@@ -249,7 +270,8 @@ def _pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
 
     made: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
         "none": optuna.pruners.NopPruner,
-        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+        # not by its first epochs: those of large models are worse than what they come to
+        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(2, epochs // 3)),
         "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=max(epochs, 1)),
     }
     return made[name]()

@@ -147,14 +147,6 @@ def _cause(lines: Sequence[str]) -> str:
     return f": {[*memory, *wrong][0][:200]}" if memory or wrong else ""
 
 
-def time_text(seconds: float) -> str:
-    """A duration in words, rounded."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _expected(run: Planned, known: Sequence[Done]) -> float:
     settings = _plain(run.settings)
     same = [done.seconds for done in known if done.identity.get("settings") == settings]

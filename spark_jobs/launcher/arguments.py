@@ -16,9 +16,12 @@ from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.keys import keys_of
 from recsys.config.load import as_tree, build_config, load_config, load_tree, without_secrets
+from recsys.config.ranges import Space
 from recsys.errors import UserError
 from spark_jobs.comparison.grid import layers, plan
 from spark_jobs.launcher.installation import DEFAULT_EXPERIMENT, PROGRAM, jobs
+from spark_jobs.launcher.recommend_options import add_recommend_options, check_recommend, positive
+from spark_jobs.launcher.tune_options import add_tune_options, settle_tune, space_as_tree, space_from_tree
 from spark_jobs.run.resume import DATA_PATHS, SCHEME, config_to_resume
 from spark_jobs.run.trained_run import config_of, config_to_evaluate, run_of
 
@@ -32,21 +35,36 @@ class Arguments:
     given: frozenset[str]  # keys of the data table that the user set, in files or by --set
     options: argparse.Namespace
     spark_options: tuple[str, ...]
+    space: Space | None = None  # what tune searches
+
+    @property
+    def cores_wanted(self) -> int:
+        """The cores that all workers take that are at work at once: of tune, those of several trials."""
+        workers = self.config.training.workers
+        if self.job != "tune":
+            return workers
+        limit = self.config.machine.cores or cores()
+        return workers * (self.options.parallel or max(1, limit // workers))
 
     @property
     def master(self) -> str:
         """The Spark master: the user's, otherwise local with one core for each worker, as far as there are (or may be)
         cores."""
         limit = self.config.machine.cores or cores()
-        return str(self.options.master or f"local[{min(self.config.training.workers, limit)}]")
+        return str(self.options.master or f"local[{min(self.cores_wanted, limit)}]")
 
     @property
     def needs_spark(self) -> bool:
         """Whether the job starts Spark itself. `compare` does not, nor does `recommend` for given ratings or a prepared
         user."""
-        if self.job == "compare":
+        if self.job == "compare" or self.exports:
             return False
         return self.job != "recommend" or self.options.all or not (self.options.ratings or self.options.prepared)
+
+    @property
+    def exports(self) -> bool:
+        """Whether the job only writes a study into a file."""
+        return self.job == "tune" and self.options.export is not None
 
     @property
     def names_other_file_system(self) -> bool:
@@ -104,11 +122,19 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         return Arguments(job, config, frozenset(), options, tuple(spark_options))
     if job != "compare" and options.resolved:
         tree = json.loads(options.resolved)
-        return Arguments(job, build_config(tree["config"]), frozenset(tree["given"]), options, tuple(spark_options))
+        space = space_from_tree(tree["space"]) if tree.get("space") else None
+        own_config = build_config(tree["config"])
+        return Arguments(job, own_config, frozenset(tree["given"]), options, tuple(spark_options), space)
     if job == "evaluate":
         return Arguments(job, config_to_evaluate(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     if job == "train" and options.resume:
         return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
+    if job == "tune" and options.export:
+        return Arguments(job, build_config({"name": job}), frozenset(), options, tuple(spark_options))
+    if job == "tune" and options.resume:
+        config = config_to_resume(options, EXPERIMENTS, job, bool(options.trials or options.timeout))
+        space = settle_tune(options, config)
+        return Arguments(job, config, frozenset(), options, tuple(spark_options), space)
     files = layers(options) if job == "compare" else options.config or [DEFAULT_EXPERIMENT]
     config = load_config(files, options.set, EXPERIMENTS)
     # keys of the default experiment, and defaults, do not count as given
@@ -117,7 +143,8 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         plan(options, config, EXPERIMENTS)  # refuses runs that cannot be made
     elif options.workers is not None:
         config = build_config({**_tree(config), "training": {**_tree(config)["training"], "workers": options.workers}})
-    return Arguments(job, config, frozenset(given), options, tuple(spark_options))
+    space = settle_tune(options, config) if job == "tune" else None
+    return Arguments(job, config, frozenset(given), options, tuple(spark_options), space)
 
 
 def check_utf8(text: str, what: str = "") -> None:
@@ -144,7 +171,8 @@ def _check_local(job: str, options: argparse.Namespace) -> None:
 def resolved(arguments: Arguments) -> str:
     """The settings in one argument, so that a job needs no file of the machine that it was started from. Secrets are
     left out: Spark's properties hold them."""
-    return json.dumps({"config": without_secrets(_tree(arguments.config)), "given": sorted(arguments.given)})
+    tree = {"config": without_secrets(_tree(arguments.config)), "given": sorted(arguments.given)}
+    return json.dumps(tree | ({"space": space_as_tree(arguments.space)} if arguments.space else {}))
 
 
 def job_parser(job: str) -> argparse.ArgumentParser:
@@ -170,13 +198,13 @@ def job_parser(job: str) -> argparse.ArgumentParser:
         if job == "compare":
             _add_compare_options(parser)
         else:
-            parser.add_argument("--workers", type=_positive, metavar="N", help="short for --set training.workers=N")
+            parser.add_argument("--workers", type=positive, metavar="N", help="short for --set training.workers=N")
             parser.add_argument(
                 "--output", metavar="DIR", help="the run directory, new or empty (default: runs/NAME-TIME)"
             )
     else:
         parser.set_defaults(config=None, set=[])
-        _add_recommend_options(parser)
+        add_recommend_options(parser)
     if job == "evaluate":
         parser.add_argument("--model", metavar="DIR", help="a run directory of train (required)")
         parser.add_argument(
@@ -197,6 +225,8 @@ def job_parser(job: str) -> argparse.ArgumentParser:
             "--resume", metavar="RUN", help="continue a run that was stopped, in its directory and with its settings"
         )
         parser.add_argument("--prepared", metavar="DIR", help="a data set made by the job prepare, instead of [data]")
+    if job == "tune":
+        add_tune_options(parser)
     parser.add_argument(
         "--master",
         metavar="URL",
@@ -218,11 +248,11 @@ def job_parser(job: str) -> argparse.ArgumentParser:
 
 def _add_compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--workers", type=_positive, nargs="+", metavar="N",
+        "--workers", type=positive, nargs="+", metavar="N",
         help="worker counts to compare, as in 1 8 (default: 1 and the settings'; with --grid the settings' alone)",
     )  # fmt: skip
     parser.add_argument(
-        "--repeat", type=_positive, default=1, metavar="N", help="run everything N times, in turn (default: 1)"
+        "--repeat", type=positive, default=1, metavar="N", help="run everything N times, in turn (default: 1)"
     )
     parser.add_argument(
         "--grid", action="append", default=[], metavar="KEY=V1,V2|FILE",
@@ -234,49 +264,6 @@ def _add_compare_options(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="DIR",
         help="the comparison's directory, new or of an earlier call to continue (default: runs/NAME-compare-TIME)",
     )  # fmt: skip
-
-
-def _add_recommend_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="DIR", help="a run directory of train, or its model folder (required)")
-    parser.add_argument("--user", metavar="ID", help="a user of the data that the model was trained on")
-    parser.add_argument("--ratings", metavar="TEXT", help="instead of a user: 'Movie title=4.5, Another title=3'")
-    parser.add_argument("--all", action="store_true", help="instead of a user: every user of the data, as Parquet")
-    parser.add_argument("--top", type=_positive, default=10, metavar="N", help="how many movies (default: 10)")
-    parser.add_argument(
-        "--prepared", metavar="DIR", help="with --user or --all: the data set of users, instead of the model's own data"
-    )
-    parser.add_argument(
-        "--workers", type=_positive, metavar="N", help="with --all: executors, or local cores (default: all cores)"
-    )
-    parser.add_argument(
-        "--output", metavar="DIR",
-        help="also write recommendations.json there (default: screen only); with --all the folder for Parquet files, "
-        "on any file system that Spark can write to",
-    )  # fmt: skip
-
-
-def check_recommend(options: argparse.Namespace) -> None:
-    """Checks what argparse cannot check of recommend's options; UserError where they do not fit together."""
-    if not options.model:
-        raise UserError("--model is needed: the run directory of a finished train")
-    if [bool(options.user), bool(options.ratings), options.all].count(True) != 1:
-        raise UserError("--user ID, --ratings 'Movie title=4.5, ...' or --all is needed, and only one of them")
-    if options.all and not options.output:
-        raise UserError("--all needs --output: the folder for the Parquet files")
-    if options.workers and not options.all:
-        raise UserError("--workers goes with --all: one user needs no workers")
-    if options.ratings and options.prepared:
-        raise UserError("--prepared goes with --user and --all: new ratings need no data set")
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
-    return number
 
 
 def _settings_help() -> str:

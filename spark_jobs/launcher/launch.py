@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.screen import close_screen, prepare_screen, say, screen_encoding
@@ -76,6 +77,8 @@ def _start(job: str, words: list[str]) -> int:
         os.environ[SWITCH] = OFF  # so that all runs start alike
         os.environ["PYTHONIOENCODING"] = "utf-8:replace"  # of the runs, whose lines compare reads
         return compare(words)
+    if arguments.exports:
+        return _export_study(arguments.options.export)
     if arguments.needs_spark:
         from spark_jobs.launcher.submit import submit
 
@@ -121,6 +124,16 @@ def _recommend_here(arguments: Arguments) -> int:
     with run_directory(arguments) as run, scratch_folder(run) as scratch:
         os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
         return run_job(arguments.job, run_recommend, job_options(arguments, run))
+
+
+def _export_study(run: str) -> int:
+    """Writes a run's study into a file of SQLite."""
+    from recsys.tuning.journal import export_sqlite
+
+    path = Path(run).resolve() / "study.db"
+    export_sqlite(path.parent, path)
+    say(f"{path}: open it with optuna-dashboard sqlite:///{path}")
+    return 0
 
 
 def _help() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from spark_jobs.launcher.arguments import Arguments, resolved, run_directory_given
 from spark_jobs.launcher.installation import state_folder
 from spark_jobs.launcher.lock import alone
+from spark_jobs.launcher.tune_options import given_words
 from spark_jobs.run import directory
 from spark_jobs.run.resume import SCHEME
 
@@ -67,6 +68,8 @@ def job_options(arguments: Arguments, run: Path | None) -> list[str]:
     else:
         values = {"--profile": options.profile, "--format": getattr(options, "format", None)}
         values |= {"--resolved": resolved(arguments), "--model": getattr(options, "model", None)}
+    if arguments.job == "tune":
+        values |= given_words(options)
     values |= {"--prepared": getattr(options, "prepared", None), "--master": options.master}
     values |= {"--output": run} if run else {}
     words = ["--all"] if getattr(options, "all", False) else []

@@ -99,7 +99,7 @@ def _look_early(arguments: Arguments) -> None:
     """Looks at own files of this machine before Spark starts; warns, or raises DataError where they cannot be used."""
     options = arguments.options
     given = any(getattr(options, name, None) for name in ("prepared", "resume"))
-    if arguments.job not in ("train", "prepare") or given or not arguments.config.data.ratings:
+    if arguments.job not in ("train", "tune", "prepare") or given or not arguments.config.data.ratings:
         return
     if manager_of(arguments.master) != "local" or arguments.names_other_file_system:
         return  # the path may be one of another machine
@@ -153,7 +153,7 @@ def _local_python(arguments: Arguments, properties: Path, environment: dict[str,
         return environment["PYSPARK_PYTHON"]  # Spark unpacks it
     family = FAMILIES.get(arguments.config.model.kind)
     tensorflow = arguments.config.training.strategy == "elephas" or family.supports.needs_tensorflow
-    return check_executors_python(python, setting, arguments.job == "train" and tensorflow, environment)
+    return check_executors_python(python, setting, arguments.job in ("train", "tune") and tensorflow, environment)
 
 
 def _class_archive(arguments: Arguments, java: Path) -> ClassArchive:
@@ -181,7 +181,7 @@ def _command(
         "--conf", f"spark.pyspark.driver.python={sys.executable}",
     ]  # fmt: skip
     if not arguments.options.spark_conf and (key := _EXECUTORS.get(manager_of(arguments.master))):
-        command += ["--conf", f"{key}={arguments.config.training.workers}"]
+        command += ["--conf", f"{key}={arguments.cores_wanted}"]
     secret = secrets_in(arguments.config.spark)
     words = [
         f"{key}={str(value).lower() if isinstance(value, bool) else value}"

@@ -10,7 +10,11 @@ from recsys.errors import UserError
 from spark_jobs.launcher.arguments import Arguments
 
 FULL = "is full: free some space"
-_AGAIN = {"train": "continue with train --resume", "recommend": "call it again: finished parts stay"}
+_AGAIN = {
+    "train": "continue with train --resume",
+    "tune": "continue with tune --resume",
+    "recommend": "call it again: finished parts stay",
+}
 
 
 def explain(error: BaseException, arguments: Arguments, path: Path) -> tuple[str, int]:

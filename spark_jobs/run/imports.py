@@ -39,7 +39,7 @@ def import_ahead(modules: Sequence[str]) -> threading.Thread:
 
 def needed_by(job: str, config: Config, profiled: bool) -> list[str]:
     """The modules that a job will import, in the order in which it needs them."""
-    keras = [_KERAS] if job == "train" and _uses_keras(config.model) else []
+    keras = [_KERAS] if job in ("train", "tune") and _uses_keras(config.model) else []
     return [*DATA, *keras, *(PICTURES if profiled else [])]
 
 

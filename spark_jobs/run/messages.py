@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from recsys.errors import ConfigError, UserError
@@ -182,3 +183,44 @@ class Lines:
         if self._unsaid:
             self._say(self._unsaid)
         self._unsaid = ""
+
+
+def time_text(seconds: float) -> str:
+    """A duration in words, rounded."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def describe_trial(progress: Any) -> str:
+    """A trial that has ended, the best so far, and the time that is left, in one line."""
+    row, best = progress.row, progress.best
+    what = f"{row.value:.6g}" if row.value is not None else f"{row.state}: {row.reason}"
+    sample = f" on {row.fraction:.0%} of the users" if row.fraction < 1 else ""
+    lead = (
+        "" if best is None else ("  best" if best.number == row.number else f"  best {best.value:.6g} by {best.number}")
+    )
+    left = f"  about {time_text(progress.seconds_left)} left" if progress.seconds_left else ""
+    return (
+        f"  trial {row.number} ({progress.ended}/{progress.trials})  {progress.metric} {what}{sample}  "
+        f"{row.seconds:.1f} s{lead}{left}"
+    )
+
+
+def describe_tuned(tuned: Any, run: Path) -> str:
+    """What a study found: the best settings, and what they gain on the test part, in a few lines."""
+    best = tuned.best
+    lines = [f"best of {len(tuned.trials)} trials: {tuned.metric} {best.value:.6g} by trial {best.number}"]
+    lines += [
+        f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}"
+        for key, value in best.parameters.items()
+    ]
+    name = tuned.metric.removeprefix("validation_")
+    for kind, text in (("default", "before"), ("tuned", "after")):
+        if tested := tuned.final.get(kind):
+            error = tested["standard_error"]
+            within = "" if error is None else f" +- {error:.2g} over {len(tested['figures'])} seeds"
+            lines.append(f"test {name} {text} tuning: {tested['mean']:.6g}{within}")
+    lines.append(f"train with them: --config {run / 'best.toml'}")
+    return "\n".join(lines)

@@ -24,10 +24,11 @@ _LIMIT = "max_seconds"  # of the training table; each call has it anew
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
+def config_to_resume(options: argparse.Namespace, experiments: Path, job: str = "train", again: bool = False) -> Config:
     """The settings of the run to continue; UserError where there is no such run, or where other settings are given.
 
     Spark's properties, what may be used of the machine, and training.max_seconds may differ: they change no result.
+    A run of `job` that has succeeded is continued only where there is more to do, `again`.
     `options.prepared` is filled in where the run had prepared data. Relative paths of data become absolute, by the
     directory where the run was started.
     """
@@ -35,8 +36,8 @@ def config_to_resume(options: argparse.Namespace, experiments: Path) -> Config:
     if options.output:
         raise UserError("--resume continues in the run's own directory: leave --output out")
     if not (folder / "config.toml").is_file():
-        raise UserError(f"--resume {folder}: is no run directory of train (config.toml is missing)")
-    if read_json(folder / "run.json").get("status") == SUCCEEDED:
+        raise UserError(f"--resume {folder}: is no run directory of {job} (config.toml is missing)")
+    if read_json(folder / "run.json").get("status") == SUCCEEDED and not again:
         raise UserError(f"--resume {folder}: this run has succeeded: nothing is left to do")
     stored = load_tree([folder / "config.toml"])
     asked = load_tree(options.config or [], options.set, experiments)

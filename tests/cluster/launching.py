@@ -153,7 +153,8 @@ def is_java(process: psutil.Process) -> bool:
 
 def is_driver(process: psutil.Process) -> bool:
     """Whether it is the Python that runs the job's own file."""
-    return process.name().startswith("python") and any("spark_jobs/train.py" in part for part in process.cmdline())
+    own = ("spark_jobs/train.py", "spark_jobs/tune.py")
+    return process.name().startswith("python") and any(name in part for part in process.cmdline() for name in own)
 
 
 def _told_by(process: psutil.Process, mark: str) -> str:
