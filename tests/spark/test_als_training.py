@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from als_reference import Dense
+from parts import part_of
 from small_ratings import block_of
 
 from recsys.config.load import build_config
 from recsys.data.examples import Examples
-from recsys.data.partition import Part, partition_of_worker
+from recsys.data.partition import Part
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.loss import mean_losses
@@ -35,19 +36,9 @@ def dense_ratings(users=USERS, seed=0, low=1.0):
     return np.where(known, draw.integers(0, 5, known.shape) + low, 0.0), known
 
 
-def part_of(spark, users=USERS, workers=2, seed=0):
-    """The users in W partitions, as `partition` makes them, in blocks of three."""
-    ratings, _ = dense_ratings(users, seed)
-    whole = block_of(ratings, np.arange(users))
-    mine = [np.arange(worker, users, workers) for worker in range(workers)]
-    pieces = [
-        (worker, whole.take(rows[start : start + 3]))
-        for worker, rows in enumerate(mine)
-        for start in range(0, len(rows), 3)
-    ]
-    partitioned = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, partition_of_worker)
-    blocks = partitioned.mapPartitions(lambda pairs: (block for _, block in pairs), preservesPartitioning=True)
-    return Part(blocks.persist(), users, workers)
+def drawn_part(spark, users=USERS, workers=2, seed=0):
+    """The users of `dense_ratings`."""
+    return part_of(spark, block_of(dense_ratings(users, seed)[0], np.arange(users)), workers)
 
 
 def data_of(spark, model, workers=2, users=USERS, preprocessing=SCALE, split="user", **training):
@@ -56,11 +47,11 @@ def data_of(spark, model, workers=2, users=USERS, preprocessing=SCALE, split="us
     data = {"dataset": "ml-1m", "split": split, "validation_fraction": 0.2}
     config = build_config({"seed": 3, "data": data, "model": table, "training": settings})
     parts = {
-        TRAIN: part_of(spark, users, workers),
-        VALIDATION: part_of(spark, users if split == "rating" else 6, workers, 0 if split == "rating" else 1),
+        TRAIN: drawn_part(spark, users, workers),
+        VALIDATION: drawn_part(spark, users if split == "rating" else 6, workers, 0 if split == "rating" else 1),
     }
     if config.training.test_loss:
-        parts[TEST] = part_of(spark, 7, workers, 2)
+        parts[TEST] = drawn_part(spark, 7, workers, 2)
     return TrainingData(config, Examples.of(config, COLUMNS, preprocessing), parts, 0.4)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from parts import part_of
 from small_ratings import block_of
 
 from recsys.config.load import build_config
 from recsys.data.blocks import Block
 from recsys.data.examples import Examples
-from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
@@ -40,20 +40,11 @@ def config_of(**training):
     return build_config({"seed": 3, "data": {"dataset": "ml-1m"}, "model": model, "training": settings})
 
 
-def part_of(spark, users, workers, seed=0):
-    """The users in W partitions, as `partition` makes them, in blocks of three."""
+def drawn_part(spark, users, workers, seed=0):
+    """Users with ratings that are drawn."""
     generator = np.random.default_rng(seed)
     dense = generator.integers(1, 11, (users, COLUMNS)) / 2 * (generator.random((users, COLUMNS)) < DENSITY)
-    whole = block_of(dense, np.arange(users))
-    mine = [np.arange(worker, users, workers) for worker in range(workers)]
-    pieces = [
-        (worker, whole.take(rows[start : start + 3]))
-        for worker, rows in enumerate(mine)
-        for start in range(0, len(rows), 3)
-    ]
-    partitioned = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, partition_of_worker)
-    blocks = partitioned.mapPartitions(lambda pairs: (block for _, block in pairs), preservesPartitioning=True)
-    return Part(blocks.persist(), users, workers)
+    return part_of(spark, block_of(dense, np.arange(users)), workers)
 
 
 def examples_of(config):
@@ -61,7 +52,7 @@ def examples_of(config):
 
 
 def parts_of(spark, workers=WORKERS):
-    return {TRAIN: part_of(spark, USERS, workers), VALIDATION: part_of(spark, 6, workers, seed=1)}
+    return {TRAIN: drawn_part(spark, USERS, workers), VALIDATION: drawn_part(spark, 6, workers, seed=1)}
 
 
 def one_after_the_other(config, parts, start, epochs):
@@ -131,7 +122,10 @@ def test_rounds_over_spark_are_the_workers_rounds(spark, tmp_path, training):
 
 def test_more_workers_than_rows_take_part(spark, tmp_path):
     """Empty partitions, and partitions of one row, which Elephas would have counted and not trained."""
-    config, parts = config_of(epochs=1, workers=9), {TRAIN: part_of(spark, 7, 9), VALIDATION: part_of(spark, 6, 9)}
+    config, parts = (
+        config_of(epochs=1, workers=9),
+        {TRAIN: drawn_part(spark, 7, 9), VALIDATION: drawn_part(spark, 6, 9)},
+    )
     found, _, _ = train_in(tmp_path, config, parts)
     expected, _, plan = one_after_the_other(config, parts, start_of(config), epochs=1)
     np.testing.assert_allclose(plan.layout.from_keras(found), expected, atol=1e-6)
@@ -171,7 +165,7 @@ def test_a_time_limit_stops_between_rounds_and_it_ends_with_the_same_weights(spa
     config, parts = config_of(epochs=2, syncs_per_epoch=2), parts_of(spark)
     whole, _, _ = train_in(tmp_path / "whole", config, parts)
     limited = config_of(epochs=2, syncs_per_epoch=2, max_seconds=0.001, checkpoint_seconds=3600, test_loss=True)
-    parts[TEST] = part_of(spark, 5, WORKERS, seed=2)
+    parts[TEST] = drawn_part(spark, 5, WORKERS, seed=2)
     stops, told = list[str | None](), list[str]()
     while not stops or stops[-1]:
         data = data_of(limited, parts)
@@ -283,7 +277,7 @@ def rounds_of(spark, part, missing, lost=None):
 
 def test_a_worker_without_its_rows_or_its_state_comes_to_the_same(spark, tmp_path):
     """Its state, its rows, or both."""
-    part, missing = part_of(spark, USERS, WORKERS), tmp_path / "missing"
+    part, missing = drawn_part(spark, USERS, WORKERS), tmp_path / "missing"
     deltas, moments = rounds_of(spark, part, missing)
     assert [(worker, step) for worker, step, _ in moments] == [(worker, 4) for worker in range(WORKERS)]
     for lost in ("02", "", None):
@@ -293,7 +287,7 @@ def test_a_worker_without_its_rows_or_its_state_comes_to_the_same(spark, tmp_pat
 
 
 def test_moments_that_are_missing_are_trained_again(spark, tmp_path):
-    part, missing, had_blocks = part_of(spark, USERS, WORKERS), tmp_path / "missing", list[Block]()
+    part, missing, had_blocks = drawn_part(spark, USERS, WORKERS), tmp_path / "missing", list[Block]()
     rounds = Rounds(part, "counted")
     rounds.prepare(lambda number, _: iter([Ready(number)]))
     for _ in range(2):
@@ -324,7 +318,7 @@ def test_nothing_is_left_on_disk(spark):
 
 
 def test_rows_that_were_not_trained_are_noticed(spark):
-    part = part_of(spark, USERS, WORKERS)
+    part = drawn_part(spark, USERS, WORKERS)
     rounds = Rounds(part, "lazy")
     weights = spark.sparkContext.broadcast(np.zeros(2, np.float32))
 
@@ -368,7 +362,7 @@ def test_a_loss_of_some_rows_does_not_depend_on_partitions(spark):
     model = DenoisingAutoencoder(config.model, PREPROCESSING, COLUMNS, start_of(config))
     shared, loss = spark.sparkContext.broadcast(model.scorer()), loss_named("masked_mse")
     for workers in (2, 5):
-        part = part_of(spark, 400, workers)
+        part = drawn_part(spark, 400, workers)
         measured = mean_losses({TRAIN: part, VALIDATION: part}, shared, examples, loss, {TRAIN: 120})
         found.append(measured[TRAIN])
         assert measured[VALIDATION].rows == 400

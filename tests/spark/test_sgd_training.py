@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from parts import part_of
 from small_ratings import block_of
 
 from recsys.config.load import build_config
 from recsys.data.blocks import Block, hash_users
 from recsys.data.examples import Examples
-from recsys.data.partition import Part, partition_of_worker
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
@@ -31,19 +31,6 @@ SCALE = Preprocessing(0.5, 5.0)
 def dense_ratings(users=USERS, columns=COLUMNS, seed=0, density=0.6):
     generator = np.random.default_rng(seed)
     return generator.integers(1, 11, (users, columns)) / 2 * (generator.random((users, columns)) < density)
-
-
-def part_of(spark, block, workers):
-    """The users in W partitions, as `partition` makes them, in blocks of three."""
-    rows = [np.arange(worker, block.rows, workers) for worker in range(workers)]
-    pieces = [
-        (worker, block.take(own[start : start + 3]))
-        for worker, own in enumerate(rows)
-        for start in range(0, len(own), 3)
-    ]
-    partitioned = spark.sparkContext.parallelize(pieces, 2).partitionBy(workers, partition_of_worker)
-    blocks = partitioned.mapPartitions(lambda pairs: (one for _, one in pairs), preservesPartitioning=True)
-    return Part(blocks.persist(), block.rows, workers)
 
 
 def data_of(spark, workers=1, kind="biased_mf", split="rating", block=None, scale=SCALE, model=(), **training):
