@@ -23,6 +23,8 @@ class ModelConfig(Table):
     renamed: ClassVar[Mapping[str, str]] = {}
     # where tuning looks for the best settings, by keys such as "model.l2" and "training.learning_rate"
     search: ClassVar[Mapping[str, Range | Choices]] = {}
+    # keys that change what the validation loss measures: losses with other values of them cannot be compared
+    changes_loss: ClassVar[frozenset[str]] = frozenset({"kind", "loss"})
 
     @property
     def loss_name(self) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import optuna
 
 SAMPLERS = ("tpe", "random", "grid", "cmaes")
-PRUNERS = ("none", "median", "hyperband")
+AUTO = "auto"
+PRUNERS = (AUTO, "none", "median", "hyperband")
 _REASON, _FRACTION, _EPOCHS, _BEST_EPOCH, _SECONDS, _POINT, _OF = (
     "reason",
     "fraction",

@@ -16,7 +16,7 @@ from recsys.config.run import Config
 from recsys.config.search import check_space, space_of
 from recsys.data.dataset import Dataset
 from recsys.errors import ConfigError, UserError
-from recsys.evaluation.figure import Figure, figure_named
+from recsys.evaluation.figure import LOSS, MAE, RMSE, Figure, figure_named
 from recsys.registries import FAMILIES
 from recsys.tuning.bounds import bounds_of
 from recsys.tuning.final import DEFAULT, TUNED, Tested, test_models
@@ -24,7 +24,7 @@ from recsys.tuning.folder import BEST, FINAL, IMPORTANCE, begin_in, leaves_of, r
 from recsys.tuning.journal import journal_in
 from recsys.tuning.results import TrialRow, most_common_reason
 from recsys.tuning.runner import Runner, TrialProgress
-from recsys.tuning.study import Study, check_names
+from recsys.tuning.study import AUTO, Study, check_names
 from recsys.tuning.trial import BeforeTraining, Workbench, run_trial
 
 
@@ -62,7 +62,7 @@ def tune(
     parallel: int | None = None,
     metric: str | None = None,
     sampler: str = "tpe",
-    pruner: str = "median",
+    pruner: str = "auto",
     fraction: float = 1.0,
     seeds: int = 3,
     output: str | Path | None = None,
@@ -85,7 +85,8 @@ def tune(
         metric: "validation_" and a figure of metrics.json, such as "validation_ndcg@100"; by default validation_rmse
             of a model that predicts ratings, else validation_ndcg.
         sampler: "tpe", "random", "grid" or "cmaes".
-        pruner: "median" or "hyperband" give up trials by their epochs' validation losses; "none" does not.
+        pruner: "median" or "hyperband" give up trials by their epochs' validation losses; "none" does not; "auto" is
+            "median" where the figure is an error or the loss, and no searched key changes what the loss measures.
         fraction: trials are of this part of the training users, and the best tenth of them, 3 at least, once more of
             all.
         seeds: how often the winner and the untuned settings are trained and tested; 0 leaves the test out.
@@ -109,6 +110,8 @@ def tune(
     if space is None:
         space = space_of(config)
     check_space(space, config)
+    if pruner == AUTO:
+        pruner = "median" if _losses_tell(figure, space, config) else "none"
     many = parallel or _fitting(dataset, config)
     if _uses_tensorflow(config):
         many = 1  # it is imported by a setting that Spark has once
@@ -187,6 +190,12 @@ def _test(
     else:
         configs[DEFAULT] = bench.config, untuned.best_epoch
     return test_models(bench.dataset, configs, figure, seeds, before, save, say)
+
+
+def _losses_tell(figure: Figure, space: Space, config: Config) -> bool:
+    """Whether a trial of a larger validation loss than another's has, as a rule, the worse figure too."""
+    changes = config.model.changes_loss
+    return figure.name in (LOSS, RMSE, MAE) and not any(key.rpartition(".")[2] in changes for key in space)
 
 
 def _point_of(config: Config, space: Space) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from recsys.errors import ConfigError, UserError
 from spark_jobs.launcher.recommend_options import positive
 from spark_jobs.run.resume import read_json
 
-SAMPLERS, PRUNERS = ("tpe", "random", "grid", "cmaes"), ("median", "hyperband", "none")
+SAMPLERS, PRUNERS = ("tpe", "random", "grid", "cmaes"), ("auto", "median", "hyperband", "none")
 _DEFAULTS: dict[str, Any] = {
     "trials": 100,
     "timeout": None,
     "parallel": None,
     "metric": None,
     "sampler": "tpe",
-    "pruner": "median",
+    "pruner": "auto",
     "fraction": 1.0,
     "seeds": 3,
 }
@@ -39,7 +39,11 @@ def add_tune_options(parser: argparse.ArgumentParser) -> None:
     add("--metric", metavar="NAME", help="the validation figure, such as validation_rmse or validation_ndcg@100")
     add("--space", metavar="FILE", help="what is searched, a TOML file (default: the family's own search space)")
     add("--sampler", choices=SAMPLERS, help="how points are chosen (default: tpe)")
-    add("--pruner", choices=PRUNERS, help="how bad trials are given up after an epoch (default: median)")
+    add(
+        "--pruner",
+        choices=PRUNERS,
+        help="how bad trials are given up after an epoch (default: median where losses tell)",
+    )
     add(
         "--fraction", type=_part, metavar="F",
         help="trials are of this part of the training users, the best of them once more of all (default: 1)",

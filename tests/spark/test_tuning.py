@@ -196,6 +196,17 @@ def test_wrong_arguments_in_one_message(dataset):
         tune(dataset, settings(), sampler="tpee")
 
 
+def test_trials_are_given_up_by_losses_only_where_these_can_be_compared(dataset, tmp_path):
+    weight = {"model.unobserved_weight": Range(low=0.01, high=0.1)}
+    for name, config, space, metric, pruner in (
+        ("errors", als(), ALS, "validation_rmse", "median"),
+        ("lists", als(), ALS, "validation_ndcg@100", "none"),
+        ("weights", als("model.unobserved_weight=0.02"), weight, "validation_rmse", "none"),
+    ):
+        tune(dataset, config, space, trials=1, metric=metric, output=tmp_path / name)
+        assert json.loads((tmp_path / name / "tune.json").read_text())["pruner"] == pruner, name
+
+
 def test_a_trial_begins_before_the_time_is_over(dataset):
     tuned = tune(dataset, settings(), trials=50, timeout=1e-6)
     assert len(tuned.trials) == 1

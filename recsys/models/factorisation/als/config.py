@@ -21,6 +21,9 @@ class AlsConfig(FactorConfig):
         "model.l2": Range(low=0.03, high=30, scale="log"),
         "model.l2_power": Range(low=0, high=1.2),
     }
+    changes_loss: ClassVar[frozenset[str]] = FactorConfig.changes_loss | {
+        "unobserved_weight", "observed_weight", "observed_weight_by", "weight_exponent",
+    }  # fmt: skip
 
     kind: str = key("als", "als: weighted alternating least squares")
     l2: float = key(
