@@ -25,6 +25,7 @@ def run_notebook(name: str, cwd: Path, tmp_path: Path, monkeypatch: pytest.Monke
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     kept = {key: os.environ[key] for key in ("MPLCONFIGDIR",) if key in os.environ}
+    kept["NUMBA_CACHE_DIR"] = str(ROOT / ".venv" / "cache" / "numba")  # else kernels are kept in TMPDIR
     given = {**environment(tmp_path / "home"), **kept, "TMPDIR": str(temporary), **variables}
     given.pop("PYTEST_CURRENT_TEST")  # by which the kernel would tell that it is tested, and not show all output
     path = FOLDER / f"{name}.ipynb"
