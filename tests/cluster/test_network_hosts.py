@@ -24,6 +24,7 @@ IMPATIENT = (
 RESTLESS = (
     "spark.speculation=true", "spark.speculation.quantile=0.5", "spark.dynamicAllocation.enabled=true",
     "spark.dynamicAllocation.executorIdleTimeout=2s", "spark.dynamicAllocation.cachedExecutorIdleTimeout=4s",
+    "spark.locality.wait=500ms",  # a second copy would wait for the executor of the first
 )  # fmt: skip
 
 
@@ -57,11 +58,24 @@ def _words(process: psutil.Process) -> list[str]:
 
 
 def disturbed(hosts: Hosts, job: Started) -> None:
-    """A worker's Python stands still for a while, another is killed, an executor is killed, a host is cut off for a
+    """Workers' Pythons stand still for a while, another is killed, an executor is killed, a host is cut off for a
     while, and in the end one that has an executor is cut off for good."""
 
     def after(epochs: int) -> None:
-        job.wait_until(lambda: len(history(job.path)) >= epochs)
+        """So many more."""
+        reached = len(history(job.path)) + epochs
+        job.wait_until(lambda: len(history(job.path)) >= reached)
+
+    def holds_up(worker: psutil.Process) -> bool:
+        """Whether there is no second epoch for a while as this one stands still; it may have no task just now."""
+        reached, until = len(history(job.path)) + 2, time.monotonic() + 4
+        worker.suspend()
+        try:
+            while time.monotonic() < until and len(history(job.path)) < reached:
+                time.sleep(0.05)
+        finally:
+            worker.resume()
+        return len(history(job.path)) < reached
 
     def first(pick: Callable[[psutil.Process], bool]) -> tuple[str, psutil.Process]:
         """On any host, which is named: a host may have given its executor back just now."""
@@ -75,19 +89,17 @@ def disturbed(hosts: Hosts, job: Started) -> None:
         return some[0]
 
     after(1)
-    _, slow = first(is_worker)
-    slow.suspend()
-    time.sleep(4)
-    slow.resume()
-    after(3)
+    workers = [one for name in hosts.names for one in hosts.processes(name) if is_picked(one, is_worker)]
+    any(holds_up(one) for one in workers if one.is_running())
+    after(2)
     first(is_worker)[1].kill()
-    after(5)
+    after(2)
     first(is_executor)[1].kill()
-    after(9)
+    after(4)
     hosts.connect("alpha", "down")
     time.sleep(6)
     hosts.connect("alpha", "up")
-    after(12)
+    after(3)
     hosts.connect(first(is_executor)[0], "down")
 
 
