@@ -109,8 +109,9 @@ class AlsConfig(FactorConfig):
             "model.unobserved_weight": Range(low=0.01, high=2, scale="log"),
         }
         if self.observed_weight != type(self).model_fields["observed_weight"].default:
-            # a published search over ratings ended at 1e-3, 190 and 9.8, all at bounds of its ranges
-            space["model.factors"] = Range(low=4, high=128, scale="log", type="int")
+            # a published search over ratings ended at 1e-3, 190 and 9.8, all at bounds; ours at few factors
+            space["model.factors"] = Range(low=1, high=128, scale="log", type="int")
+            space["model.l2"] = Range(low=1e-3 * size, high=300 * size, scale="log")
             space["model.unobserved_weight"] = Range(low=1e-5, high=1, scale="log")
             space["model.observed_weight"] = Range(low=1, high=2000, scale="log")
         if self.observed_weight_by == "log":
