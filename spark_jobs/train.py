@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from recsys.config.load import write_config
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.messages import Lines, describe_data, describe_metrics
+from spark_jobs.run.prepared import settings_of
 
 
 def run_train(run: Run) -> None:
     """The nine phases."""
-    config = run.config
-    directory = run.arguments.options.prepared
-    if directory:
-        from recsys.data.store import with_prepared_data
-
-        config = with_prepared_data(config, run.arguments.given, directory)
-        write_config(config, run.path / "config.toml")
+    config, directory = settings_of(run), run.arguments.options.prepared
     spark = run.session()
     from recsys.api import evaluate, fit
     from recsys.arranged import examples_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from recsys.config.load import write_config
 from spark_jobs.common import Run, exit_with, run_job
 from spark_jobs.run.messages import describe_data, describe_trial, describe_tuned
+from spark_jobs.run.prepared import settings_of
 
 if TYPE_CHECKING:  # imported late: Spark starts before the rest is imported
     from recsys.tuning.runner import TrialProgress
@@ -16,12 +16,7 @@ if TYPE_CHECKING:  # imported late: Spark starts before the rest is imported
 def run_tune(run: Run) -> None:
     """The data phases, then all trials as model_training, and the test at the end as model_evaluation."""
     options = run.arguments.options
-    config, directory = run.config, options.prepared
-    if directory:
-        from recsys.data.store import with_prepared_data
-
-        config = with_prepared_data(config, run.arguments.given, directory)
-        write_config(config, run.path / "config.toml")
+    config, directory = settings_of(run), options.prepared
     spark = run.session()
     from recsys.tuning.tune import tune
     from spark_jobs.run.data import load_dataset

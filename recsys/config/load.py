@@ -229,6 +229,14 @@ def data_as_tree(data: DataConfig) -> Tree:
     return {key: value for key, value in tree.items() if key not in foreign}
 
 
+def leaves_of(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Every setting by its key, such as "model.l2"."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves |= leaves_of(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return leaves
+
+
 def read_toml(path: Path) -> Tree:
     """What the file holds; ConfigError where it cannot be read."""
     try:

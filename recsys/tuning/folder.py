@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recsys.config.load import as_tree, build_config, load_tree, write_config
+from recsys.config.load import as_tree, build_config, leaves_of, load_tree, write_config
 from recsys.config.ranges import Space
 from recsys.config.run import Config
 from recsys.config.search import read_space, write_space
 from recsys.errors import UserError
+from recsys.json_files import read_json, write_json
 
 NOTES, TRIALS, SPACE, BEST, FINAL, IMPORTANCE = (
     "tune.json",
@@ -45,26 +44,3 @@ def _changed(before: Config, now: Config) -> list[str]:
     of_place = ("name", "data.data_dir", "data.ratings", "data.movies")
     keys = [key for key in {**one, **other} if key.split(".")[0] not in ("spark", "machine", "cost", "recommend")]
     return [key for key in keys if key not in of_place and one.get(key) != other.get(key)]
-
-
-def leaves_of(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Every setting by its key, such as "model.l2"."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        leaves |= leaves_of(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return leaves
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def write_json(path: Path, value: Any) -> None:
-    """A JSON file, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)

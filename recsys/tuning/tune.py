@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from recsys.api import matched
-from recsys.config.load import as_tree, write_config
+from recsys.config.load import as_tree, leaves_of, write_config
 from recsys.config.ranges import Space
 from recsys.config.run import Config
 from recsys.config.search import check_space, space_of
 from recsys.data.dataset import Dataset
 from recsys.errors import ConfigError, UserError
 from recsys.evaluation.figure import LOSS, MAE, RMSE, Figure, figure_named
+from recsys.json_files import read_json, write_json
 from recsys.registries import FAMILIES
 from recsys.tuning.bounds import bounds_of
 from recsys.tuning.final import DEFAULT, TUNED, Tested, test_models
-from recsys.tuning.folder import BEST, FINAL, IMPORTANCE, begin_in, leaves_of, read_json, write_json
+from recsys.tuning.folder import BEST, FINAL, IMPORTANCE, begin_in
 from recsys.tuning.journal import journal_in
 from recsys.tuning.results import TrialRow, most_common_reason
 from recsys.tuning.runner import Runner, TrialProgress

@@ -20,6 +20,7 @@ from monitor.screen import say
 from recsys.conf_folder import EXPERIMENTS
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, without_secrets, write_config
+from recsys.json_files import read_json
 from recsys.secrets import masked_words, secrets_in
 from spark_jobs.comparison.grid import Planned, grid_file, plan, varied_keys
 from spark_jobs.comparison.journal import Done, Journal, reason_of, status_of
@@ -28,7 +29,6 @@ from spark_jobs.launcher.arguments import Arguments, cores, parse_arguments
 from spark_jobs.launcher.installation import JOBS_FOLDER, PROGRAM
 from spark_jobs.launcher.limits import limits_of
 from spark_jobs.run.messages import time_text
-from spark_jobs.run.resume import read_json
 
 LAUNCHER = JOBS_FOLDER / "__main__.py"
 USER_ERROR, STOPPED = 2, 130

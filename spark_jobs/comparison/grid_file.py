@@ -18,13 +18,13 @@ data = [                              # or values with names, each of which is s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recsys.conf_folder import GRIDS
-from recsys.config.load import read_toml
+from recsys.config.load import leaves_of, read_toml
 from recsys.errors import UserError
 
 _OF_POINT = ("name", "config")  # what is no setting of a point
@@ -80,7 +80,7 @@ def read_grid_file(text: str) -> GridFile:
         if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
             raise UserError(f"{where}: {key} = {value!r}: expected a list of texts")
     _check_columns(where, columns)
-    axes = {key: _values(f"{where}: {key}", values) for key, values in _leaves(vary)}
+    axes = {key: _values(f"{where}: {key}", values) for key, values in leaves_of(vary).items()}
     return GridFile(str(title), tuple(config), {"name": path.stem, **tree}, axes, tuple(columns))
 
 
@@ -96,15 +96,6 @@ def _find(text: str) -> Path:
         f"--grid {text!r}: expected key=value,value such as training.workers=1,2 or model.hidden=[100],[200], or a "
         f"grid file: {hint}"
     )
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The keys of [vary] with their values; `machine.cores = [1]` is a table within a table."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _values(where: str, values: Any) -> list[Any]:

@@ -14,9 +14,9 @@ from typing import Any
 
 from monitor.records import DOES_NOT_FIT, ENDED_WELL, FAILED
 from recsys.errors import UserError
+from recsys.json_files import read_json
 from spark_jobs.comparison.grid import Planned
 from spark_jobs.launcher.lock import LOCK, alone
-from spark_jobs.run.resume import read_json
 
 NOTES = "compare.json"
 RUNNING = "running"

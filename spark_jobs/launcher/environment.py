@@ -176,10 +176,7 @@ _LIBRARIES = (
     Variable("OMP_NUM_THREADS", "BLAS", KEPT, "threads of the driver. A worker has one"),
     Variable("OPENBLAS_NUM_THREADS", "BLAS", KEPT, "threads of the driver. A worker has one"),
     Variable("MKL_NUM_THREADS", "BLAS", KEPT, "threads of the driver"),
-    Variable(
-        "NUMBA_CACHE_DIR", "numba", SET, "kernels are compiled once, not in every run's folder of temporary files",
-        "<.venv/cache/numba>",
-    ),
+    Variable("NUMBA_CACHE_DIR", "numba", SET, "kernels are compiled once, not in every run", "<.venv/cache/numba>"),
     Variable("MPLBACKEND", "Matplotlib", CLEARED, "names a backend that only a notebook has"),
     Variable("MPLCONFIGDIR", "Matplotlib", SET, "no files in the home directory", "<.venv/cache/matplotlib>"),
     Variable("MATPLOTLIBRC", "Matplotlib", CLEARED, "pictures are those of the report"),

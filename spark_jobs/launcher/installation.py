@@ -17,6 +17,7 @@ DEFAULT_JOB, DEFAULT_EXPERIMENT = "train", "quickstart"
 PROGRAM = os.environ.get("HOWDAH_COMMAND", "howdah")  # how messages name the command
 
 SETTINGS = ("pydantic", "tomli_w")  # modules that reading settings takes
+TUNING = ("optuna", "cmaes", "sklearn")
 SPARK = ("elephas", "pandas", "pyarrow", "pyspark", "scipy", "tensorflow")
 
 
@@ -50,10 +51,10 @@ def spark_home() -> str | None:
     return str(Path(spec.origin).resolve().parent)  # the same class path by whatever links a checkout is reached
 
 
-def check_installed(modules: Iterable[str]) -> None:
-    """UserError, in one line with the remedy, where one of the modules is not installed."""
+def check_installed(modules: Iterable[str], extra: str = "train") -> None:
+    """UserError, in one line with the remedy, where one of the modules, which come with `extra`, is not installed."""
     missing = [name for name in modules if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: pip install 'howdah[train]'"
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed: pip install 'howdah[{extra}]'"
         )

@@ -20,6 +20,7 @@ from spark_jobs.launcher.installation import (
     DEFAULT_JOB,
     PROGRAM,
     SETTINGS,
+    TUNING,
     check_installed,
     jobs,
     spark_home,
@@ -64,6 +65,8 @@ def _run(words: list[str]) -> int:
 def _start(job: str, words: list[str]) -> int:
     """Checks the arguments and runs the job. Modules are imported as late as they are needed: a second a job."""
     check_installed(SETTINGS)
+    if job == "tune":
+        check_installed(TUNING, "tune")
     from spark_jobs.launcher.arguments import parse_arguments
 
     arguments = parse_arguments(job, words)

@@ -12,6 +12,7 @@ import monitor
 from monitor.records import ENDED_WELL, FAILED
 from recsys.conf_folder import CONF
 from recsys.errors import UserError
+from recsys.json_files import read_json
 from recsys.registries import FAMILIES
 from recsys.secrets import secrets_in
 from recsys.training.kernels import check_kernels
@@ -31,7 +32,7 @@ from spark_jobs.launcher.supervise import Limits, run_to_end
 from spark_jobs.launcher.working_directory import with_absolute_paths, working_directory
 from spark_jobs.run import directory
 from spark_jobs.run.profiling import gather
-from spark_jobs.run.resume import SCHEME, read_json
+from spark_jobs.run.resume import SCHEME
 
 # the property that makes one executor of one core for each training worker
 _EXECUTORS = {

@@ -12,8 +12,8 @@ from recsys.config import Config
 from recsys.config.ranges import Choices, Range, Space
 from recsys.config.search import check_space, read_space, space_of
 from recsys.errors import ConfigError, UserError
+from recsys.json_files import read_json
 from spark_jobs.launcher.recommend_options import positive
-from spark_jobs.run.resume import read_json
 
 SAMPLERS, PRUNERS = ("tpe", "random", "grid", "cmaes"), ("auto", "median", "hyperband", "none")
 _DEFAULTS: dict[str, Any] = {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from monitor.records import SUCCEEDED
 from recsys.config import Config
-from recsys.config.load import build_config, load_tree
+from recsys.config.load import build_config, leaves_of, load_tree
 from recsys.errors import UserError
+from recsys.json_files import read_json
 
 DATA_PATHS = (
     "ratings",
@@ -81,7 +81,7 @@ def _without_wildcards(path: Path) -> Path:
 
 
 def _refuse_changes(folder: Path, config: Config, asked: dict[str, Any]) -> None:
-    for key, value in sorted(_leaves(asked)):
+    for key, value in sorted(leaves_of(asked).items()):
         was: Any = config
         for name in key.split("."):
             was = getattr(was, name, None)
@@ -89,19 +89,3 @@ def _refuse_changes(folder: Path, config: Config, asked: dict[str, Any]) -> None
             raise UserError(
                 f"--resume {folder}: this run has {key} = {was!r}, not {value!r}: leave {key} out, or start a new run"
             )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file of a run; empty where the file is missing or was cut off as it was written."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    leaves = []
-    for key, value in tree.items():
-        leaves += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return leaves

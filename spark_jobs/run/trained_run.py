@@ -8,7 +8,8 @@ from pathlib import Path
 from recsys.config import Config
 from recsys.config.load import as_tree, build_config, load_tree
 from recsys.errors import UserError
-from spark_jobs.run.resume import read_json, resolved_paths
+from recsys.json_files import read_json
+from spark_jobs.run.resume import resolved_paths
 
 _CHANGEABLE = ("evaluation", "machine", "spark")  # tables that have no effect on what was trained, or on what data
 

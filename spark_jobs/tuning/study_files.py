@@ -13,7 +13,8 @@ from monitor.cost.run_files import read_rows
 from recsys.config.load import read_toml
 from recsys.config.search import Choices, Range, Space, read_space
 from recsys.errors import UserError
-from recsys.tuning.folder import BEST, FINAL, IMPORTANCE, NOTES, SPACE, TRIALS, read_json
+from recsys.json_files import read_json
+from recsys.tuning.folder import BEST, FINAL, IMPORTANCE, NOTES, SPACE, TRIALS
 from recsys.tuning.results import COMPLETE, FAILED, PRUNED, TrialRow, read_trials
 
 STATES = (COMPLETE, PRUNED, FAILED)

@@ -41,6 +41,7 @@ LAYERS = [
         "recsys.columns",
         "recsys.secrets",
         "recsys.checksums",
+        "recsys.json_files",
         "recsys.activations",
         "recsys.compiled",
         "recsys.exponential",

@@ -9,12 +9,14 @@ import pytest
 from optuna.storages import JournalStorage
 
 from recsys.config.ranges import Choices, Range, Space
+from recsys.errors import UserError
 from recsys.training.history import Epoch
 from recsys.tuning.journal import JOURNAL, journal_in
 from recsys.tuning.points import grid_of
 from recsys.tuning.results import COMPLETE, FAILED, PRUNED, TrialRow, most_common_reason, ranked
 from recsys.tuning.study import SAMPLERS, Study
 from recsys.tuning.trial import Outcome
+from spark_jobs.launcher.installation import check_installed
 
 SPACE: Space = {
     "model.factors": Range(low=2, high=64, scale="log", type="int"),
@@ -130,3 +132,8 @@ def test_ranks() -> None:
     assert [one.number for one in ranked(rows, True)][:4] == [3, 1, 5, 0]
     assert most_common_reason(rows) == ("b", 2)
     assert most_common_reason([]) == ("", 0)
+
+
+def test_what_tuning_takes_is_refused_in_one_line_where_it_is_missing() -> None:
+    with pytest.raises(UserError, match=r"^not_there is not installed: pip install 'howdah\[tune\]'$"):
+        check_installed(("optuna", "not_there"), "tune")
