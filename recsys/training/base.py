@@ -88,6 +88,16 @@ class Trainer:
         """
         raise NotImplementedError
 
+    def begin(self, epoch: int) -> None:
+        """That epoch will be trained next: it may begin now, beside `losses`, where there are cores to spare.
+
+        Up to the call of `train_epoch` the weights and losses are those of the epoch before.
+        """
+
+    def beside(self) -> float:
+        """Seconds of the last `losses` in which an epoch that had begun was trained."""
+        return 0.0
+
     def losses(self) -> dict[int, float]:
         """The mean loss of the master model on the rows of each role."""
         raise NotImplementedError
@@ -127,6 +137,12 @@ class Finishing(Trainer):
 
     def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
         return self._trainer.train_epoch(epoch, first_round, after_round)
+
+    def begin(self, epoch: int) -> None:
+        self._trainer.begin(epoch)
+
+    def beside(self) -> float:
+        return self._trainer.beside()
 
     def losses(self) -> dict[int, float]:
         return self._trainer.losses()

@@ -16,7 +16,7 @@ class Seconds:
     compute: float = 0.0
     reduce: float = 0.0  # deltas, states, scheduling, waiting for the last one: all of a round that is not work
     broadcast: float = 0.0
-    validation: float = 0.0  # all losses of the master model
+    validation: float = 0.0  # all losses of the master model, less what was trained beside them
 
     def __add__(self, other: Seconds) -> Seconds:
         pairs = ((getattr(self, one.name), getattr(other, one.name)) for one in fields(self))

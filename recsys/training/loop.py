@@ -141,6 +141,7 @@ def _train(
     began, before = time.monotonic(), len(history.epochs)
     stopped: str | None = None
     handed_on, waiting = -math.inf, False  # when a model was, and whether there is a better one
+    beside = 0.0  # for how long the epoch was trained while the losses of the one before were measured
 
     def hand_on() -> None:
         nonlocal handed_on, waiting
@@ -151,7 +152,7 @@ def _train(
     time_limit.start()
     while not stopped and not _over(position, history, settings, trainer.epochs):
         number = position.epoch
-        started = time.monotonic()
+        started = time.monotonic() - beside
 
         def between_rounds(rounds_done: int, number: int = number, kept: list[np.ndarray] | None = kept) -> None:
             stop = time_limit.ends_before_next(number)
@@ -167,9 +168,14 @@ def _train(
             stopped = _stopped(settings, f"in epoch {number} of {trainer.epochs}, after round {at.rounds}")
             break
         trained = time.monotonic()
+        save = checkpoints is not None and checkpoints.due
+        begun = not save and not settings.max_seconds and _goes_on(number, history, settings, trainer.epochs)
+        if begun:
+            trainer.begin(number + 1)
         losses = trainer.losses()
-        split += Seconds(validation=time.monotonic() - trained)
-        seconds = split.total if trainer.ahead else time.monotonic() - started
+        beside = trainer.beside() if begun else 0.0
+        split += Seconds(validation=time.monotonic() - trained - beside)
+        seconds = split.total if trainer.ahead else time.monotonic() - started - beside
         test_loss = losses[TEST] if TEST in data.parts else None
         epoch = Epoch(
             number, losses[TRAIN], losses[VALIDATION], round(seconds, 3), rows, settings.workers, split, test_loss
@@ -191,7 +197,7 @@ def _train(
         over = _over(position, history, settings, trainer.epochs)
         if time_limit.ends_before_next(number) and not over:
             stopped = _stopped(settings, f"after epoch {number} of {trainer.epochs}")
-        if checkpoints and (stopped or checkpoints.due or (over and checkpoints.any)):
+        if checkpoints and (stopped or save or (over and checkpoints.any)):
             hand_on()
             _save(checkpoints, position, history, trainer, kept)
         done = len(history.epochs) - before
@@ -229,6 +235,12 @@ def _over(position: Position, history: History, settings: TrainingConfig, epochs
         return True
     waited = position.epoch - 1 - history.best.epoch if settings.patience and history.epochs else 0
     return bool(settings.patience) and waited >= settings.patience
+
+
+def _goes_on(epoch: int, history: History, settings: TrainingConfig, epochs: int) -> bool:
+    """Whether another epoch follows that one, whatever its losses are."""
+    best = history.best.epoch if history.epochs else epoch
+    return epoch < epochs and not (settings.patience and epoch - best >= settings.patience)
 
 
 def _curves(run: Path | None, history: History, trainer: Trainer) -> Curves | None:

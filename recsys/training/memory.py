@@ -14,6 +14,7 @@ _DRIVER = 500_000_000  # Keras and TensorFlow, on top of what the data phases ha
 _DRIVER_COPIES = 12  # of the weights: Keras' own, the master's, its momentum, deltas, the best ones, a checkpoint
 _WORKER = 100_000_000  # NumPy, SciPy, PyArrow, as far as a fork does not share them
 _WORKER_COPIES = 11  # weights, gradient and moments, and the latter three on their way in and out
+_MEASURING_COPIES = 3  # of a task that measures losses beside the training
 _TENSORFLOW = 350_000_000  # of a worker that trains by Keras
 _HEAP_COPIES = 20  # of the weights for each worker: moments and deltas of two rounds, and what passing them on leaves
 _RATING = 16  # bytes of a rating in a worker: two numbers, and the same once more while they are read
@@ -36,7 +37,7 @@ class Needs:
 def training_needs(
     config: Config, columns: int, rows: int, ratings: int, cores: int, heap_limit: int, *, fixed: bool = True
 ) -> Needs:
-    """What training rating arrays (rows x columns) with so many ratings takes where `cores` workers run at a time.
+    """What training rating arrays (rows x columns) with so many ratings takes where `cores` tasks run at a time.
 
     `heap_limit` is what the JVM may still take, in bytes: what does not fit is on disk. Without `fixed` only what grows
     with the data and the model counts, not what TensorFlow and NumPy take by themselves.
@@ -53,4 +54,5 @@ def training_needs(
         return Needs(driver + workers * weights, at_once * each, min(heap_limit, 2 * workers * weights))
     outputs = 2 * 4 * columns * config.training.batch_size  # and their gradient
     each = worker_base + _WORKER_COPIES * weights + outputs + _RATING * ratings // workers
-    return Needs(driver, at_once * each, min(heap_limit, _RATING * ratings + _HEAP_COPIES * workers * weights))
+    beside = min(workers, cores - at_once) * (worker_base + _MEASURING_COPIES * weights + outputs)
+    return Needs(driver, at_once * each + beside, min(heap_limit, _RATING * ratings + _HEAP_COPIES * workers * weights))

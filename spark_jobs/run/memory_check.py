@@ -14,7 +14,7 @@ from recsys.config import Config
 from recsys.data.sources.source import Size
 from recsys.data.split import TRAIN
 from recsys.errors import DoesNotFit
-from recsys.training.local_sgd.rounds import cores_of
+from recsys.training.local_sgd.rounds import local_cores
 from recsys.training.memory import training_needs
 
 _NO_LIMIT = 1 << 60
@@ -49,7 +49,7 @@ def _check(config: Config, context: Any, columns: int, rows: int, ratings: int) 
 
 def _check_machine(config: Config, context: Any, columns: int, rows: int, ratings: int) -> None:
     heap = context._jvm.java.lang.Runtime.getRuntime()
-    left, cores = heap.maxMemory() - heap.totalMemory(), cores_of(context, config.training.workers)
+    left, cores = heap.maxMemory() - heap.totalMemory(), local_cores(context) or 1
     _check_limit(config, columns, rows, ratings, cores)
     needs = training_needs(config, columns, rows, ratings, cores, left)
     here = memory_headroom()

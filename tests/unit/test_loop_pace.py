@@ -22,9 +22,15 @@ from recsys.training.history import Seconds, read_history
 class Falling(Trainer):
     """Its validation loss is what it is told; its model is the number of epochs trained."""
 
-    def __init__(self, losses: list[float], ahead: bool = False, broken: int = 0) -> None:
+    def __init__(self, losses: list[float], ahead: bool = False, broken: int = 0, beside: float = 0.0) -> None:
         self.epochs, self._losses, self.ahead, self._broken = len(losses), losses, ahead, broken
-        self._epoch = 0
+        self._epoch, self._beside, self.begun = 0, beside, list[int]()
+
+    def begin(self, epoch: int) -> None:
+        self.begun.append(epoch)
+
+    def beside(self) -> float:
+        return self._beside
 
     def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
         self._epoch = epoch
@@ -82,3 +88,28 @@ def test_epochs_that_were_trained_ahead_have_their_share_of_the_seconds(
 ) -> None:
     run(Falling([0.9, 0.8], ahead), tmp_path)
     assert [one.seconds for one in read_history(tmp_path / "history.csv")] == pytest.approx([least] * 2, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("losses", "training", "begun"),
+    [
+        ([0.9, 0.8, 0.7], {}, [2, 3]),
+        ([0.9, 0.8, 0.7], {"checkpoint_seconds": 0}, []),  # what is saved is the state after an epoch
+        ([0.9, 0.8, 0.7], {"max_seconds": 1000}, []),  # it may end there
+        ([0.9, 0.8, 0.85, 0.84, 0.86], {"patience": 2}, [2, 3, 4]),  # the fourth may be, and is, the last
+        ([0.9, 0.8, 0.7], {"patience": 1}, [2]),  # the first is the best so far; each later one may be the last
+    ],
+)
+def test_an_epoch_begins_beside_the_losses_where_it_is_certain_to_follow(
+    losses: list[float], training: dict[str, Any], begun: list[int], tmp_path: Path
+) -> None:
+    trainer = Falling(losses)
+    run(trainer, tmp_path, **training)
+    assert trainer.begun == begun
+
+
+def test_what_was_trained_beside_the_losses_counts_once(tmp_path: Path) -> None:
+    run(Falling([0.9, 0.8, 0.7], beside=0.25), tmp_path)
+    first, second, third = (one.seconds for one in read_history(tmp_path / "history.csv"))
+    assert first + second + third == pytest.approx(0.0, abs=0.2)  # nothing took any time
+    assert (first, second, third) == pytest.approx((-0.25, 0.0, 0.25), abs=0.1)

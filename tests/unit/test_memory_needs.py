@@ -48,7 +48,7 @@ def arranged(context: Any) -> Any:
 
 def test_it_grows_with_what_it_depends_on() -> None:
     weights = 4 * (40_000 * 401 + 200)
-    one = needs(workers=1)
+    one = needs(workers=1, cores=1)
     assert 10 * weights < one.workers - 100e6 and one.driver > 12 * weights
     assert needs(workers=2).workers == pytest.approx(2 * one.workers, rel=0.2)
     assert needs(workers=8).workers < needs(workers=2).workers  # as many at a time, each with fewer rows

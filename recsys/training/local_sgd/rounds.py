@@ -8,6 +8,7 @@ that does not find what it needs says so, and the round is done again with all t
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -105,7 +106,7 @@ class Rounds:
 
     def ask(self, work: Worker, with_state: bool = True) -> list[Any]:
         """What `work` makes of each worker's rows, and state if it needs it, in any order. The state stays as it is."""
-        for rows, start in self._ways():
+        for rows, start in self._ways(with_state):
             run = self._with_state(work, start) if with_state else work
             found = rows.mapPartitionsWithIndex(read_whole(run)).collect()
             if not any(isinstance(one, Missing) for one in found):
@@ -164,16 +165,16 @@ class Rounds:
             moments.destroy()
         self._done, self._sent, self._read = [], {}, None
 
-    def _ways(self) -> Iterator[tuple[RDD[Element], Start | None]]:
-        """Rows, and where to begin again, by one way after the other until nothing is missing.
+    def _ways(self, with_state: bool = True) -> Iterator[tuple[RDD[Element], Start | None]]:
+        """Rows, and where to begin again if the state is needed, by one way after the other until nothing is missing.
 
         A task gets `Ready` alone and finds its rows and its state. Where it ran on another executor than the ones
         before, all get the blocks, and do again what others have done.
         """
         if self._ready and self._misses < _MISSES:
-            yield self._ready[-1], None if self._done or self._read else self._start()
+            yield self._ready[-1], None if self._done or self._read or not with_state else self._start()
             self._misses += 1
-        yield self._part.blocks, self._start()
+        yield self._part.blocks, self._start() if with_state else None
 
     def _start(self) -> Start:
         if self._read:
@@ -210,5 +211,18 @@ def read_whole(work: Worker) -> Worker:
 
 def cores_of(context: SparkContext, workers: int) -> int:
     """How many workers run at a time: on local[N] at most N, on a cluster all, as each has a core there."""
-    local = re.fullmatch(r"local\[(\d+)\]", str(context.master))
-    return min(workers, int(local[1])) if local else workers
+    return min(workers, local_cores(context) or workers)
+
+
+def spare_cores(context: SparkContext, workers: int) -> int:
+    """How many cores are idle while all workers run.
+
+    0 on a cluster: a second task of a worker would take the core of another one's, or run where its rows are not.
+    """
+    return max(0, local_cores(context) - workers)
+
+
+def local_cores(context: SparkContext) -> int:
+    """Of local[N], else 0."""
+    local = re.fullmatch(r"local\[(\d+|\*)\]", str(context.master))
+    return 0 if not local else os.cpu_count() or 1 if local[1] == "*" else int(local[1])

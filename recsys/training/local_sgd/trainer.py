@@ -18,7 +18,8 @@ from recsys.models.base import ModelFamily
 from recsys.training.base import AfterRound, Trainer, TrainingData, WorkerPlan, no_checkpoint
 from recsys.training.checkpoint import read_moments
 from recsys.training.history import Seconds
-from recsys.training.local_sgd.rounds import Rounds, cores_of
+from recsys.training.local_sgd.beside import Beside
+from recsys.training.local_sgd.rounds import Reduced, Rounds, cores_of, spare_cores
 from recsys.training.local_sgd.worker import Roles, Task, load, measure, train_round
 from recsys.training.outer import outer_for
 from recsys.training.state import Moments, Snapshot
@@ -52,6 +53,8 @@ class LocalSgdTrainer(Trainer):
         self._training = uuid.uuid4().hex
         self._rounds = Rounds(one_after_the_other(data.parts), self._training)
         self._sent: Broadcast[np.ndarray] | None = None
+        self._begun: Beside[Reduced] | None = None  # the first round of the next epoch
+        self._beside = 0.0
         roles, every = [TRAIN, *(role for role in data.parts if role != TRAIN)], range(data.parts[TRAIN].workers)
         self._roles: Roles = tuple((role, tuple(map(data.parts[role].rows_of, every))) for role in roles)
 
@@ -64,6 +67,18 @@ class LocalSgdTrainer(Trainer):
                 after_round(number + 1)
         return split
 
+    def begin(self, epoch: int) -> None:
+        part = self._data.parts[TRAIN]
+        context = part.blocks.context
+        if self._preload or not spare_cores(context, part.workers):  # one daemon at a time can be asked for
+            return
+        self._prepare()
+        weights = self._send()
+        self._begun = Beside(context, lambda: self._run_round(epoch, 0, weights))
+
+    def beside(self) -> float:
+        return self._beside
+
     def losses(self) -> dict[int, float]:
         """By the workers' engines, on sparse batches, in one Spark job."""
         parts, task = self._data.parts, self._task(self.epochs, 0)
@@ -75,6 +90,7 @@ class LocalSgdTrainer(Trainer):
         with self._preloading():
             self._prepare()
             measured = self._rounds.ask(worker, with_state=False)
+        self._beside = self._begun.seconds if self._begun else 0.0
         totals = {role: np.zeros(2) for role in parts}
         for role, _, *sums in sorted(measured):  # in the order of the workers
             totals[role] += sums
@@ -106,6 +122,9 @@ class LocalSgdTrainer(Trainer):
 
     def close(self) -> None:
         """Frees the workers' moments and rows."""
+        if self._begun and self._begun.cancel():
+            self._sent = None  # the rounds have it
+        self._begun = None
         with self._preloading():  # else a daemon without those modules is started for it
             self._rounds.close()
         self._forget_sent()
@@ -144,24 +163,29 @@ class LocalSgdTrainer(Trainer):
             self._rounds.prepare(lambda number, blocks: load(task, number, blocks))
 
     def _train_round(self, epoch: int, number: int) -> Seconds:
-        part, task = self._data.parts[TRAIN], self._task(epoch, number)
+        part = self._data.parts[TRAIN]
         clock = time.monotonic()
         self._prepare()
         prepared = time.monotonic()
         weights = self._send()
         sent = time.monotonic() - prepared
-
-        def worker(number: int, elements: Iterable[Any]) -> Iterator[Any]:
-            return train_round(task, weights.value, number, elements)
-
-        trained = sum(len(range(rows)[task.slice(rows)]) for rows in map(part.rows_of, range(part.workers)))
-        reduced = self._rounds.run(worker, weights, trained)
+        begun, self._begun = self._begun, None
+        reduced = begun.result() if begun else self._run_round(epoch, number, weights)
         self._sent = None  # the rounds have it now, as long as they may be done again
         self._flat = self._outer.step(self._flat, reduced.delta)
         cores = cores_of(part.blocks.context, part.workers)
         data, compute = reduced.data_seconds / cores, reduced.compute_seconds / cores
         rest = max(0.0, reduced.seconds - data - compute)
         return Seconds(data=data + prepared - clock, compute=compute, reduce=rest, broadcast=sent)
+
+    def _run_round(self, epoch: int, number: int, weights: Broadcast[np.ndarray]) -> Reduced:
+        part, task = self._data.parts[TRAIN], self._task(epoch, number)
+
+        def worker(number: int, elements: Iterable[Any]) -> Iterator[Any]:
+            return train_round(task, weights.value, number, elements)
+
+        trained = sum(len(range(rows)[task.slice(rows)]) for rows in map(part.rows_of, range(part.workers)))
+        return self._rounds.run(worker, weights, trained)
 
     def _preloading(self) -> Any:
         context = self._data.parts[TRAIN].blocks.context
