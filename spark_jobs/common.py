@@ -66,6 +66,7 @@ class Run:
     profile: Profile
     started: float
     ended: dict[str, Any] = field(default_factory=lambda: {"status": SUCCEEDED})  # for run.json, unless it fails
+    at_end: list[tuple[str, Callable[[], object]]] = field(default_factory=list)  # what to `draw` however it ends
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """A context that records a phase."""
@@ -209,6 +210,8 @@ def _finish(run: Run, ended: dict[str, Any]) -> None:
     try:
         if hurry:
             directory.finish(run.path, **ended)
+        for what, draw in run.at_end:
+            run.draw(what, draw)
         _report(run, ended)
         if not hurry:
             directory.finish(run.path, **ended)

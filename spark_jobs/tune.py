@@ -36,19 +36,15 @@ def run_tune(run: Run) -> None:
             phases.close()
             phases.enter_context(run.phase("model_evaluation"))
 
-        try:
-            tuned = tune(
-                dataset, config, run.arguments.space,
-                trials=options.trials, timeout=options.timeout, parallel=options.parallel, metric=options.metric,
-                sampler=options.sampler, pruner=options.pruner, fraction=options.fraction, seeds=options.seeds,
-                output=run.path, on_trial=say_trial, on_message=run.say,
-                before_training=check_memory, before_test=begin_test,
-            )  # fmt: skip
-        except Exception:
-            run.draw("the page of the study", lambda: _page(run))
-            raise
+        run.at_end.append(("the page of the study", lambda: _page(run)))  # however it ends
+        tuned = tune(
+            dataset, config, run.arguments.space,
+            trials=options.trials, timeout=options.timeout, parallel=options.parallel, metric=options.metric,
+            sampler=options.sampler, pruner=options.pruner, fraction=options.fraction, seeds=options.seeds,
+            output=run.path, on_trial=say_trial, on_message=run.say,
+            before_training=check_memory, before_test=begin_test,
+        )  # fmt: skip
     run.say(describe_tuned(tuned, run.path))
-    run.draw("the page of the study", lambda: _page(run))
 
 
 def _page(run: Run) -> None:

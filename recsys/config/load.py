@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -208,7 +209,9 @@ def _of_kind(below: Mapping[str, Any], above: Mapping[str, Any]) -> Tree:
 def write_config(config: Config, path: Path) -> None:
     """Every setting as resolved, as TOML that `load_config` reads back; keys without a value are left out, and what
     looks like a secret is masked."""
-    path.write_text(tomli_w.dumps(without_secrets(as_tree(config))), encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")  # whole or not at all, should the process be killed
+    temporary.write_text(tomli_w.dumps(without_secrets(as_tree(config))), encoding="utf-8")
+    temporary.replace(path)
 
 
 def without_secrets(tree: Tree) -> Tree:

@@ -37,6 +37,22 @@ def journal_in(folder: Path) -> Iterator[optuna.storages.BaseStorage]:
         yield JournalStorage(JournalFileBackend(str(path)))
 
 
+def read_journal(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    """The trials in a folder's journal, which another process may be writing to; none where there is no journal."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if not (folder / JOURNAL).is_file():
+        return []
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.load_study(study_name=NAME, storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))))
+    except KeyError:  # it was killed before it wrote anything
+        return []
+    return study.get_trials(deepcopy=False)
+
+
 def export_sqlite(folder: Path, path: Path) -> None:
     """Copies a folder's study into an SQLite file, which Optuna's dashboard and `optuna.load_study` open.
 

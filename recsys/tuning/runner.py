@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recsys.config.load import write_config
 from recsys.evaluation.figure import Figure
-from recsys.tuning.folder import TRIALS
+from recsys.tuning.folder import BEST, TRIALS
 from recsys.tuning.results import TrialRow, ranked, write_trials
 from recsys.tuning.study import Asked, Study
 from recsys.tuning.trial import Ended, Outcome, Workbench, run_trial
@@ -59,6 +60,7 @@ class Runner:
         self._began, self._errors = time.monotonic(), list[BaseException]()
         self._here = 0  # trials that ended in this call
         self._trials = 0
+        self._best: int | None = None  # the trial that best.toml is of
 
     def ranked(self) -> list[TrialRow]:
         """All trials that have ended, best first."""
@@ -73,7 +75,7 @@ class Runner:
             self._study.promote(rows[: max(_AT_LEAST, math.ceil(_PROMOTED * len(rows)))])
             self._trials += self._study.waiting
             self._all(lambda: self._study.ask() if self._study.waiting else None)
-        write_trials(self.ranked(), self._folder / TRIALS)
+        self._keep(self.ranked())
 
     def _next(self, trials: int) -> Asked | None:
         late = self._timeout is not None and time.monotonic() - self._began >= self._timeout
@@ -134,11 +136,19 @@ class Runner:
         with self._lock:
             row = self._study.tell(asked, outcome)
             rows = self.ranked()
-            write_trials(rows, self._folder / TRIALS)
+            self._keep(rows)
             self._here += 1
             best = rows[0] if rows[0].rank else None
             row = next(one for one in rows if one.number == row.number)
             self._on_trial(TrialProgress(str(self._figure), row, len(rows), self._trials, best, self._left(len(rows))))
+
+    def _keep(self, rows: list[TrialRow]) -> None:
+        """Writes what is known by now: a study that is killed leaves it."""
+        write_trials(rows, self._folder / TRIALS)
+        if rows and rows[0].rank and rows[0].number != self._best:
+            found = self._bench.config_at(rows[0].parameters)
+            write_config(found.model_copy(update={"name": f"{found.name}-best"}), self._folder / BEST)
+            self._best = rows[0].number
 
     def _left(self, ended: int) -> float:
         spent = time.monotonic() - self._began

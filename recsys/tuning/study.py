@@ -1,4 +1,4 @@
-"""A study: which points are asked for, kept in a journal on disk. The only module that knows Optuna.
+"""A study: which points are asked for, kept in a journal on disk.
 
 The sampler is made anew for each trial, from the study's seed and the trial's number, so that a study that was killed
 asks for the same points as one that was not. A trial that was running is asked for again, under its number.
@@ -18,7 +18,7 @@ from recsys.config.ranges import Space
 from recsys.errors import ConfigError
 from recsys.training.history import Epoch
 from recsys.tuning.journal import NAME
-from recsys.tuning.points import KIND, entries_of, grid_of, internal, name_in_study, suggested
+from recsys.tuning.points import KIND, entries_of, grid_of, internal, suggested
 from recsys.tuning.results import COMPLETE, FAILED, PRUNED, TrialRow
 from recsys.tuning.trial import Outcome
 
@@ -216,27 +216,6 @@ class Study:
     def waiting(self) -> int:
         """How many trials wait to be asked for that have a point already, interrupted ones among them."""
         return len(self._interrupted) + sum(one.state == self._state("WAITING") for one in self._trials())
-
-    def importance(self) -> dict[str, float]:
-        """By key which part of the figure's variance it explains alone and with others (fANOVA); the largest first.
-
-        Of the complete trials on one and the same part of the users; empty for fewer than 8 of them, or for one key.
-        """
-        import optuna
-
-        complete = [one for one in self._trials() if one.state == self._state("COMPLETE")]
-        complete = [one for one in complete if one.user_attrs.get(_FRACTION) == self._fraction]
-        if len(complete) < 8 or len(self._space) < 2:
-            return {}
-        alone = optuna.create_study(direction=self._study.direction)
-        alone.add_trials(complete)
-        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed % 2**31)
-        try:
-            found = optuna.importance.get_param_importances(alone, evaluator=evaluator)
-        except (ValueError, RuntimeError):  # all figures are the same
-            return {}
-        keys = {name_in_study(key, entry): key for key, entry in self._space.items()}
-        return {keys[name]: round(float(part), 6) for name, part in found.items()}
 
     def _trials(self) -> list[optuna.trial.FrozenTrial]:
         return self._study.get_trials(deepcopy=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.api import matched
-from recsys.config.load import as_tree, leaves_of, write_config
+from recsys.config.load import as_tree, leaves_of
 from recsys.config.ranges import Space
 from recsys.config.run import Config
 from recsys.config.search import check_space, space_of
@@ -21,7 +21,8 @@ from recsys.json_files import read_json, write_json
 from recsys.registries import FAMILIES
 from recsys.tuning.bounds import bounds_of
 from recsys.tuning.final import DEFAULT, TUNED, Tested, test_models
-from recsys.tuning.folder import BEST, FINAL, IMPORTANCE, begin_in
+from recsys.tuning.folder import FINAL, begin_in
+from recsys.tuning.importance import write_importance
 from recsys.tuning.journal import journal_in
 from recsys.tuning.results import TrialRow, most_common_reason
 from recsys.tuning.runner import Runner, TrialProgress
@@ -140,9 +141,7 @@ def tune(
         if best is None:
             raise UserError(_none_complete(rows))
         found = bench.config_at(best.parameters)
-        write_config(_named(found, f"{config.name}-best"), folder / BEST)
-        importance = study.importance()
-        write_json(folder / IMPORTANCE, importance)
+        importance = write_importance(folder)
         lines = bounds_of(best, space, bench)
         for line in lines:
             say(line)
@@ -238,7 +237,3 @@ def _fitting(dataset: Dataset, config: Config) -> int:
 def _uses_tensorflow(config: Config) -> bool:
     family = FAMILIES.get(config.model.kind)
     return config.training.strategy == "elephas" or family.supports_with(config.model).needs_tensorflow
-
-
-def _named(config: Config, name: str) -> Config:
-    return config.model_copy(update={"name": name})

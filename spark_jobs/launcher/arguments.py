@@ -57,14 +57,14 @@ class Arguments:
     def needs_spark(self) -> bool:
         """Whether the job starts Spark itself. `compare` does not, nor does `recommend` for given ratings or a prepared
         user."""
-        if self.job == "compare" or self.exports:
+        if self.job == "compare" or self.reads_study:
             return False
         return self.job != "recommend" or self.options.all or not (self.options.ratings or self.options.prepared)
 
     @property
-    def exports(self) -> bool:
-        """Whether the job only writes a study into a file."""
-        return self.job == "tune" and self.options.export is not None
+    def reads_study(self) -> bool:
+        """Whether the job only writes a study that is there into a file, or its page."""
+        return self.job == "tune" and (self.options.export is not None or self.options.page is not None)
 
     @property
     def names_other_file_system(self) -> bool:
@@ -129,7 +129,7 @@ def parse_arguments(job: str, argv: Sequence[str]) -> Arguments:
         return Arguments(job, config_to_evaluate(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
     if job == "train" and options.resume:
         return Arguments(job, config_to_resume(options, EXPERIMENTS), frozenset(), options, tuple(spark_options))
-    if job == "tune" and options.export:
+    if job == "tune" and (options.export or options.page):
         return Arguments(job, build_config({"name": job}), frozenset(), options, tuple(spark_options))
     if job == "tune" and options.resume:
         config = config_to_resume(options, EXPERIMENTS, job, bool(options.trials or options.timeout))

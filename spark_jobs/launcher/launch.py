@@ -80,8 +80,8 @@ def _start(job: str, words: list[str]) -> int:
         os.environ[SWITCH] = OFF  # so that all runs start alike
         os.environ["PYTHONIOENCODING"] = "utf-8:replace"  # of the runs, whose lines compare reads
         return compare(words)
-    if arguments.exports:
-        return _export_study(arguments.options.export)
+    if arguments.reads_study:
+        return _read_study(arguments)
     if arguments.needs_spark:
         from spark_jobs.launcher.submit import submit
 
@@ -129,11 +129,16 @@ def _recommend_here(arguments: Arguments) -> int:
         return run_job(arguments.job, run_recommend, job_options(arguments, run))
 
 
-def _export_study(run: str) -> int:
-    """Writes a run's study into a file of SQLite."""
+def _read_study(arguments: Arguments) -> int:
+    """Writes the page of a run's study, or the study into a file of SQLite."""
+    if run := arguments.options.page:
+        from spark_jobs.tuning.page import write_page
+
+        say(f"study: {write_page(run)}")
+        return 0
     from recsys.tuning.journal import export_sqlite
 
-    path = Path(run).resolve() / "study.db"
+    path = Path(arguments.options.export).resolve() / "study.db"
     export_sqlite(path.parent, path)
     say(f"{path}: open it with optuna-dashboard sqlite:///{path}")
     return 0

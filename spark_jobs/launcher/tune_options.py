@@ -54,6 +54,7 @@ def add_tune_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--prepared", metavar="DIR", help="a data set made by the job prepare, instead of [data]")
     add("--resume", metavar="RUN", help="continue a study, in its directory and with its settings")
+    add("--page", metavar="RUN", help="write the page of a study as it is now, also of one that goes on or was killed")
     add("--export", metavar="RUN", help="write a run's study to study.db in its directory, for Optuna's dashboard")
 
 

@@ -13,6 +13,7 @@ from monitor.report.frame import PagePart, card_list, finding_list, framed, writ
 from monitor.report.markup import Html, figure, joined, table, tag
 from recsys.config.search import Range
 from recsys.tuning.folder import TRIALS
+from recsys.tuning.importance import update_importance
 from recsys.tuning.results import TrialRow
 from spark_jobs.launcher.installation import PROGRAM
 from spark_jobs.tuning.findings import estimate, findings, gained
@@ -30,7 +31,9 @@ _PICTURES = {
 
 
 def write_page(run: str | Path) -> Path:
-    """Writes report/tuning.html and its pictures into the run directory of a study, finished or not.
+    """Writes report/tuning.html and its pictures into the run directory of a study, finished, stopped or going on.
+
+    importance.json is written as well, where trials have ended since.
 
     Returns:
         The path of the page.
@@ -38,6 +41,7 @@ def write_page(run: str | Path) -> Path:
     Raises:
         UserError: `run` is not a tuning run.
     """
+    update_importance(read_study(run).path)
     study = read_study(run)
     folder = study.path / "report"
     folder.mkdir(exist_ok=True)

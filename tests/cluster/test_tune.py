@@ -73,6 +73,23 @@ def test_what_a_study_leaves(tuned: Path) -> None:
     assert "best of 5 trials: validation_rmse" in screen
 
 
+def test_a_stopped_study_leaves_its_page_and_the_best_settings_so_far(cwd: Path) -> None:
+    run = cwd / "stopped"
+    job = Started(*WORDS, "--trials", "500", "--parallel", "1", cwd=cwd, run=run)
+    job.wait_until(lambda: (run / "trials.csv").exists() and len(read_trials(run / "trials.csv")) >= 9)
+    job.launcher.send_signal(signal.SIGTERM)
+    said = job.end()
+    rows = read_trials(run / "trials.csv")
+    assert read_json(run / "run.json")["status"] == "failed" and 9 <= len(rows) < 500
+    page = run / "report" / "tuning.html"
+    assert f"study: {page}" in said
+    text = page.read_text()
+    assert f"trial {rows[0].number}</" in text
+    assert set(read_json(run / "importance.json")) == {"model.factors", "model.l2"}
+    best = load_config([run / "best.toml"])
+    assert (best.model.factors, best.model.l2) == tuple(rows[0].parameters.values())  # type: ignore[attr-defined]
+
+
 def test_a_killed_study_goes_on(cwd: Path, tuned: Path) -> None:
     run = cwd / "killed"
     job = Started(*WORDS, "--trials", "5", "--parallel", "1", cwd=cwd, run=run)
@@ -82,6 +99,12 @@ def test_a_killed_study_goes_on(cwd: Path, tuned: Path) -> None:
     before = read_trials(run / "trials.csv")
     assert len(before) < 5
     assert read_json(run / "run.json")["status"] == "failed"
+    best = load_config([run / "best.toml"])
+    assert best.model.l2 == before[0].parameters["model.l2"]  # type: ignore[attr-defined]
+    assert not (run / "report" / "tuning.html").exists()
+    page = run / "report" / "tuning.html"
+    assert succeed("tune", "--page", run, cwd=cwd).stdout == f"study: {page}\n"
+    assert f"trial {before[0].number}" in page.read_text()
     ended = succeed("tune", "--resume", run, cwd=cwd)
     assert comparable(run) == comparable(tuned)
     assert f"(1/{len(before)})" not in ended.stdout

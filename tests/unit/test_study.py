@@ -9,8 +9,11 @@ import pytest
 from optuna.storages import JournalStorage
 
 from recsys.config.ranges import Choices, Range, Space
+from recsys.config.search import write_space
 from recsys.errors import UserError
+from recsys.json_files import read_json, write_json
 from recsys.training.history import Epoch
+from recsys.tuning.importance import write_importance
 from recsys.tuning.journal import JOURNAL, journal_in
 from recsys.tuning.points import grid_of
 from recsys.tuning.results import COMPLETE, FAILED, PRUNED, TrialRow, most_common_reason, ranked
@@ -107,9 +110,10 @@ def test_a_grid_lies_evenly_on_its_scales() -> None:
 
 def test_the_importance_of_keys(tmp_path: Path) -> None:
     run(tmp_path, "random", trials=40, pruner="none")
-    with journal_in(tmp_path) as storage:
-        study = Study(storage, SPACE, False, sampler="random", pruner="none", seed=3, trials=40, epochs=4)
-        importance = study.importance()
+    write_space(SPACE, tmp_path / "space.toml")
+    write_json(tmp_path / "tune.json", {"direction": "minimize", "seed": 3, "fraction": 1.0})
+    importance = write_importance(tmp_path)
+    assert read_json(tmp_path / "importance.json") == importance
     assert next(iter(importance)) == "model.l2"
     assert set(importance) == set(SPACE)
     assert importance["model.momentum"] < 0.1
