@@ -21,7 +21,7 @@ from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import UserError
 from recsys.models.base import ModelFamily, Scorer
 from recsys.registries import FAMILIES, LOSSES, METRICS
-from recsys.training.base import TrainingData
+from recsys.training.base import Kept, TrainingData
 from recsys.training.loop import Trained, train
 from recsys.workers import preloading, ship_source
 
@@ -74,19 +74,22 @@ def examples_of(dataset: Dataset, config: Config) -> Examples:
     return Examples.of(config, dataset.movies, scale, test_entries=entries, moments=moments)
 
 
-def train_on(arranged: Arranged, config: Config, folder: Path | None = None, **calls: Any) -> Trained:
+def train_on(
+    arranged: Arranged, config: Config, folder: Path | None = None, kept: Kept | None = None, **calls: Any
+) -> Trained:
     """Trains on what is arranged already, and makes nothing of the model.
 
     Args:
         arranged: for settings with the same data, workers and use of weights.
         config: the settings.
         folder: of history.csv, curves and checkpoints; None writes nothing.
+        kept: of this arranged data set, where many models are trained on it.
         **calls: as of `recsys.training.loop.train`.
     """
     family = FAMILIES.get(config.model.kind)
     roles = (TRAIN, VALIDATION, TEST) if config.training.test_loss else (TRAIN, VALIDATION)
     measured = {role: arranged.parts[role] for role in roles}
-    data = TrainingData(config, arranged.examples, measured, arranged.dataset.statistics["density"])
+    data = TrainingData(config, arranged.examples, measured, arranged.dataset.statistics["density"], kept)
     return train(family.trainer(data), data, folder, **calls)
 
 

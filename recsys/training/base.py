@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,8 +23,37 @@ if TYPE_CHECKING:
     from recsys.data.partition import Part
     from recsys.losses.base import Loss
 
+MadeT = TypeVar("MadeT", bound="Closing")
 AfterRound = Callable[[int], None]
 Step = tuple[float, float]  # the learning rate of a step, and how many epochs were done before (a fraction within one)
+
+
+class Closing(Protocol):
+    """What Spark keeps, until it is closed."""
+
+    def close(self) -> None:
+        """Frees it."""
+
+
+class Kept:
+    """What trainers make of one arranged data set, whatever the model's settings: made once for many models."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Closing] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Any, make: Callable[[], MadeT]) -> MadeT:
+        """What `make` has made for that key."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Frees all of it."""
+        for one in self._made.values():
+            one.close()
+        self._made.clear()
 
 
 @dataclass(frozen=True)
@@ -35,12 +65,14 @@ class TrainingData:
         examples: which ratings play which role, and the width of a rating array.
         parts: blocks of rows, partitioned by worker, by role: TRAIN, VALIDATION, and TEST where its loss is measured.
         density: ratings per entry of the matrix.
+        kept: what other trainings on the same data use as well; None: there are none.
     """
 
     config: Config
     examples: Examples
     parts: dict[int, Part]
     density: float
+    kept: Kept | None = None
 
     @property
     def columns(self) -> int:

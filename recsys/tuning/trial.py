@@ -21,6 +21,7 @@ from recsys.data.split import VALIDATION
 from recsys.errors import UserError
 from recsys.evaluation.figure import LOSS, Figure, measure_figure
 from recsys.registries import FAMILIES
+from recsys.training.base import Kept
 from recsys.training.history import Epoch, History
 from recsys.training.loop import Progress
 from recsys.tuning.results import COMPLETE, FAILED, PRUNED
@@ -63,6 +64,7 @@ class Workbench:
         self.before_training = before_training or (lambda arranged, config: None)
         self._tree = as_tree(config)
         self._arranged: dict[tuple[bool, float], Arranged] = {}
+        self._kept: dict[tuple[bool, float], Kept] = {}
         self._shipped: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
@@ -85,8 +87,15 @@ class Workbench:
                 self._shipped.add(own)
             return arranged
 
+    def kept(self, config: Config, sample: float = 1.0) -> Kept:
+        """What trainers of the same data have made."""
+        with self._lock:
+            return self._kept.setdefault((uses_weights(config), sample), Kept())
+
     def close(self) -> None:
         """Frees what Spark keeps."""
+        for kept in self._kept.values():
+            kept.close()
         for arranged in self._arranged.values():
             arranged.unpersist()
         self._arranged.clear()
@@ -134,7 +143,7 @@ def run_trial(
         arranged = bench.arranged(config, sample)
         FAMILIES.get(config.model.kind).check(config.model, arranged.examples.width)
         bench.before_training(arranged, config)
-        trained = train_on(arranged, config, on_epoch=after)
+        trained = train_on(arranged, config, kept=bench.kept(config, sample), on_epoch=after)
         if figure.name == LOSS:
             value = trained.epoch.validation_loss if trained.epoch else math.nan
         else:

@@ -16,9 +16,10 @@ from recsys.data.partition import Part
 from recsys.data.preprocessing import Preprocessing
 from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.evaluation.loss import mean_losses
+from recsys.models.factorisation.als import alone
 from recsys.models.factorisation.als import trainer as als
 from recsys.models.factorisation.als.family import Als
-from recsys.training.base import TrainingData
+from recsys.training.base import Kept, TrainingData
 from recsys.training.loop import train
 
 COLUMNS, USERS = 11, 23
@@ -160,18 +161,19 @@ def test_no_factor_is_negative(spark):
 
 
 @pytest.mark.parametrize(
-    ("model", "rebase"),
+    ("model", "rebase", "workers"),
     [
-        ({"unobserved_weight": 0.1}, 10),
-        ({"unobserved_weight": 0.1, "solver": "block", "block_size": 2}, 1),
-        ({"implicit": "both", "implicit_l2": 2.0}, 10),
+        ({"unobserved_weight": 0.1}, 10, 2),
+        ({"unobserved_weight": 0.1, "solver": "block", "block_size": 2}, 1, 2),
+        ({"implicit": "both", "implicit_l2": 2.0}, 10, 2),
+        ({}, 10, 1),
     ],
-    ids=["cholesky", "block", "implicit terms"],
+    ids=["cholesky", "block", "implicit terms", "one worker"],
 )
-def test_a_run_that_was_stopped_ends_with_the_same_factors(spark, tmp_path, monkeypatch, model, rebase):
+def test_a_run_that_was_stopped_ends_with_the_same_factors(spark, tmp_path, monkeypatch, model, rebase, workers):
     monkeypatch.setattr(als, "REBASE_ROUNDS", rebase)
-    whole, _ = trained(data_of(spark, model, checkpoint_seconds=3600))
-    data = data_of(spark, model, checkpoint_seconds=0)
+    whole, _ = trained(data_of(spark, model, workers, checkpoint_seconds=3600))
+    data = data_of(spark, model, workers, checkpoint_seconds=0)
 
     class Killed(BaseException):
         pass
@@ -204,6 +206,20 @@ def test_users_that_were_lost_are_computed_again(spark, solver):
         return result
 
     assert np.array_equal(factors(False), factors(True))
+
+
+def test_one_worker_trains_all_its_epochs_in_one_job_and_prepares_the_ratings_once(spark, monkeypatch):
+    monkeypatch.setattr(alone, "STRETCH_SECONDS", 60.0)
+    data = replace(data_of(spark, {}, workers=1, epochs=4), kept=Kept())
+    jobs = []
+    for factors in (3, 2, 4):
+        table = data.config.model.model_copy(update={"factors": factors})
+        before = spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs()
+        found, history = trained(replace(data, config=data.config.model_copy(update={"model": table})))
+        jobs.append(spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs() - before)
+        assert len(history) == 4 and found.movies.factors.shape == (COLUMNS, factors)
+    assert jobs == [2, 1, 1]
+    data.kept.close()
 
 
 @pytest.mark.parametrize(("users", "workers"), [(1, 1), (5, 8)])

@@ -13,7 +13,8 @@ from pyspark import RDD, Broadcast, SparkContext
 from recsys.data.blocks import Block
 from recsys.data.orientation import partition_movies
 from recsys.data.partition import UNCOMPRESSED, Part, partition_of_worker
-from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of
+from recsys.data.split import TRAIN, VALIDATION
+from recsys.models.factorisation.als.rows import Cut, Rows, cut, gather, rows_of, totals_of
 from recsys.models.factorisation.als.solve import Piece, gramian_of
 from recsys.models.factorisation.als.worker import Solved, Sums
 from recsys.training.base import TrainingData
@@ -32,6 +33,36 @@ def users_of(data: TrainingData, role: int) -> RDD[Rows]:
 
     rows = data.parts[role].blocks.mapPartitionsWithIndex(run, preservesPartitioning=True)
     return rows.persist(UNCOMPRESSED)
+
+
+class SparkRatings:
+    """A data set's ratings in Spark, as every model is trained on them; persisted.
+
+    Args:
+        data: what is trained on; nothing of the model's settings is used.
+
+    Attributes:
+        users: training users.
+        judged: by role the users that are folded in. Where ratings are split, training users are judged on their
+            validation ratings within their half-sweep.
+        counts: training ratings of each movie, float64 (movies).
+        total: the sum of all values.
+        movies: the training ratings, movies over users.
+    """
+
+    def __init__(self, data: TrainingData) -> None:
+        columns, within = data.columns, (TRAIN, VALIDATION) if data.examples.by_rating else (TRAIN,)
+        self.users = users_of(data, TRAIN)
+        self.judged = {role: users_of(data, role) for role in data.parts if role not in within}
+        totals = self.users.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
+        self.counts, self.total = totals[:columns], float(totals[columns])
+        alike = data.preprocessing.likes and not data.preprocessing.weighted
+        self.movies = transposed(self.users, self.counts, data.parts[TRAIN].workers, alike)
+
+    def close(self) -> None:
+        """Frees them."""
+        for rdd in (self.users, self.movies, *self.judged.values()):
+            rdd.unpersist()
 
 
 def firsts_of(part: Part) -> list[int]:

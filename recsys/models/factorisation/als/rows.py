@@ -17,6 +17,7 @@ from recsys.models.factorisation.als.solve import Entries
 from recsys.models.factorisation.scorer import unit_of
 
 ELEMENT_ENTRIES = 2_000_000  # of movies that stand in one element: Spark passes on at most 2 GB as one
+MOVIES = -1  # what rows are that have no role
 _ONE = np.ones(1, np.float32)
 
 
@@ -61,12 +62,14 @@ class Rows:
         known: what they are solved for from.
         held: of users, where ratings are split, those that are not known: of training users the validation's.
         judged: how many of the users have a part in these.
+        role: of the users; MOVIES: they are movies.
     """
 
     first: int
     known: Ratings
     held: Ratings | None = None
     judged: int = 0
+    role: int = TRAIN
 
     def weights(self, observed: np.ndarray | float, of_movies: bool) -> np.ndarray:
         """float32 (entries) or (1): the weight of each entry's movie, which is the row or the column."""
@@ -84,12 +87,13 @@ def rows_of(block: Block, first: int, examples: Examples, role: int) -> Rows:
     shown, target = examples.arrays(block, role)
     known = Ratings.of(preprocessing.scale(shown), preprocessing)
     if not examples.by_rating:
-        return Rows(first, known)
+        return Rows(first, known, role=role)
+    asked = role
     if role == TRAIN:  # the same users are judged on their validation ratings
-        role, target = VALIDATION, examples.arrays(block, VALIDATION)[1]
-    judged = examples.rows(block, role)
+        asked, target = VALIDATION, examples.arrays(block, VALIDATION)[1]
+    judged = examples.rows(block, asked)
     held = keep_entries(target, np.repeat(judged, np.diff(target.indptr)))
-    return Rows(first, known, Ratings.of(preprocessing.scale(held), preprocessing), int(judged.sum()))
+    return Rows(first, known, Ratings.of(preprocessing.scale(held), preprocessing), int(judged.sum()), role)
 
 
 def totals_of(elements: Iterable[Rows], columns: int) -> np.ndarray:
@@ -145,5 +149,5 @@ def gather(parts: Iterable[Cut], first: int, movies: int, alike: bool) -> Iterat
         stop = min(max(stop, start + 1), movies)
         chosen = order[indptr[start] : indptr[stop]]
         own = _ONE if alike else values[chosen]
-        yield Rows(first + start, Ratings(indptr[start : stop + 1] - indptr[start], users[chosen], own))
+        yield Rows(first + start, Ratings(indptr[start : stop + 1] - indptr[start], users[chosen], own), role=MOVIES)
         start = stop

@@ -16,10 +16,12 @@ import numpy as np
 from pyspark import RDD, Broadcast
 
 from recsys.data.partition import UNCOMPRESSED
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TRAIN
 from recsys.models.base import ModelFamily
+from recsys.models.factorisation.als.alone import MOST_BYTES, MOST_RATINGS, Alone
 from recsys.models.factorisation.als.config import AlsConfig
 from recsys.models.factorisation.als.distribute import (
+    SparkRatings,
     gather_users,
     moments_of,
     opener,
@@ -28,14 +30,13 @@ from recsys.models.factorisation.als.distribute import (
     send_users,
     solved_from,
     sums_of,
-    transposed,
     users_gramian,
-    users_of,
 )
-from recsys.models.factorisation.als.rows import Rows, totals_of
-from recsys.models.factorisation.als.solve import Basis, Piece, Problem, compile_kernels, gramian_of
+from recsys.models.factorisation.als.rows import Rows
+from recsys.models.factorisation.als.solve import Piece, compile_kernels
+from recsys.models.factorisation.als.sweeps import Sweeps
 from recsys.models.factorisation.als.terms import ImplicitTerms
-from recsys.models.factorisation.als.worker import Solved, Sums, Task, fold_in, solve_movies, solve_users
+from recsys.models.factorisation.als.worker import Solved, Sums, fold_in, solve_movies, solve_users
 from recsys.models.factorisation.model import FactorModel
 from recsys.models.factorisation.scorer import MovieFactors, Ridge, unit_of
 from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
@@ -66,17 +67,14 @@ class AlsTrainer(Trainer):
         self._part, self._context = data.parts[TRAIN], data.parts[TRAIN].blocks.context
         width = config.factors + config.has_biases
         self._piece_rows = max(1, piece_bytes // (4 * width))
-        self._known = users_of(data, TRAIN)
-        # where ratings are split, training users are judged on their validation ratings within their half-sweep
-        within = (TRAIN, VALIDATION) if data.examples.by_rating else (TRAIN,)
-        self._judged = {role: users_of(data, role) for role in data.parts if role not in within}
-        columns = data.columns
-        totals = self._known.mapPartitions(lambda rows: [totals_of(rows, columns)]).treeReduce(np.add)
-        self._counts, ratings = totals[:columns], float(totals[:columns].sum())
-        self._mean = float(totals[columns]) / max(ratings, 1.0) if config.has_biases else 0.0
-        self._observed = config.observed(self._counts)
-        alike = data.preprocessing.likes and not data.preprocessing.weighted
-        self._movies = transposed(self._known, self._counts, self._part.workers, alike)
+        roles = tuple(data.parts)
+        own = data.kept.get(("als", roles), lambda: SparkRatings(data)) if data.kept else SparkRatings(data)
+        self._ratings, self._known, self._movies, self._judged = own, own.users, own.movies, own.judged
+        columns, ratings = data.columns, float(own.counts.sum())
+        mean = own.total / max(ratings, 1.0) if config.has_biases else 0.0
+        weighted, unit = data.preprocessing.weighted, unit_of(data.preprocessing)
+        observed = config.observed(own.counts)
+        self._sweeps = Sweeps(config, self._part.rows, columns, mean, observed, weighted, unit)
         draw = np.random.default_rng([data.config.seed, 0])
         self._factors = np.zeros((columns, width), np.float32)
         scale = config.init_scale / np.sqrt(config.factors)
@@ -91,8 +89,20 @@ class AlsTrainer(Trainer):
         self._sent: list[list[Broadcast[Any]]] = []  # what `_solved` would be computed from again
         self._terms: ImplicitTerms | None = None
         if config.implicit != "none":
-            shape, problem = (self._part.rows, columns), self._users_task().problem
+            shape, problem = (self._part.rows, columns), self._sweeps.of_users(self._factors).problem
             self._terms = ImplicitTerms(self._known, self._movies, config, shape, problem.penalties)
+        self._alone: Alone | None = None  # of one worker that has all ratings
+        self._sums_alone: dict[int, np.ndarray] = {}
+        rows = self._part.rows
+        fits = (
+            ratings <= MOST_RATINGS
+            and 4 * width * (rows + columns) <= MOST_BYTES
+            and max(rows, columns) <= self._piece_rows
+        )
+        if self._part.workers == 1 and fits and not self._warm and self._terms is None:
+            everything, settings = [self._known, *self._judged.values(), self._movies], data.config.training
+            self._alone = Alone(self._sweeps, everything, self.epochs, settings.patience)
+            self.ahead = True
 
     @property
     def _fits(self) -> bool:
@@ -115,6 +125,10 @@ class AlsTrainer(Trainer):
         return self._config.solver != "cholesky"
 
     def train_epoch(self, epoch: int, first_round: int = 0, after_round: AfterRound = no_checkpoint) -> Seconds:
+        if self._alone:
+            trained, split = self._alone.epoch(epoch, self._factors)
+            self._factors, self._sums_alone = trained.movies, trained.losses
+            return split
         split = Seconds()
         if self._solved is None:
             split += self._solve_users()
@@ -127,6 +141,8 @@ class AlsTrainer(Trainer):
 
     def losses(self) -> dict[int, float]:
         """Of training users as their half-sweep had them, and of other roles' users, folded in."""
+        if self._alone:
+            return {role: _mean(self._sums_alone.get(role, np.zeros(2))) for role in self._data.parts}
         sums = self._sums
         for role, judged in self._judged.items():
             sums = sums + self._fold_in(role, judged)
@@ -134,7 +150,7 @@ class AlsTrainer(Trainer):
         for one in sums:
             for role, pair in one.losses.items():
                 totals[role] += pair
-        return {role: float(total / weight) if weight else float("nan") for role, (total, weight) in totals.items()}
+        return {role: _mean(total) for role, total in totals.items()}
 
     def weights(self) -> list[np.ndarray]:
         return [self._factors.copy()] if self._terms is None else [self._factors.copy(), self._terms.of_users]
@@ -143,8 +159,11 @@ class AlsTrainer(Trainer):
         config, (factors, *terms) = self._config, self.weights() if weights is None else weights
         k = config.factors
         biases = factors[:, k].copy() if config.has_biases else np.zeros(len(factors), np.float32)
-        movies = MovieFactors(np.ascontiguousarray(factors[:, :k]), biases, self._mean, config.has_biases, *terms)
-        ridge = Ridge(config.l2, config.l2_power, config.unobserved_weight, self._observed, config.nonnegative)
+        movies = MovieFactors(
+            np.ascontiguousarray(factors[:, :k]), biases, self._sweeps.mean, config.has_biases, *terms
+        )
+        observed = self._sweeps.observed
+        ridge = Ridge(config.l2, config.l2_power, config.unobserved_weight, observed, config.nonnegative)
         return self._family(config, self._data.preprocessing, movies, ridge)
 
     def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
@@ -172,8 +191,8 @@ class AlsTrainer(Trainer):
     def close(self) -> None:
         """Frees ratings and users' factors."""
         self._forget_users()
-        for rdd in (self._known, self._movies, *self._judged.values()):
-            rdd.unpersist()
+        if self._data.kept is None:
+            self._ratings.close()
 
     def _fit(self, fit: Callable[[Any], None], factors: Any) -> Seconds:
         clock = time.monotonic()
@@ -181,7 +200,7 @@ class AlsTrainer(Trainer):
         return Seconds(reduce=time.monotonic() - clock)
 
     def _fold_in(self, role: int, judged: RDD[Rows]) -> list[Sums]:
-        task, pieces, terms = self._users_task(solver="cholesky"), self._pieces, self._user_terms
+        task, pieces, terms = self._sweeps.of_users(self._factors, "cholesky"), self._pieces, self._user_terms
 
         def run(worker: int, own: Iterable[Rows]) -> Iterator[Sums]:
             return fold_in(task, pieces, role, worker, own, terms)
@@ -192,7 +211,7 @@ class AlsTrainer(Trainer):
         clock = time.monotonic()
         sent: list[Broadcast[Any]] = [*send_movies(self._context, self._factors, self._piece_rows)]
         sending = time.monotonic() - clock
-        before, task = self._solved, self._users_task()
+        before, task = self._solved, self._sweeps.of_users(self._factors)
         self._pieces, self._user_terms = openers(sent), None
         if self._terms:
             shared = self._context.broadcast(self._terms.of_users)
@@ -221,7 +240,7 @@ class AlsTrainer(Trainer):
         sent = send_users(self._context, self._all_users(), self._piece_rows, width)
         before = self._context.broadcast(self._factors) if self._warm else None
         sending = time.monotonic() - clock
-        task, pieces = self._task(self._part.rows, gramian), openers(sent)
+        task, pieces = self._sweeps.of_movies(gramian), openers(sent)
         shared = self._context.broadcast(self._terms.of_movies) if self._terms and self._terms.both else None
         terms = opener(shared) if shared else None
 
@@ -243,31 +262,6 @@ class AlsTrainer(Trainer):
                 other.destroy()
         return self._seconds(clock, sending, sums)
 
-    def _users_task(self, solver: str | None = None) -> Task:
-        """The users' half-sweep given the movies as they are now."""
-        gramian = gramian_of(self._factors) if self._config.unobserved_weight else None
-        return self._task(self._data.columns, gramian, gramian, solver)
-
-    def _task(
-        self, columns: int, gramian: np.ndarray | None, of_loss: np.ndarray | None = None, solver: str | None = None
-    ) -> Task:
-        config, preprocessing = self._config, self._data.preprocessing
-        problem = Problem(
-            columns=columns,
-            l2=config.l2,
-            power=config.l2_power,
-            unobserved=config.unobserved_weight,
-            biases=config.has_biases,
-            mean=self._mean,
-            basis=None if gramian is None else Basis.of(gramian, config.unobserved_weight),
-            solver=solver or config.solver,
-            cg_steps=config.cg_steps,
-            block_size=config.block_size,
-            nonnegative=config.nonnegative,
-        )
-        width = self._factors.shape[1]
-        return Task(problem, self._observed, preprocessing.weighted, unit_of(preprocessing), width, of_loss)
-
     def _moments(self) -> Iterator[Moments]:
         if self._solved is None or not self._warm:
             return
@@ -285,6 +279,8 @@ class AlsTrainer(Trainer):
         if self._solved is not None:
             self._solved.unpersist()
         self._solved, self._users, self._sums = None, None, []
+        if self._alone:
+            self._alone.forget()
         self._destroy_sent()
 
     def _destroy_sent(self) -> None:
@@ -297,3 +293,9 @@ class AlsTrainer(Trainer):
         compute = sum(one.seconds for one in sums) / cores_of(self._context, self._part.workers)
         rest = max(0.0, time.monotonic() - clock - sending - compute)
         return Seconds(compute=compute, broadcast=sending, reduce=rest)
+
+
+def _mean(sums: np.ndarray) -> float:
+    """The mean of (sum, weight); NaN of nothing."""
+    total, weight = sums
+    return float(total / weight) if weight else float("nan")
