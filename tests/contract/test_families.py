@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from kinds import EXAMPLE, OF_STARS, ROOT, SMALL, all_ratings, every_kind
 from pyspark import SparkContext
 
 import recsys
+from recsys.api import matched
 from recsys.arranged import arrange
 from recsys.config.load import load_config
 from recsys.config.training import TrainingConfig
 from recsys.data.blocks import Block
-from recsys.data.split import TRAIN, VALIDATION
+from recsys.data.split import TEST, TRAIN, VALIDATION
 from recsys.errors import ConfigError
 from recsys.recommend.batch import Ranker, recommend_to_all
 from recsys.registries import FAMILIES, LOSSES, loss_named
@@ -30,6 +32,7 @@ from recsys.training.local_sgd.trainer import LocalSgdTrainer
 from recsys.training.local_sgd.worker import Delta, Task, train_round
 from recsys.training.outer import outer_for
 from recsys.training.state import Moments
+from recsys.tuning.final import on_all_but_test
 
 LIMITED = ["training.max_seconds=0.001", "training.checkpoint_seconds=3600.0", "training.test_loss=true"]
 
@@ -121,6 +124,25 @@ def test_two_workers_do_what_their_plain_functions_do_one_by_one(
     for weights, reference in zip(trainer.weights(), inner._plan.arrays(expected), strict=True):
         np.testing.assert_array_equal(weights, reference)
     trainer.close()
+
+
+@pytest.mark.parametrize("kind", FAMILIES.names())
+def test_it_is_trained_on_training_and_validation_part_together(kind: str, dataset: recsys.Dataset) -> None:
+    """As at the end of tuning: no user or rating is left to choose an epoch by, and none of the test is trained on."""
+    before = settings(kind, "training.patience=2")
+    config = on_all_but_test(before, 2, seed=1)
+    assert config.data.validation_fraction == 0
+    whole, config = matched(dataset.with_settings(validation_fraction=0.0, split_seed=config.data.split_seed), config)
+    model = recsys.fit(whole, config)
+    closed_form = FAMILIES.get(kind).supports_with(config.model).closed_form
+    assert [one.epoch for one in model.history] == ([1] if closed_form else [1, 2])
+    assert all(math.isfinite(one.train_loss) and math.isnan(one.validation_loss) for one in model.history)
+    parts = arrange(dataset, before).parts
+    assert parts[VALIDATION].rows > 0
+    assert model.history[0].rows == parts[TRAIN].rows + parts[VALIDATION].rows
+    metrics = recsys.evaluate(model, whole)
+    ranking = metrics["ranking"]
+    assert math.isfinite(ranking["model"]["ndcg@100"]["mean"]) and 0 < ranking["users"] <= parts[TEST].rows
 
 
 def _reference(trainer: LocalSgdTrainer, data: TrainingData) -> np.ndarray:
