@@ -6,8 +6,10 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
-from launching import Started, launch, phases, read_json, succeed
+from launching import QUICK_JAVA, Started, is_java, launch, phases, read_json, succeed
+from standalone import running_cluster
 
 from recsys.config.load import load_config
 from recsys.tuning.results import read_trials
@@ -110,6 +112,34 @@ def test_a_killed_study_goes_on(cwd: Path, tuned: Path) -> None:
     assert f"(1/{len(before)})" not in ended.stdout
     kept = {row.number: row.seconds for row in read_trials(run / "trials.csv")}
     assert all(kept[row.number] == row.seconds for row in before)  # not run again
+
+
+def test_a_study_on_a_cluster_goes_on_when_a_worker_is_killed(cwd: Path, tmp_path: Path) -> None:
+    run, trials = cwd / "on a cluster", 16
+    options = ["--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}"]
+    with running_cluster(tmp_path / "cluster") as cluster:
+        own = (*WORDS, "--trials", str(trials), "--parallel", "2", "--profile", "off", "--master", cluster.url)
+        job = Started(*own, cwd=cwd, run=run, options=options)
+        try:
+            job.wait_until(lambda: (run / "trials.csv").exists() and len(read_trials(run / "trials.csv")) >= 3)
+            before = len(read_trials(run / "trials.csv"))
+            worker = psutil.Process(cluster.processes[-1].pid)
+            killed = worker.children(recursive=True)
+            assert any(is_java(one) for one in killed)  # its executor
+            for process in [worker, *killed]:
+                process.kill()
+            said = job.end()
+        finally:
+            job.kill()
+    assert before < trials
+    assert job.launcher.returncode == 0, said
+    assert read_json(run / "environment.json")["spark"]["spark.cores.max"] == "2"
+    rows = read_trials(run / "trials.csv")
+    assert sorted(row.number for row in rows) == list(range(trials))
+    failed = [row for row in rows if row.state == "failed"]
+    assert len(failed) <= 2 and all(row.reason for row in failed)  # those that were going on, at most
+    assert all(set(row.parameters) == {"model.factors", "model.l2"} for row in rows)
+    assert read_json(run / "final.json")["tuned"]["mean"] > 0
 
 
 def test_more_trials_of_a_study_that_has_ended_and_its_file_for_the_dashboard(cwd: Path, tuned: Path) -> None:
