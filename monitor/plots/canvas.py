@@ -39,7 +39,7 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -48,7 +48,8 @@ def save(figure: Figure, path: Path) -> Path:
     """Writes the figure as PNG, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}")
-    figure.savefig(temporary, dpi=DPI, format="png")
+    canvas: Any = figure.canvas
+    canvas.print_png(temporary)  # savefig draws everything twice, the first time for the layout alone
     temporary.replace(path)
     return path
 
