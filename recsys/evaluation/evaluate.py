@@ -20,8 +20,9 @@ from recsys.evaluation.loss import mean_losses
 from recsys.evaluation.measure import Sums, list_length, measure_lists, measure_ratings, metrics_for
 from recsys.evaluation.protocol import split_protocol
 from recsys.evaluation.row_sampling import choose, fraction_of
-from recsys.evaluation.scoring import ModelScores, UserScores, noting, rows_of
+from recsys.evaluation.scoring import ModelScores, UserScores
 from recsys.evaluation.topk import best_first, first_unseen, top_n_of_blocks, worth_compiling
+from recsys.losses.base import noting, rows_of
 from recsys.models.base import Scorer
 from recsys.models.factors import Factors
 from recsys.models.fold_in import FoldIn

@@ -20,8 +20,9 @@ from recsys.errors import ConfigError
 from recsys.evaluation.evaluate import MODEL
 from recsys.evaluation.measure import Sums, list_length, measure_lists, metrics_for
 from recsys.evaluation.row_sampling import choose, fraction_of
-from recsys.evaluation.scoring import ModelScores, noting
+from recsys.evaluation.scoring import ModelScores
 from recsys.evaluation.topk import top_n_of_blocks, worth_compiling
+from recsys.losses.base import noting
 from recsys.models.base import Scorer
 from recsys.registries import loss_named
 

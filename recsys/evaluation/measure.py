@@ -14,8 +14,8 @@ from recsys.evaluation.baselines import bias_predictions
 from recsys.evaluation.metrics.base import Metric
 from recsys.evaluation.metrics.ndcg import Ndcg
 from recsys.evaluation.metrics.recall import Recall
-from recsys.evaluation.scoring import rows_of
 from recsys.evaluation.topk import hits, top_n
+from recsys.losses.base import rows_of
 from recsys.registries import METRICS
 
 

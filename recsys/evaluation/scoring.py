@@ -41,17 +41,3 @@ class ModelScores:
         for start in range(0, block.rows, USERS_A_BATCH):
             rows = slice(start, min(start + USERS_A_BATCH, block.rows))
             yield rows, scorer.score_blocks(shown[rows], MOVIES_A_BLOCK)
-
-
-def noting(blocks: Iterable[ScoreBlock], entries: csr_matrix, values: np.ndarray) -> Iterator[ScoreBlock]:
-    """The blocks as they come; the scores of the stored entries of a matrix are written to `values` (entries)."""
-    rows = rows_of(entries)
-    for start, scores in blocks:
-        here = np.flatnonzero((entries.indices >= start) & (entries.indices < start + scores.shape[1]))
-        values[here] = scores[rows[here], entries.indices[here] - start]
-        yield start, scores
-
-
-def rows_of(entries: csr_matrix) -> np.ndarray:
-    """The row of each stored entry."""
-    return np.repeat(np.arange(entries.shape[0]), np.diff(entries.indptr))

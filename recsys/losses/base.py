@@ -11,9 +11,9 @@ few columns need nothing of the others.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Sums = tuple[float, float]
 Gradients = list[np.ndarray]
+OutputBlock: TypeAlias = tuple[int, np.ndarray]  # the first column of a block, outputs float32 (rows, its columns)
 DENSE, ROWS, GRAMIAN = "dense", "rows", "gramian"  # how the output layer is laid out, and which columns a step computes
 _SPARSE = 16  # times fewer entries than outputs: then each entry's output is computed by itself
 
@@ -109,6 +110,7 @@ class Loss(ABC):
     learns_likes: ClassVar[bool] = True  # whether it learns where all ratings are 1
     uses_weights: ClassVar[bool] = False  # whether it has a form in which counts weigh (`weighted`)
     samples_items: ClassVar[bool] = False  # whether training.sampled_items has a meaning
+    in_blocks: ClassVar[bool] = False  # whether it has `sums_in_blocks`
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -124,6 +126,16 @@ class Loss(ABC):
             target: rating arrays, rows x columns; what is rated is stored, and above 0.
             output: outputs float32, rows x columns, C-contiguous; may be written over.
         """
+
+    def sums_in_blocks(self, target: csr_matrix, outputs: Iterable[OutputBlock], compiled: bool) -> Sums:
+        """The same of outputs that come some columns at a time, in the order of the columns: less memory to read.
+
+        Args:
+            target: as of `sums`.
+            outputs: C-contiguous, may be written over.
+            compiled: asks for a kernel; where there can be none NumPy does it.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
@@ -198,6 +210,20 @@ def flat_positions(target: csr_matrix) -> np.ndarray:
     starts = np.arange(rows, dtype=np.int64) * columns
     positions: np.ndarray = np.repeat(starts, np.diff(target.indptr)) + target.indices
     return positions
+
+
+def noting(blocks: Iterable[OutputBlock], entries: csr_matrix, values: np.ndarray) -> Iterator[OutputBlock]:
+    """The blocks as they come; the outputs at the stored entries of a matrix are written to `values` (entries)."""
+    rows = rows_of(entries)
+    for start, outputs in blocks:
+        here = np.flatnonzero((entries.indices >= start) & (entries.indices < start + outputs.shape[1]))
+        values[here] = outputs[rows[here], entries.indices[here] - start]
+        yield start, outputs
+
+
+def rows_of(entries: csr_matrix) -> np.ndarray:
+    """The row of each stored entry."""
+    return np.repeat(np.arange(entries.shape[0]), np.diff(entries.indptr))
 
 
 def dense_outputs(h: np.ndarray, kernel: np.ndarray, bias: np.ndarray, work: Work) -> np.ndarray:

@@ -19,21 +19,22 @@ from __future__ import annotations
 import numpy as np
 
 from recsys.compiled import vector_kernel, vector_piece
-from recsys.exponential import exp32
+from recsys.exponential import exp32, of_rank32, rank32
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
-_LOW = np.float32(-3e38)
+_LOW = np.int32(-(2**31))
 
 
 @vector_piece
 def exponentials(row, added):
     """Writes exp(row + added - their maximum) over the row; (maximum, sum of exponentials, sum of their squares)."""
-    top, check = _LOW, _ZERO
+    highest, check = _LOW, _ZERO
     for j in range(row.size):
         x = row[j] + added[j]
         row[j] = x
-        top = max(top, x)
+        highest = max(highest, rank32(x))
         check += x
+    top = of_rank32(highest)
     if not np.isfinite(check):
         row[:] = np.float32(np.nan)
         return np.float32(np.nan), np.float32(np.nan), np.float32(np.nan)
@@ -44,6 +45,32 @@ def exponentials(row, added):
         total += e
         squares += e * e
     return top, total, squares
+
+
+@vector_kernel
+def add_exponentials(z, highest, totals):
+    """Takes some more columns into each row's sum of exponentials; z stays as it is.
+
+    highest: float32 (rows): the greatest logit so far, -inf at first. totals: float64 (rows): the sum of
+    exp(logit - highest) so far.
+    """
+    for i in range(z.shape[0]):
+        row = z[i]
+        rank, check = _LOW, _ZERO
+        for j in range(row.size):
+            rank = max(rank, rank32(row[j]))
+            check += row[j]
+        if not np.isfinite(check):
+            totals[i] = np.nan
+            continue
+        top = of_rank32(rank)
+        if top > highest[i]:
+            totals[i] *= np.exp(np.float64(highest[i]) - np.float64(top))
+            highest[i] = top
+        top, total = highest[i], _ZERO
+        for j in range(row.size):
+            total += exp32(row[j] - top)
+        totals[i] += total
 
 
 @vector_kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,16 +15,19 @@ from recsys.losses.base import (
     Gradients,
     Loss,
     LossResult,
+    OutputBlock,
     OutputLayer,
     Sums,
     Targets,
     Work,
     dense_outputs,
     flat_positions,
+    noting,
     rated_outputs,
     through_decoder,
     with_one,
 )
+from recsys.losses.log_sums import log_sums
 
 _COLUMNS_AT_A_TIME = 4096
 
@@ -40,6 +43,7 @@ class Multinomial(Loss):
     activations = ("linear",)  # the softmax is in the loss
     samples_items = True
     uses_weights = True
+    in_blocks = True
     by_value: ClassVar[bool] = False  # whether a rated movie's term is multiplied by its value
 
     def weighted(self) -> Loss:
@@ -54,6 +58,16 @@ class Multinomial(Loss):
         normalisers = np.log(output.sum(axis=1)) + highest[:, 0]
         total = float(np.dot(counts, normalisers)) - float(rated.sum(dtype=np.float64))
         return total, output.shape[0]
+
+    def sums_in_blocks(self, target: csr_matrix, outputs: Iterable[OutputBlock], compiled: bool) -> Sums:
+        normalisers, rated = log_sums(target.shape[0], compiled), np.empty(target.nnz, np.float32)
+        for _, output in noting(outputs, target, rated):
+            normalisers.add(output)
+        counts = np.diff(target.indptr)
+        if self.by_value:
+            rated, counts = rated * target.data, _row_totals(target)
+        total = float(np.dot(counts, normalisers.result())) - float(rated.sum(dtype=np.float64))
+        return total, target.shape[0]
 
     def gradient(self, target: csr_matrix, output: np.ndarray) -> np.ndarray:
         counts = _row_totals(target) if self.by_value else np.diff(target.indptr)
@@ -86,7 +100,7 @@ class Multinomial(Loss):
 
     def exact_sums(self, layer: OutputLayer, h: np.ndarray, decoder: Gradients, targets: Targets, work: Work) -> Sums:
         if layer.layout == ROWS:
-            return multinomial_sums(h, decoder[0], targets, work, self.by_value)
+            return multinomial_sums(h, decoder[0], targets, work, self.by_value, layer.compiled)
         return self.result(layer, h, decoder, targets, work).sums()
 
 
@@ -135,24 +149,19 @@ def sampled_multinomial(
     return LossResult(sums, back)
 
 
-def multinomial_sums(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work, by_value: bool = False) -> Sums:
+def multinomial_sums(
+    h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work, by_value: bool = False, compiled: bool = False
+) -> Sums:
     """The exact multinomial loss of a large catalogue, a block of its columns at a time; `decoder` has all rows."""
-    ones = with_one(h)
-    highest, total = np.full(len(h), -np.inf, np.float32), np.zeros(len(h), np.float32)
+    ones, sums = with_one(h), log_sums(len(h), compiled)
     for start in range(0, len(decoder), _COLUMNS_AT_A_TIME):
         part = decoder[start : start + _COLUMNS_AT_A_TIME]
-        logits = np.matmul(ones, part.T, out=work.array("outputs", len(h), len(part)))
-        higher = np.maximum(highest, logits.max(axis=1))
-        logits -= higher[:, None]
-        total *= np.exp(highest - higher)
-        total += np.exp(logits, out=logits).sum(axis=1)
-        highest = higher
+        sums.add(np.matmul(ones, part.T, out=work.array("outputs", len(h), len(part))))
     rated = rated_outputs(ones, decoder[targets.columns], targets, work)
-    normaliser = np.log(total) + highest
     if by_value:
         rated = rated * targets.values
     counts = targets.totals() if by_value else targets.counts()
-    return float(np.dot(counts, normaliser)) - float(rated.sum(dtype=np.float64)), targets.size
+    return float(np.dot(counts, sums.result())) - float(rated.sum(dtype=np.float64)), targets.size
 
 
 def _row_totals(target: csr_matrix) -> np.ndarray:

@@ -31,8 +31,8 @@ from recsys.evaluation.baselines import bias_predictions
 from recsys.evaluation.evaluate import MODEL
 from recsys.evaluation.fold_in import squared_errors
 from recsys.evaluation.measure import Sums, measure_ranking, measure_ratings
-from recsys.evaluation.scoring import rows_of
 from recsys.evaluation.topk import best_first, best_of_blocks, first_unseen, top_n
+from recsys.losses.base import rows_of
 from recsys.models.factors import Factors
 from recsys.models.fold_in import FoldIn
 from recsys.recommend.batch import Ranker, movie_index

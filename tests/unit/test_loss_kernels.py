@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from recsys.exponential import exp32
+from recsys.exponential import exp32, of_rank32, rank32
 from recsys.losses import compiled, masked_mse, mse, multinomial
 from recsys.losses.base import LossResult, Targets, Work
+from recsys.losses.log_sums import LogSums, log_sums
 
 Way = Callable[..., LossResult]
 DENSE: list[tuple[Way, Way, dict[str, Any]]] = [
@@ -126,6 +127,52 @@ def test_what_is_no_number_stays_none(ways: tuple[Way, Way, dict[str, Any]], wro
     )
     assert np.isnan(sums[0]) and np.isnan(of_h[2]).all() and np.isfinite(of_h[[0, 1, 3]]).all()
     assert np.isnan(of_kernel).all() and np.isnan(of_bias).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 70)),
+    scale=scales,
+    cut=st.integers(1, 69),
+    seed=st.integers(0, 999),
+)
+def test_logarithms_of_sums(size: Any, scale: float, cut: int, seed: int):
+    """Of logits in two pieces, the greatest in either of them."""
+    logits = (scale * np.random.default_rng(seed).normal(size=size)).astype(np.float32)
+    exact = logits.astype(np.float64)
+    highest = exact.max(axis=1)
+    expected = np.log(np.exp(exact - highest[:, None]).sum(axis=1)) + highest
+    for sums in (LogSums(size[0]), log_sums(size[0], compiled=True)):
+        for part in (logits[:, :cut], logits[:, cut:]):
+            if part.size:
+                sums.add(part.copy())
+        np.testing.assert_allclose(sums.result(), expected, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("place", [1, 5])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("by_kernels", [False, True], ids=["numpy", "compiled"])
+def test_what_is_no_number_stays_none_in_pieces(by_kernels: bool, wrong: float, place: int):
+    logits, sums = np.ones((3, 6), np.float32), log_sums(3, by_kernels)
+    logits[1, place] = wrong
+    for part in (logits[:, :4], logits[:, 4:]):
+        sums.add(part.copy())
+    assert sums.result() == pytest.approx([1 + np.log(6), np.nan, 1 + np.log(6)], nan_ok=True)
+
+
+@njit
+def _greatest(numbers: np.ndarray) -> Any:
+    highest = np.int32(-(2**31))
+    for x in numbers:
+        highest = max(highest, rank32(x))
+    return of_rank32(highest)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=2, max_size=50))
+def test_the_greatest_by_rank(numbers: list[float]):
+    assert _greatest(np.array(numbers, np.float32)) == max(numbers)
 
 
 def test_the_exponential_function():

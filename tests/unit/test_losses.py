@@ -140,6 +140,19 @@ FORMS = [
 every_loss = pytest.mark.parametrize("loss", FORMS, ids=lambda loss: type(loss).__name__)
 
 
+@settings(max_examples=25, deadline=None)
+@given(target=arrays, seed=st.integers(0, 99), cut=st.integers(1, 6))
+@pytest.mark.parametrize("compiled", [False, True], ids=["numpy", "compiled"])
+@pytest.mark.parametrize("loss", [one for one in FORMS if one.in_blocks], ids=lambda loss: type(loss).__name__)
+def test_outputs_in_blocks_have_the_same_sums(
+    loss: Loss, compiled: bool, target: np.ndarray, seed: int, cut: int
+) -> None:
+    output = np.random.default_rng(seed).normal(size=target.shape).astype(np.float32)
+    blocks = [(start, output[:, start : start + cut].copy()) for start in range(0, output.shape[1], cut)]
+    expected = pytest.approx(loss.sums(sparse(target), output.copy()), rel=1e-5, abs=1e-5)
+    assert loss.sums_in_blocks(sparse(target), blocks, compiled) == expected
+
+
 def slopes(function: Callable[[np.ndarray], float], at: np.ndarray, change: float = 1e-2) -> np.ndarray:
     """The numerical slope of a function of an array, number by number."""
     found = np.zeros(at.shape)
