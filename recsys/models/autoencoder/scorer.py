@@ -58,17 +58,17 @@ class AutoencoderScorer(Scorer):
         hidden = self._hidden(entered)
         hidden = np.concatenate([hidden, np.ones((len(hidden), 1), hidden.dtype)], axis=1)
         for start in range(0, self.columns, columns):
-            sums = hidden @ self._kernel_and_bias[:, start : start + columns]
+            sums = hidden @ self._output_rows[start : start + columns].T
             outputs, _ = activate(config.resolved_output_activation, sums)
             if config.shifted:
                 outputs += offsets[:, None]
             yield start, outputs
 
     @cached_property
-    def _kernel_and_bias(self) -> np.ndarray:
-        """(width + 1, columns): the product adds the bias, for which every block of outputs was read again."""
+    def _output_rows(self) -> np.ndarray:
+        """(columns, width + 1): the product adds the bias, and reads the weights of a block one after the other."""
         kernel, bias = self.output_layer()
-        return np.concatenate([kernel, bias[None]])
+        return np.concatenate([kernel, bias[None]]).T.copy()
 
     def codes(self, ratings: csr_matrix) -> np.ndarray:
         return self._hidden(normalise(self.preprocessing.scale(ratings), self.layout.model)[0])
