@@ -56,11 +56,24 @@ def encode(entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) ->
     return sums
 
 
+def encode_by_all(entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The same by the kernel of all columns."""
+    sums = np.empty((size, len(bias)), np.float32)
+    _encode(entries.starts, entries.columns[entries.slots], entries.values, kernel, bias, sums)
+    return sums
+
+
 def encoder_gradient(entries: Entries, size: int, gradient: np.ndarray) -> np.ndarray:
     """float32 (distinct columns, width): the gradient of the kernel's rows, from that of the sums."""
     into = np.zeros((len(entries.columns), gradient.shape[1]), np.float32)
     _encoder_gradient(entries.starts, entries.slots, entries.values, gradient, into)
     return into
+
+
+def write_encoder_gradient(entries: Entries, size: int, gradient: np.ndarray, into: np.ndarray) -> None:
+    """Writes the gradient of the kernel of all columns (columns, width)."""
+    into[...] = 0.0
+    _encoder_gradient(entries.starts, entries.columns[entries.slots], entries.values, gradient, into)
 
 
 @vector_piece
@@ -114,10 +127,18 @@ def _encode(starts, slots, values, kernel, bias, sums):
         row = sums[i]
         for a in range(width):
             row[a] = bias[a]
-        for k in range(starts[i], starts[i + 1]):
+        k, end = starts[i], starts[i + 1]
+        while k + 4 <= end:  # four at a time, as the sums are read and written once for all of them
+            w0, w1, w2, w3 = kernel[slots[k]], kernel[slots[k + 1]], kernel[slots[k + 2]], kernel[slots[k + 3]]
+            x0, x1, x2, x3 = values[k], values[k + 1], values[k + 2], values[k + 3]
+            for a in range(width):
+                row[a] += x0 * w0[a] + x1 * w1[a] + x2 * w2[a] + x3 * w3[a]
+            k += 4
+        while k < end:
             weights, x = kernel[slots[k]], values[k]
             for a in range(width):
                 row[a] += x * weights[a]
+            k += 1
 
 
 @vector_kernel

@@ -14,7 +14,7 @@ from recsys.losses.base import DENSE, ROWS, Loss, OutputLayer, Targets, Work
 from recsys.models.autoencoder.config import AutoencoderConfig
 from recsys.models.autoencoder.kernels.adam import RowAdam, step_size
 from recsys.models.autoencoder.kernels.architecture import Architecture, Prior
-from recsys.models.autoencoder.kernels.batches import Batch, Entries, consecutive_batches, training_batches
+from recsys.models.autoencoder.kernels.batches import Batch, consecutive_batches, training_batches
 from recsys.models.autoencoder.kernels.layout import Layout
 from recsys.registries import loss_named
 
@@ -181,7 +181,7 @@ class Engine:
         total = weight = 0.0
         for batch in batches:
             targets = self._targets(batch, None)
-            z = self._sums(batch.inputs, batch.size, self._weights[0], self._weights[1])
+            z = self._steps.encode_by_all(batch.inputs, batch.size, self._weights[0], self._weights[1])
             h, _, _ = self.plan.architecture.forward(self.plan.model, z, self._weights[self._inner], None)
             decoder = self._weights[self._decoder]
             part, part_weight = self.plan.loss.exact_sums(self.plan.output, h, decoder, targets, self._work)
@@ -194,21 +194,26 @@ class Engine:
         alpha = step_size(learning_rate, self.step)
         targets = self._targets(batch, draws)
         columns = batch.inputs.columns
-        kernel = self._encoder.touch(columns, self.step) if self._encoder else self._weights[0][columns]
         decoder, decoder_gradients = self._weights[self._decoder], self._gradients[self._decoder]
         if self.plan.by_rows:
             touched = self._rows_decoder
             decoder = [touched.touch(targets.columns, self.step) if touched else decoder[0][targets.columns]]
             decoder_gradients = [np.empty_like(decoder[0])]
-        z = self._steps.encode(batch.inputs, batch.size, kernel, self._weights[1])
+        bias = self._weights[1]
+        if self._encoder:
+            z = self._steps.encode(batch.inputs, batch.size, self._encoder.touch(columns, self.step), bias)
+        else:
+            z = self._steps.encode_by_all(batch.inputs, batch.size, self._weights[0], bias)
         h, _, back = self.plan.architecture.forward(
             self.plan.model, z, self._weights[self._inner], draws, self._prior(batch)
         )
         gradient = self.plan.loss.result(self.plan.output, h, decoder, targets, self._work).back(decoder_gradients)
         gradient = back(gradient, divergence_weight, self._gradients[self._inner])
         np.sum(gradient, axis=0, out=self._gradients[1])
-        of_kernel = self._steps.encoder_gradient(batch.inputs, batch.size, gradient)
-        _update(self._encoder, self._gradients[0], columns, of_kernel, alpha, self.step)
+        if self._encoder:
+            self._encoder.apply(self._steps.encoder_gradient(batch.inputs, batch.size, gradient), alpha, self.step)
+        else:
+            self._steps.write_encoder_gradient(batch.inputs, batch.size, gradient, self._gradients[0])
         if self.plan.by_rows:
             whole = self._gradients[-1]
             _update(self._rows_decoder, whole, targets.columns, decoder_gradients[0], alpha, self.step)
@@ -221,14 +226,9 @@ class Engine:
         if not self._before:
             return None
         kernel, bias, *inner = self._before
-        z = self._sums(batch.whole, batch.size, kernel, bias)
+        z = self._steps.encode_by_all(batch.whole, batch.size, kernel, bias)
         counts = np.diff(batch.whole.starts).astype(np.float32)
         return self.plan.architecture.prior(self.plan.model, z, inner, counts)
-
-    def _sums(self, entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-        """The input layer's sums, by its whole kernel."""
-        sums: np.ndarray = self._steps.encode(entries, size, kernel[entries.columns], bias)
-        return sums
 
     def _pull(self) -> None:
         """Adds the gradient of l2 times the sum of squares of every kernel, as Keras' L2; biases are left alone."""

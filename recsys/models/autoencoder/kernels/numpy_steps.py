@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from recsys.models.autoencoder.kernels.adam import RowAdam, adam
 from recsys.models.autoencoder.kernels.batches import Entries
 
-__all__ = ["RowAdam", "adam", "encode", "encoder_gradient"]
+__all__ = ["RowAdam", "adam", "encode", "encode_by_all", "encoder_gradient", "write_encoder_gradient"]
 
 
 def encode(entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -17,9 +17,20 @@ def encode(entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) ->
     return sums
 
 
+def encode_by_all(entries: Entries, size: int, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """The same by the kernel of all columns."""
+    return encode(entries, size, kernel[entries.columns], bias)
+
+
 def encoder_gradient(entries: Entries, size: int, gradient: np.ndarray) -> np.ndarray:
     """float32 (distinct columns, width): the gradient of the kernel's rows, from that of the sums."""
     return np.asarray(_sparse(entries, size).T @ gradient)
+
+
+def write_encoder_gradient(entries: Entries, size: int, gradient: np.ndarray, into: np.ndarray) -> None:
+    """Writes the gradient of the kernel of all columns (columns, width)."""
+    into[...] = 0.0
+    into[entries.columns] = encoder_gradient(entries, size, gradient)
 
 
 def _sparse(entries: Entries, size: int) -> csr_matrix:

@@ -96,27 +96,22 @@ def recvae_layers(
     """
     *deep, to_mean, mean_bias, to_log_variance, log_variance_bias = weights
     h, encoded = _encoder(config, z, deep, operations)
-    mean = h @ to_mean + mean_bias
+    mean = h @ to_mean
+    mean += mean_bias
     if generator is None:
         return mean, 0.0, _no_way_back
-    log_variance = h @ to_log_variance + log_variance_bias
+    log_variance = h @ to_log_variance
+    log_variance += log_variance_bias
     drawn = generator.standard_normal(mean.shape, np.float32)
-    noise = np.exp(0.5 * log_variance) * drawn
-    vector = mean + noise
-    total, pull = 0.0, np.zeros_like(vector)
-    if prior is not None:
-        log_p, slope = operations.log_prior(vector, prior)
-        log_q = -0.5 * (log_variance + np.square(drawn) + numpy_layers.LOG_2PI).sum(axis=1)
-        total = float(((log_q - log_p) * prior.ratings).mean())
-        pull = -slope
+    vector, total, sampled = operations.latent(mean, log_variance, drawn, prior)
 
     def back(gradient: np.ndarray, weight: float, into: Weights) -> np.ndarray:
-        scale = weight / len(h) * (prior.ratings[:, None] if prior is not None else np.zeros((len(h), 1), np.float32))
-        for_mean = gradient + scale * pull
-        for_log_variance = 0.5 * for_mean * noise - 0.5 * scale
+        for_mean, for_log_variance = sampled(gradient, weight / len(h))
         write_gradients(into[-4:-2], h, for_mean)
         write_gradients(into[-2:], h, for_log_variance)
-        return encoded(for_mean @ to_mean.T + for_log_variance @ to_log_variance.T, into[:-4])
+        through = for_mean @ to_mean.T
+        through += for_log_variance @ to_log_variance.T
+        return encoded(through, into[:-4])
 
     return vector, total, back
 
@@ -132,28 +127,24 @@ def _encoder(
     config: RecVaeConfig, z: np.ndarray, weights: Weights, operations: Any
 ) -> tuple[np.ndarray, Callable[..., np.ndarray]]:
     """Layer k + 1 is the normalised activation of (layer k) kernel + bias + the sum of layers 1 to k."""
-    value, activated = operations.activate(config.activation, z)
-    h, normal = operations.normalised(value, weights[0], weights[1])
-    before, outputs, ways = np.zeros_like(h), [h], [(activated, normal)]
+    no_bias = np.zeros_like(weights[0])  # z has it
+    h, before, way = operations.layer(config.activation, z, np.zeros_like(z), no_bias, weights[0], weights[1])
+    outputs, ways = [h], [way]
     for start in range(2, len(weights), 4):
-        kernel, bias, scale, shift = weights[start : start + 4]
-        before = before + h
-        value, activated = operations.activate(config.activation, h @ kernel + bias + before)
-        h, normal = operations.normalised(value, scale, shift)
+        kernel, *others = weights[start : start + 4]
+        h, before, way = operations.layer(config.activation, h @ kernel, before, *others)
         outputs.append(h)
-        ways.append((activated, normal))
+        ways.append(way)
 
     def back(gradient: np.ndarray, into: Weights) -> np.ndarray:
         onward = np.zeros_like(gradient)  # of the sums, which every later layer had a part of
         for number in reversed(range(1, len(outputs))):
             start = 4 * number - 2
-            activated, normal = ways[number]
-            inner = activated(normal(gradient + 0.0, into[start + 2], into[start + 3]))
-            write_gradients(into[start : start + 2], outputs[number - 1], inner)
-            onward = onward + inner
-            gradient = inner @ weights[start].T + onward
-        activated, normal = ways[0]
-        return activated(normal(gradient, into[0], into[1]))
+            inner, onward = ways[number](gradient, onward, into[start + 1 : start + 4])
+            np.matmul(outputs[number - 1].T, inner, out=into[start])
+            gradient = inner @ weights[start].T
+        inner, _ = ways[0](gradient, onward, [np.empty_like(no_bias), *into[:2]])
+        return np.asarray(inner)
 
     return h, back
 
