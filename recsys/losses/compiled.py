@@ -71,6 +71,13 @@ def sampled_multinomial(
     return LossResult(sums, back)
 
 
+def rated_outputs(h: np.ndarray, decoder: np.ndarray, targets: Targets) -> np.ndarray:
+    """float32 (entries): the output of each, by the decoder's rows of all columns."""
+    none, outputs = np.zeros(max(len(targets.values), targets.size), np.float32), np.empty_like(targets.values)
+    kernels.rated_errors(h, decoder, targets.starts, targets.columns[targets.slots], none, none, outputs)
+    return outputs
+
+
 def masked_mse(h: np.ndarray, decoder: np.ndarray, targets: Targets, work: Work) -> LossResult:
     """As recsys.losses.masked_mse.masked_mse of a linear output layer."""
     errors = work.array("errors", len(targets.values))

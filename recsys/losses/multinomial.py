@@ -157,7 +157,12 @@ def multinomial_sums(
     for start in range(0, len(decoder), _COLUMNS_AT_A_TIME):
         part = decoder[start : start + _COLUMNS_AT_A_TIME]
         sums.add(np.matmul(ones, part.T, out=work.array("outputs", len(h), len(part))))
-    rated = rated_outputs(ones, decoder[targets.columns], targets, work)
+    if compiled:
+        from recsys.losses import compiled as by_kernels  # late: it imports numba
+
+        rated = by_kernels.rated_outputs(h, decoder, targets)
+    else:
+        rated = rated_outputs(ones, decoder[targets.columns], targets, work)
     if by_value:
         rated = rated * targets.values
     counts = targets.totals() if by_value else targets.counts()

@@ -57,7 +57,8 @@ def by_result(result_of: Any, h: np.ndarray, *decoder: np.ndarray) -> list[np.nd
     return [*result_of(*given, Work()).sums(), for_h, *gradients]
 
 
-def test_the_multinomial_loss_a_block_of_columns_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compiled", [False, True], ids=["numpy", "compiled"])
+def test_the_multinomial_loss_a_block_of_columns_at_a_time(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
     h, kernel, bias = (one.astype(np.float32) for one in random_layer())
     kernel[:, -1] = 90.0  # the highest output is in the last block
     matrix = ratings()
@@ -66,7 +67,7 @@ def test_the_multinomial_loss_a_block_of_columns_at_a_time(monkeypatch: pytest.M
     expected = multinomial(h, kernel, bias, targets_of(matrix), Work()).sums()
     for width in (1, 5, COLUMNS, 100):
         monkeypatch.setattr(multinomial_module, "_COLUMNS_AT_A_TIME", width)
-        found = multinomial_sums(h, decoder, targets_of(matrix, columns), Work())
+        found = multinomial_sums(h, decoder, targets_of(matrix, columns), Work(), compiled=compiled)
         assert found == pytest.approx(expected, rel=1e-5), width
 
 
