@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,8 @@ from pathlib import Path
 from cost_model import network, shuffled_bytes, size_of
 from scaling import describe
 
-COUNTING = Path(__file__).resolve().parent.parent / "tests" / "cluster" / "network_traffic.py"
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+COUNTING = TESTS / "cluster" / "network_traffic.py"
 
 
 def main() -> int:
@@ -30,7 +32,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="howdah-network-") as folder:
         words = ["--data", options.data, "--scale", str(options.scale), "--hosts", str(options.hosts)]
-        if code := subprocess.run([sys.executable, str(COUNTING), folder, *words], check=False).returncode:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])}
+        command = [sys.executable, str(COUNTING), folder, *words]
+        if code := subprocess.run(command, env=environment, check=False).returncode:
             return code
         counts = json.loads((Path(folder) / "traffic.json").read_text())
         described = describe(Path(folder) / "run")

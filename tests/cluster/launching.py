@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+from quick_java import QUICK_JAVA, ROOT
 
 from recsys import load_recommender
 from recsys.tensorflow_env import quiet_keras
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_SECONDS = 300  # of a hung job, not of a slow one
 SECRET_FILE = Path(__file__).with_name("cluster-secret.txt")  # of the clusters that tests start
-QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # half the processor time of jobs as short as these
 
 EPOCHS = 64  # of the run that disturbed ones are held against: enough for all that happens to these
 

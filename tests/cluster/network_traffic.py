@@ -1,6 +1,6 @@
 """Runs train on hosts of a network of their own and counts the bytes that cross it, for benchmarks/network.py.
 
-    python tests/cluster/network_traffic.py FOLDER --data DIR --scale 0.1 --hosts 2
+    PYTHONPATH=tests python tests/cluster/network_traffic.py FOLDER --data DIR --scale 0.1 --hosts 2
 
 FOLDER/traffic.json gets phase -> [bytes sent, bytes received] by all hosts, FOLDER/run is the run directory.
 """

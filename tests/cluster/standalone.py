@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-import pyspark
-from launching import QUICK_JAVA, ROOT, SECRET_FILE, Started
-
-from spark_jobs.launcher.java import find_java
+from launching import SECRET_FILE, Started
+from quick_java import ROOT, SPARK, java_home, with_archive
 
 AUTHENTICATION = (
     f"-Dspark.authenticate=true -Dspark.authenticate.secret={SECRET_FILE.read_text().strip()} "
     "-Dspark.network.crypto.enabled=true"
 )
-SPARK = Path(pyspark.__file__).parent
 
 
 @dataclass
@@ -41,16 +38,18 @@ class Cluster:
         self, name: str, *arguments: str, until: str, address: str = "127.0.0.1", inside: Sequence[str] = ()
     ) -> str:
         """Starts a daemon in an empty environment and waits for a line of its log; `inside` is a command that leads to
-        where it runs."""
+        where it runs. There it takes the kernels that jobs have compiled: every host would compile its own."""
         place = self.folder / name
         place.mkdir(parents=True)
         temporary = place / "temporary" if inside else self.temporary
         temporary.mkdir(parents=True, exist_ok=True)
+        kernels = {"NUMBA_CACHE_DIR": str(ROOT / ".venv" / "cache" / "numba")} if inside else {}
         environment = {
-            "JAVA_HOME": str(find_java(ROOT / ".venv" / "java")), "PATH": "/usr/bin:/bin", "SPARK_HOME": str(SPARK),
+            "JAVA_HOME": str(java_home()), "PATH": "/usr/bin:/bin", "SPARK_HOME": str(SPARK),
             "SPARK_LOCAL_DIRS": str(place / "local"),
-            "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {QUICK_JAVA} {AUTHENTICATION}",
+            "SPARK_DAEMON_JAVA_OPTS": f"-XX:-UsePerfData {with_archive()} {AUTHENTICATION}",
             "TMPDIR": str(temporary), "SPARK_LOCAL_IP": address,
+            **kernels,
             # what is set for this machine's processor: other kernels give other last digits
             **{key: value for key, value in os.environ.items() if key.startswith("OPENBLAS_")},
         }  # fmt: skip
@@ -131,8 +130,7 @@ def train_on(cluster: Cluster, settings: Path, place: Path, python: Path) -> OnC
     """Trains on a cluster, whose workers run `python`, and looks at its processes once an epoch is over."""
     cwd = place / "here"
     cwd.mkdir()
-    options = ["--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}"]
-    options += ["--conf", f"spark.pyspark.python={python}"]
+    options = ["--", *quick_executors(), "--conf", f"spark.pyspark.python={python}"]
     job = Started(
         "train", "--config", settings, "--master", cluster.url, cwd=cwd, run=place / "run", options=options
     )  # fmt: skip
@@ -146,6 +144,11 @@ def train_on(cluster: Cluster, settings: Path, place: Path, python: Path) -> OnC
         job.kill()
     assert job.launcher.returncode == 0, said
     return OnCluster(job.path, cwd, cluster, python, daemons, *seen)
+
+
+def quick_executors() -> tuple[str, str]:
+    """Options of spark-submit for executors that start quickly."""
+    return ("--conf", f"spark.executor.extraJavaOptions={with_archive()}")
 
 
 def sidecars_of(cluster: Cluster) -> list[psutil.Process]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fake_java import copy_checkout
-from launching import ROOT, history, launch, phases, read_json, succeed
+from launching import history, launch, phases, read_json, succeed
+from quick_java import ROOT
 
 from spark_jobs.launcher.arguments import cores
 

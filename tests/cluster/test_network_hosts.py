@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 from hosts import Hosts, running_hosts, why_not
-from launching import EPOCHS, QUICK_JAVA, Started, check_same, history, is_picked, launch, read_json
+from launching import EPOCHS, Started, check_same, history, is_picked, launch, read_json
+from standalone import quick_executors
 
 from monitor.spark.eventlog import read_events
 
@@ -124,8 +125,8 @@ def check_that_it_happened(run: Path) -> None:
 def start(hosts: Hosts, own: list[str | Path], place: Path, *properties: str) -> Started:
     """Trains on the hosts."""
     (place / "here").mkdir()
-    given = (f"spark.executor.extraJavaOptions={QUICK_JAVA}", *properties)
-    options = ("--", *hosts.driver_options, *(word for one in given for word in ("--conf", one)))
+    given = (word for one in properties for word in ("--conf", one))
+    options = ("--", *hosts.driver_options, *quick_executors(), *given)
     return Started(
         "train", *own, "--master", hosts.cluster.url, cwd=place / "here", run=place / "run", options=options
     )  # fmt: skip
@@ -196,7 +197,7 @@ def test_disks_that_are_not_shared_are_told_apart_from_missing_files(tmp_path):
             output = mine / ("locked" if "write there" in said else "") / f"out-{number}"
             refused = launch(
                 "prepare", *own, *arguments, "--profile", "off", "--master", hosts.cluster.url, "--output", output,
-                "--", *hosts.driver_options, "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}", cwd=here,
+                "--", *hosts.driver_options, *quick_executors(), cwd=here,
             )  # fmt: skip
             assert refused.returncode == 2, refused.stdout + refused.stderr
             assert said in refused.stdout and "Traceback" not in refused.stdout + refused.stderr

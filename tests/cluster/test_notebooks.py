@@ -7,8 +7,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from launching import LIMIT_SECONDS, ROOT, environment
+from launching import LIMIT_SECONDS, environment
 from nbclient import NotebookClient
+from quick_java import ROOT
 
 FOLDER = ROOT / "notebooks"
 

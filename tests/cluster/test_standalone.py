@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare_data import make_small_ratings
-from launching import QUICK_JAVA, ROOT, check_sample_user, history, launch, phases, read_json, succeed, weights
-from standalone import SPARK, Cluster
+from launching import check_sample_user, history, launch, phases, read_json, succeed, weights
+from quick_java import ROOT, SPARK
+from standalone import Cluster, quick_executors
 
 
 def test_train_runs_on_a_cluster_that_has_only_what_is_shipped(on_cluster):
@@ -56,7 +57,7 @@ def test_a_cluster_gives_the_very_same_as_one_machine(on_cluster, trained):
 
 def there(cluster: Cluster) -> tuple[str, ...]:
     """Options by which a job runs on the cluster."""
-    return ("--master", cluster.url, "--", "--conf", f"spark.executor.extraJavaOptions={QUICK_JAVA}")
+    return ("--master", cluster.url, "--", *quick_executors())
 
 
 def test_the_other_jobs_run_there_too(on_cluster, trained, tmp_path):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from compare_data import make_small_ratings
-from launching import LIMIT_SECONDS, ROOT, TINY, environment, read_json
+from launching import LIMIT_SECONDS, TINY, environment, read_json
+from quick_java import ROOT
 
 STRAY = {
     "LC_ALL": "C", "PYSPARK_DRIVER_PYTHON": "jupyter", "KERAS_BACKEND": "torch", "PYTHONOPTIMIZE": "2",

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import pytest
 from kinds import tastes
 from pyspark.sql import SparkSession
+from quick_java import quick_java
 
 import recsys
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = recsys.local_session(2, "contract", memory="1g")
+    with quick_java():
+        session = recsys.local_session(2, "contract", memory="1g")
+    session.conf.set("spark.sql.shuffle.partitions", "2")
     yield session
     session.stop()
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from pyspark.sql import SparkSession
+from quick_java import quick_java
 
 from recsys import workers
 
@@ -12,8 +13,6 @@ from recsys import workers
 @pytest.fixture(scope="session")
 def spark():
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    # many small jobs: the second compiler would only take the processor from them
-    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     builder = (
         SparkSession.builder.master("local[2]")
         .appName("tests")
@@ -26,7 +25,8 @@ def spark():
     )
     for key, value in workers.PROPERTIES.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    with quick_java():
+        session = builder.getOrCreate()
     workers.ship(session.sparkContext)
     yield session
     session.stop()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from quick_java import with_archive
 
 from recsys.config.load import load_config
 from recsys.errors import ConfigError
@@ -18,7 +19,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def call(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JDK_JAVA_OPTIONS": with_archive()}
     return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=240)
 
 

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from quick_java import with_archive
 
 PROGRAM = """
 import json, os, sys
@@ -61,10 +62,10 @@ print(json.dumps(told))
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = tmp_path_factory.mktemp("here and there")  # the session's own folders have a blank in their names
-    environment = {**os.environ, "TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place)}
+    own = {"TMPDIR": str(place), "SPARK_LOCAL_DIRS": str(place), "JDK_JAVA_OPTIONS": with_archive()}
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=place, env=environment, capture_output=True, text=True, timeout=600,
-        check=False,
+        [sys.executable, "-c", PROGRAM],
+        cwd=place, env={**os.environ, **own}, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout.splitlines()[-1])
