@@ -26,6 +26,8 @@ from scipy.sparse import csr_matrix
 from recsys import load_recommender
 
 Start = Callable[..., Started]
+# in phases between them the same is lost
+KILLED_IN = ("data_loading", "statistical_analysis", "model_training", "recommendation_testing")
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_interrupted_while_training(start, prepared):
     assert not (job.path / "metrics.json").exists()
 
 
-def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tmp_path):
+def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
     """And up to there a run on prepared data is the same as one from files."""
     job = start("--prepared", prepared, "--set", "training.epochs=1")
     job.wait_for_phase("model_evaluation")
@@ -110,21 +112,20 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tm
     ]  # fmt: skip
     for name in ("statistics.json", "model/items.parquet", "model/preprocessing.json"):
         assert (job.path / name).read_bytes() == (trained.path / name).read_bytes(), name
-    # from its beginning, as there is no checkpoint yet
-    succeed("train", "--resume", job.path, "--profile", "off", cwd=tmp_path / "here")
-    assert [int(row["epoch"]) for row in history(job.path)] == [1]
-    assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
-def test_the_driver_is_killed_in_every_second_phase_and_resumed(start, trained, tmp_path):
-    """One run, killed in the first phase, resumed and killed in the third, and so on: it ends like any other."""
+def test_the_driver_is_killed_in_several_phases_and_resumed(start, trained, tmp_path):
+    """One run, killed as it reads, resumed and killed as it counts, and so on: it ends like any other.
+
+    So short a run has no checkpoint: it begins anew each time, also after it was killed as it recommends.
+    """
     names = [one["name"] for one in phases(trained.path) if one["event"] == "start"]
     assert len(names) == 9
     job, here = start(), tmp_path / "here"
-    for number in range(0, len(names), 2):  # in neighbours the same is lost
-        name = names[number]
-        if number:
-            job.wait_until((job.path / f"resources-{number // 2}").exists)  # the phases of before are put by
+    for resumed, name in enumerate(KILLED_IN):
+        number = names.index(name)
+        if resumed:
+            job.wait_until((job.path / f"resources-{resumed}").exists)  # the phases of before are put by
         driver = job.wait_for_driver()  # before its phase begins, as a phase may be shorter than the search
         job.wait_for_phase(name)
         driver.kill()
@@ -138,10 +139,11 @@ def test_the_driver_is_killed_in_every_second_phase_and_resumed(start, trained, 
             assert number == len(names) - 1
         assert f"Spark's own log: {job.path / 'spark.log'}" in said
         jobs = [json.loads(line) for line in (job.path / "resources" / "jobs.jsonl").read_text().splitlines()]
-        assert number == 0 or names[0] in {one["phase"] for one in jobs}  # what Spark had written down by then
-        if name != names[-1]:
+        assert resumed == 0 or names[0] in {one["phase"] for one in jobs}  # what Spark had written down by then
+        if name != KILLED_IN[-1]:
             job = start("--resume", job.path)
     succeed("train", "--resume", job.path, "--profile", "off", cwd=here)
+    assert [row["epoch"] for row in history(job.path)] == ["1", "2"]
     for name in ("statistics.json", "metrics.json", "recommendations.json"):
         assert read_json(job.path / name) == read_json(trained.path / name), name
     for one, other in zip(weights(job.path), weights(trained.path), strict=True):
