@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from launching import QUICK_JAVA, Started, is_java, launch, phases, read_json, succeed
+from launching import Started, is_java, launch, phases, read_json, succeed
+from quick_java import QUICK_JAVA
 from standalone import running_cluster
 
 from recsys.config.load import load_config
