@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -67,16 +68,15 @@ def disturbed(hosts: Hosts, job: Started) -> None:
         reached = len(history(job.path)) + epochs
         job.wait_until(lambda: len(history(job.path)) >= reached)
 
-    def holds_up(worker: psutil.Process) -> bool:
-        """Whether there is no second epoch for a while as this one stands still; it may have no task just now."""
-        reached, until = len(history(job.path)) + 2, time.monotonic() + 4
-        worker.suspend()
-        try:
-            while time.monotonic() < until and len(history(job.path)) < reached:
-                time.sleep(0.05)
-        finally:
+    def stands_still(worker: psutil.Process) -> None:
+        """For two epochs: if it has a task, that is started on another executor, which may have to start first."""
+        reached, until = len(history(job.path)) + 2, time.monotonic() + 20
+        with suppress(psutil.NoSuchProcess):  # its executor may be given back meanwhile
+            worker.suspend()
+        while time.monotonic() < until and len(history(job.path)) < reached:
+            time.sleep(0.05)
+        with suppress(psutil.NoSuchProcess):
             worker.resume()
-        return len(history(job.path)) < reached
 
     def first(pick: Callable[[psutil.Process], bool]) -> tuple[str, psutil.Process]:
         """On any host, which is named: a host may have given its executor back just now."""
@@ -91,7 +91,8 @@ def disturbed(hosts: Hosts, job: Started) -> None:
 
     after(1)
     workers = [one for name in hosts.names for one in hosts.processes(name) if is_picked(one, is_worker)]
-    any(holds_up(one) for one in workers if one.is_running())
+    for one in workers:
+        stands_still(one)
     after(2)
     first(is_worker)[1].kill()
     after(2)
@@ -150,7 +151,7 @@ def test_a_host_that_is_cut_off_for_a_minute(hosts, own, undisturbed, tmp_path):
         hosts.connect("beta", "up")
         job.kill()
     assert job.launcher.returncode == 0, said
-    assert longest_wait(job.path) > 30  # it was missed
+    assert longest_wait(job.path) > 15  # it was missed, if not from the first second on
     check_same(job.path, undisturbed)
     told = read_json(job.path / "resources" / "hosts.json")
     assert {one["host"] for one in told["hosts"] if one["role"] == "executor"} == set(hosts.names)
