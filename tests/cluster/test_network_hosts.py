@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -105,13 +103,6 @@ def disturbed(hosts: Hosts, job: Started) -> None:
     hosts.connect(first(is_executor)[0], "down")
 
 
-def longest_wait(run: Path) -> float:
-    """Seconds in which nothing was said in run.log."""
-    times = [line[:23] for line in (run / "run.log").read_text(encoding="utf-8").splitlines() if line[:2] == "20"]
-    said = [datetime.strptime(one, "%Y-%m-%d %H:%M:%S,%f").timestamp() for one in times]
-    return max(after - before for before, after in pairwise(said))
-
-
 def check_that_it_happened(run: Path) -> None:
     """By Spark's own account: executors came and went, tasks failed and were tried again, others were started twice."""
     events = list(read_events(run / "resources" / "eventlog"))
@@ -145,13 +136,13 @@ def test_a_host_that_is_cut_off_for_a_minute(hosts, own, undisturbed, tmp_path):
         job.wait_until(lambda: len(history(job.path)) >= 2)
         hosts.connect("beta", "down")
         time.sleep(60)
+        assert job.launcher.poll() is None  # it is missed: where all rows are on the other host, in the evaluation
         hosts.connect("beta", "up")
         said = job.end()
     finally:
         hosts.connect("beta", "up")
         job.kill()
     assert job.launcher.returncode == 0, said
-    assert longest_wait(job.path) > 15  # it was missed, if not from the first second on
     check_same(job.path, undisturbed)
     told = read_json(job.path / "resources" / "hosts.json")
     assert {one["host"] for one in told["hosts"] if one["role"] == "executor"} == set(hosts.names)
