@@ -39,10 +39,6 @@ _REASON, _FRACTION, _EPOCHS, _BEST_EPOCH, _SECONDS, _POINT, _OF = (
 )
 
 
-_STARTUP = 10
-_CANDIDATES = 64  # of which TPE takes the most promising
-
-
 @dataclass(frozen=True)
 class Asked:
     """A trial to run.
@@ -98,8 +94,6 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # each trial is told by who runs the study
         self._space, self._larger_is_better, self._sampler, self._seed = space, larger_is_better, sampler, seed
         self._fraction, self._parallel = fraction, parallel
-        # trials drawn by chance at first, of which a short study has not ten to give
-        self._startup = min(_STARTUP, max(4, trials // 4))
         self._study = optuna.create_study(
             storage=storage,
             study_name=NAME,
@@ -237,10 +231,8 @@ class Study:
         drawn = [self._seed, number, zlib.crc32(key.encode())]
         seed = int(np.random.SeedSequence(drawn).generate_state(1)[0])
         if self._sampler == "tpe":
-            return optuna.samplers.TPESampler(
-                multivariate=True, group=KIND in self._space, constant_liar=self._parallel, seed=seed,
-                n_startup_trials=self._startup, n_ei_candidates=_CANDIDATES,
-            )  # fmt: skip
+            group = KIND in self._space
+            return optuna.samplers.TPESampler(multivariate=True, group=group, constant_liar=self._parallel, seed=seed)
         if self._sampler == "cmaes":
             return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         return optuna.samplers.RandomSampler(seed=seed)

@@ -33,13 +33,8 @@ CASES: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "movies' arrays": ("dae", MASKED, {**BY_RATING, "orientation": "movie"}),
     "keras' ratings": ("keras", ["model.function=small_keras:build", "model.loss=masked_mse"], BY_RATING),
 }
-# every case where 0 is the middle of the scale; where it is the lowest rating, one case of each kind of array
-WHERE = [(case, "-10 to 10") for case in CASES] + [
-    (case, "0 to 4") for case in ("ratings", "movies' arrays", "the paper's", "keras' ratings", "als", "biased_mf")
-]
-everywhere = pytest.mark.parametrize(
-    ("case", "other"), [(case, SCALES[name]) for case, name in WHERE], ids=[f"{case}, {name}" for case, name in WHERE]
-)
+every_case = pytest.mark.parametrize("case", CASES)
+every_scale = pytest.mark.parametrize("other", SCALES.values(), ids=SCALES)
 
 
 def settings(kind: str, *more: str) -> recsys.Config:
@@ -82,7 +77,8 @@ def arrays_in(folder: Path) -> dict[str, np.ndarray]:
     return {str(path.relative_to(folder)): np.load(path) for path in paths}
 
 
-@everywhere
+@every_case
+@every_scale
 def test_weights_losses_and_scores_are_those_of_stars(case: str, other: Map, fitted: Any) -> None:
     dataset, model, folder = fitted(case, other)
     of_stars, expected, folder_of_stars = fitted(case, STARS)
@@ -113,7 +109,8 @@ def figures_of(fitted: Any) -> Any:
     return get
 
 
-@everywhere
+@every_case
+@every_scale
 def test_figures_are_those_of_stars_and_errors_of_ratings_are_times_the_slope(
     case: str, other: Map, fitted: Any, figures_of: Any
 ) -> None:
@@ -139,7 +136,8 @@ def flat(figures: Any, path: str = "") -> dict[str, float]:
     return {path: figures} if isinstance(figures, int | float) else {}
 
 
-@everywhere
+@every_case
+@every_scale
 def test_recommendations_and_predictions_are_those_of_stars(case: str, other: Map, fitted: Any) -> None:
     slope, shift = other
     _, _, folder = fitted(case, other)
