@@ -32,10 +32,9 @@ class Hosts:
     def add(self, name: str, own: Path | None = None) -> None:
         """A host, and a worker on it; where `own` is a folder, the host has another disk in its place, and in
         `locked` there one that cannot be written."""
-        number = len(self.names) + 1
-        place, here, there = f"{self.prefix}{number}", f"{self.prefix}h{number}", f"{self.prefix}t{number}"
-        address = f"{self.net}.{number + 1}"
         self.names.append(name)
+        number, address = len(self.names), self.address(name)
+        place, here, there = f"{self.prefix}{number}", f"{self.prefix}h{number}", f"{self.prefix}t{number}"
         ip("netns", "add", place)
         ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", place)
         ip("link", "set", here, "master", f"{self.prefix}b", "up")
@@ -51,6 +50,10 @@ class Hosts:
             until=r"Successfully (registered) with master", address=address,
             inside=("ip", "netns", "exec", place, *named),
         )  # fmt: skip
+
+    def address(self, name: str) -> str:
+        """Of a host."""
+        return f"{self.net}.{self.names.index(name) + 2}"
 
     def connect(self, name: str, state: str) -> None:
         """Cuts a host off ("down") or joins it again ("up")."""

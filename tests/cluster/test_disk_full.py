@@ -61,11 +61,9 @@ def test_a_disk_that_is_full_while_spark_writes(small_disk, settings, tmp_path, 
     if (output / "run.json").exists():  # where there was room for that
         told = read_json(output / "run.json")
         assert told["status"] == "failed" and "is full" in told["error"]
-    if format == "tfrecord":  # the other is made by a test's fixture
-        filler.unlink()
-        shutil.rmtree(output)
-        own = ["--config", settings, "--profile", "off", "--format", format]
-        succeed("prepare", *own, "--output", output, cwd=tmp_path)
+    filler.unlink()
+    shutil.rmtree(output)
+    succeed("prepare", "--config", settings, "--profile", "off", "--output", output, "--format", format, cwd=tmp_path)
 
 
 def test_a_disk_that_is_full_while_training(small_disk, prepared, settings, undisturbed, tmp_path):

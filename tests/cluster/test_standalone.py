@@ -85,15 +85,15 @@ def test_what_its_hosts_have_no_memory_for_is_refused_before_the_work(on_cluster
     assert "data_loading" not in refused.stdout
 
 
-def test_runs_are_compared_there(on_cluster, tmp_path):
-    """With one worker; two are on the cluster in the tests above."""
+def test_workers_are_compared_there(on_cluster, tmp_path):
     cwd = make_small_ratings(tmp_path / "here")
-    own = ["--config", "./small.toml", "--workers", "1", "--output", "out"]
-    succeed("compare", *own, *there(on_cluster.cluster), cwd=cwd)
-    run = cwd / "out" / "runs" / "small-1w-1"
-    assert read_json(run / "run.json")["status"] == "succeeded"
-    properties = read_json(run / "environment.json")["spark"]
-    assert (properties["spark.master"], properties["spark.cores.max"]) == (on_cluster.cluster.url, "1")
-    hosts = read_json(run / "resources" / "hosts.json")["hosts"]
-    assert any(one["role"] == "executor" for one in hosts)
+    own = ["--config", "./small.toml", "--workers", "1", "2", "--output", "out"]
+    succeed("compare", *own, *there(on_cluster.cluster), cwd=cwd, jobs=2)
+    for workers in (1, 2):
+        run = cwd / "out" / "runs" / f"small-{workers}w-1"
+        assert read_json(run / "run.json")["status"] == "succeeded"
+        properties = read_json(run / "environment.json")["spark"]
+        assert (properties["spark.master"], properties["spark.cores.max"]) == (on_cluster.cluster.url, str(workers))
+        hosts = read_json(run / "resources" / "hosts.json")["hosts"]
+        assert any(one["role"] == "executor" for one in hosts)
     assert (cwd / "out" / "index.html").exists()

@@ -27,7 +27,9 @@ from recsys import load_recommender
 
 Start = Callable[..., Started]
 # in phases between them the same is lost
-KILLED_IN = ("data_loading", "statistical_analysis", "model_training", "recommendation_testing")
+KILLED_IN = (
+    "data_loading", "movies_transformation", "statistical_analysis", "model_training", "recommendation_testing",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_interrupted_while_training(start, prepared):
     assert not (job.path / "metrics.json").exists()
 
 
-def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
+def test_interrupted_while_evaluating_prepared_data(start, prepared, trained, tmp_path):
     """And up to there a run on prepared data is the same as one from files."""
     job = start("--prepared", prepared, "--set", "training.epochs=1")
     job.wait_for_phase("model_evaluation")
@@ -112,6 +114,10 @@ def test_interrupted_while_evaluating_prepared_data(start, prepared, trained):
     ]  # fmt: skip
     for name in ("statistics.json", "model/items.parquet", "model/preprocessing.json"):
         assert (job.path / name).read_bytes() == (trained.path / name).read_bytes(), name
+    # from its beginning, as there is no checkpoint yet
+    succeed("train", "--resume", job.path, "--profile", "off", cwd=tmp_path / "here")
+    assert [int(row["epoch"]) for row in history(job.path)] == [1]
+    assert read_json(job.path / "run.json")["status"] == "succeeded" and (job.path / "metrics.json").exists()
 
 
 def test_the_driver_is_killed_in_several_phases_and_resumed(start, trained, tmp_path):
