@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from kinds import tastes
+from kinds import OF_STARS, tastes
 from pyspark.sql import SparkSession
 from quick_java import quick_java
 
@@ -38,3 +38,9 @@ def stars(spark: SparkSession) -> recsys.Dataset:
     return recsys.Dataset.from_dataframe(
         spark.createDataFrame(tastes()), user="who", movie="what", rating="stars", split="rating"
     )
+
+
+@pytest.fixture
+def dataset(kind: str, likes: recsys.Dataset, stars_by_user: recsys.Dataset) -> recsys.Dataset:
+    """What the kind is trained on."""
+    return stars_by_user if kind in OF_STARS else likes

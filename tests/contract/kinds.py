@@ -10,6 +10,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 import recsys
+from recsys.config.load import load_config
 from recsys.data.blocks import block_from_row
 from recsys.data.partition import concatenate
 from recsys.registries import FAMILIES
@@ -31,6 +32,14 @@ SMALL: dict[str, list[str]] = {
 # families that predict ratings and nothing else: trained on stars, not on likes, and by a learning rate of their own
 OF_STARS = frozenset({"mf", "biased_mf"})
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.rsplit(":", 1)[-1])
+
+
+def settings(kind: str, *more: str) -> recsys.Config:
+    """Of a small training of that kind."""
+    common = ["training.epochs=3", "training.batch_size=16", "training.learning_rate=0.01", "data.positive_from=4.0"]
+    if kind in OF_STARS:
+        common, more = ["training.epochs=3"], tuple(one for one in more if "syncs_per_epoch" not in one)
+    return load_config(assignments=[f"model.kind={kind!r}", *SMALL.get(kind, []), *common, *more])
 
 
 def tastes(users: int = 150, movies: int = 30, each: int = 12) -> pd.DataFrame:

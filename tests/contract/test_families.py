@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import subprocess
 import sys
@@ -13,35 +12,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from kinds import EXAMPLE, OF_STARS, ROOT, SMALL, all_ratings, every_kind
+from kinds import OF_STARS, ROOT, all_ratings, every_kind, settings
 from pyspark import SparkContext
 
 import recsys
-from recsys.api import matched
 from recsys.arranged import arrange
-from recsys.config.load import load_config
-from recsys.config.training import TrainingConfig
 from recsys.data.blocks import Block
-from recsys.data.split import TEST, TRAIN, VALIDATION
-from recsys.errors import ConfigError
+from recsys.data.split import TRAIN, VALIDATION
 from recsys.recommend.batch import Ranker, recommend_to_all
-from recsys.registries import FAMILIES, LOSSES, loss_named
+from recsys.registries import FAMILIES, loss_named
 from recsys.training.base import TrainingData
 from recsys.training.history import read_history
 from recsys.training.local_sgd.trainer import LocalSgdTrainer
 from recsys.training.local_sgd.worker import Delta, Task, train_round
 from recsys.training.outer import outer_for
 from recsys.training.state import Moments
-from recsys.tuning.final import on_all_but_test
 
 LIMITED = ["training.max_seconds=0.001", "training.checkpoint_seconds=3600.0", "training.test_loss=true"]
-
-
-def settings(kind: str, *more: str) -> recsys.Config:
-    common = ["training.epochs=3", "training.batch_size=16", "training.learning_rate=0.01", "data.positive_from=4.0"]
-    if kind in OF_STARS:
-        common, more = ["training.epochs=3"], tuple(one for one in more if "syncs_per_epoch" not in one)
-    return load_config(assignments=[f"model.kind={kind!r}", *SMALL.get(kind, []), *common, *more])
 
 
 def scores_of(model: recsys.Model, dataset: recsys.Dataset) -> np.ndarray:
@@ -60,12 +47,6 @@ def trained(likes: recsys.Dataset, stars_by_user: recsys.Dataset, tmp_path_facto
         return made[kind]
 
     return get
-
-
-@pytest.fixture
-def dataset(kind: str, likes: recsys.Dataset, stars_by_user: recsys.Dataset) -> recsys.Dataset:
-    """What the kind is trained on."""
-    return stars_by_user if kind in OF_STARS else likes
 
 
 @every_kind
@@ -124,25 +105,6 @@ def test_two_workers_do_what_their_plain_functions_do_one_by_one(
     for weights, reference in zip(trainer.weights(), inner._plan.arrays(expected), strict=True):
         np.testing.assert_array_equal(weights, reference)
     trainer.close()
-
-
-@pytest.mark.parametrize("kind", FAMILIES.names())
-def test_it_is_trained_on_training_and_validation_part_together(kind: str, dataset: recsys.Dataset) -> None:
-    """As at the end of tuning: no user or rating is left to choose an epoch by, and none of the test is trained on."""
-    before = settings(kind, "training.patience=2")
-    config = on_all_but_test(before, 2, seed=1)
-    assert config.data.validation_fraction == 0
-    whole, config = matched(dataset.with_settings(validation_fraction=0.0, split_seed=config.data.split_seed), config)
-    model = recsys.fit(whole, config)
-    closed_form = FAMILIES.get(kind).supports_with(config.model).closed_form
-    assert [one.epoch for one in model.history] == ([1] if closed_form else [1, 2])
-    assert all(math.isfinite(one.train_loss) and math.isnan(one.validation_loss) for one in model.history)
-    parts = arrange(dataset, before).parts
-    assert parts[VALIDATION].rows > 0
-    assert model.history[0].rows == parts[TRAIN].rows + parts[VALIDATION].rows
-    metrics = recsys.evaluate(model, whole)
-    ranking = metrics["ranking"]
-    assert math.isfinite(ranking["model"]["ndcg@100"]["mean"]) and 0 < ranking["users"] <= parts[TEST].rows
 
 
 def _reference(trainer: LocalSgdTrainer, data: TrainingData) -> np.ndarray:
@@ -311,40 +273,3 @@ def test_recommend_all_gives_each_user_what_recommend_gives(
         rated = dict(zip(recommender.items[row.indices].tolist(), row.data.tolist(), strict=True))
         expected = [movie["movie_id"] for movie in recommender.recommend(rated, 5)]
         assert everybody[everybody["user"] == users[number]]["movie"].tolist() == expected
-
-
-@every_kind
-def test_what_it_does_not_support_is_refused(kind: str) -> None:
-    supports = FAMILIES.get(kind).supports
-    strategies = set(TrainingConfig.model_fields["strategy"].annotation.__args__) - set(supports.strategies)  # type: ignore[union-attr]
-    default = TrainingConfig.model_fields["strategy"].default
-    for strategy in strategies - ({default} if supports.closed_form else set()):
-        with pytest.raises(ConfigError, match=r"training\.strategy"):
-            settings(kind, f"training.strategy={strategy}")
-    for orientation in {"user", "movie"} - set(supports.orientations):
-        with pytest.raises(ConfigError, match=r"data\.orientation"):
-            settings(kind, f"data.orientation={orientation}", "data.split=rating")
-    if supports.losses is not None:
-        for loss in set(LOSSES.names()) - set(supports.losses):
-            with pytest.raises(ConfigError, match=r"model\.loss"):
-                settings(kind, f"model.loss={loss}")
-
-
-def test_an_unknown_kind_names_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"model\.kind = 'autoencoder': no such kind of model"):
-        settings("autoencoder")
-
-
-def test_a_sum_supports_no_more_than_its_models() -> None:
-    sum_of = ["model.kind=sum", "model.first.kind=recvae", "model.first.hidden=[8]", "model.first.latent=4"]
-    with pytest.raises(ConfigError, match=r"not trained by training\.strategy = 'elephas'"):
-        load_config(assignments=[*sum_of, "training.strategy=elephas"])
-    with pytest.raises(ConfigError, match=r"does not train with model\.loss = 'mse'"):
-        load_config(assignments=[*sum_of, "model.first.loss=mse", "model.second.loss=mse"])
-
-
-def test_what_workers_need_of_the_users_is_named_by_the_family() -> None:
-    own = FAMILIES.get(EXAMPLE)
-    first = ["model.first.kind=keras", "model.first.function=small_keras:build", "model.first.loss=multinomial"]
-    config = load_config(assignments=["model.kind=sum", *first, f"model.second.kind={EXAMPLE}"])
-    assert {own.__module__, "small_keras"} <= set(FAMILIES.get("sum").modules(config.model))

@@ -28,7 +28,6 @@ from recsys.models.autoencoder.families import DenoisingAutoencoder
 from recsys.registries import loss_named
 from recsys.training.checkpoint import Checkpoints
 from recsys.training.history import read_history
-from recsys.training.local_sgd.gather import tree_reduce
 from recsys.training.local_sgd.kept import Ready, RowsMissing
 from recsys.training.local_sgd.rounds import Rounds
 from recsys.training.local_sgd.worker import Delta, Task, measure
@@ -264,25 +263,6 @@ def test_rows_that_were_not_trained_are_noticed(spark):
 
     with pytest.raises(RuntimeError, match="workers trained 22 rows of 23"):
         rounds.run(lazy, weights, USERS)
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3, 7, 10])
-def test_the_tree_adds_up_in_the_order_of_the_workers(spark, workers):
-    generator = np.random.default_rng(workers)
-    sizes = generator.integers(0, 50, workers)
-    sizes[0] = 9
-    values = [generator.normal(size=5).astype(np.float32) if size else np.zeros(0, np.float32) for size in sizes]
-    deltas = [
-        Delta(worker, int(sizes[worker]), values[worker], 1.0, float(worker == workers - 1))
-        for worker in range(workers)
-    ]
-    state = spark.sparkContext.parallelize(deltas, workers)
-    total = tree_reduce(state, workers, int(sizes.sum()))
-    expected = sum(size * value.astype(np.float64) for size, value in zip(sizes, values, strict=True) if size)
-    np.testing.assert_allclose(total.value, expected / sizes.sum(), rtol=1e-5)
-    assert total.rows == sizes.sum() and (total.data_seconds, total.compute_seconds) == (workers, 1.0)
-    again = tree_reduce(state.repartition(3), workers, int(sizes.sum()))
-    assert np.array_equal(again.value, total.value)
 
 
 def test_a_loss_that_is_not_finite_ends_training_with_a_remedy(spark, tmp_path):

@@ -54,6 +54,11 @@ class Trained:
     seconds: float
 
 
+def fits_alone(users: int, movies: int, width: int, ratings: float) -> bool:
+    """Whether so many ratings, and factors of that width, are few enough for one worker and the driver."""
+    return ratings <= MOST_RATINGS and 4 * width * (users + movies) <= MOST_BYTES
+
+
 def train_stretch(
     sweeps: Sweeps,
     stretch: Stretch,

@@ -18,7 +18,7 @@ from pyspark import RDD, Broadcast
 from recsys.data.partition import UNCOMPRESSED
 from recsys.data.split import TRAIN
 from recsys.models.base import ModelFamily
-from recsys.models.factorisation.als.alone import MOST_BYTES, MOST_RATINGS, Alone
+from recsys.models.factorisation.als.alone import Alone, fits_alone
 from recsys.models.factorisation.als.config import AlsConfig
 from recsys.models.factorisation.als.distribute import (
     SparkRatings,
@@ -93,12 +93,8 @@ class AlsTrainer(Trainer):
             self._terms = ImplicitTerms(self._known, self._movies, config, shape, problem.penalties)
         self._alone: Alone | None = None  # of one worker that has all ratings
         self._sums_alone: dict[int, np.ndarray] = {}
-        rows = self._part.rows
-        fits = (
-            ratings <= MOST_RATINGS
-            and 4 * width * (rows + columns) <= MOST_BYTES
-            and max(rows, columns) <= self._piece_rows
-        )
+        one_piece = max(self._part.rows, columns) <= self._piece_rows
+        fits = one_piece and fits_alone(self._part.rows, columns, width, ratings)
         if self._part.workers == 1 and fits and not self._warm and self._terms is None:
             everything, settings = [self._known, *self._judged.values(), self._movies], data.config.training
             self._alone = Alone(self._sweeps, everything, self.epochs, settings.patience)
