@@ -32,7 +32,7 @@ def test_models(
     """Trains each of the settings with each seed, for its best number of epochs, and tests it once.
 
     The split is that of the study, so that no test rating was in a part that anything was chosen by; `seed` alone
-    varies.
+    varies. Settings that are those of an earlier name have its figures.
 
     Args:
         dataset: split as in the study.
@@ -49,7 +49,13 @@ def test_models(
     """
     result: Tested = {name: dict(before[name]) for name in configs if isinstance(before.get(name), Mapping)}
     arranged: dict[bool, tuple[Dataset, Arranged]] = {}
+    names = list(configs)
     for name, (config, epoch) in configs.items():
+        if same := next((one for one in names[: names.index(name)] if configs[one] == (config, epoch)), None):
+            result[name] = result[same]
+            say(f"{name}: the same settings, which are not tested again")
+            save(result)
+            continue
         figures = list(result.get(name, {}).get("figures", []))
         for seed in range(len(figures), seeds):
             asked = on_all_but_test(config, epoch, seed)

@@ -181,14 +181,17 @@ def _test(
     save({name: before[name] for name in (TUNED, DEFAULT) if name in before})
     if not seeds:
         return {}
-    own = Workbench(bench.dataset, bench.config)
-    untuned = run_trial(own, {}, figure)
-    own.close()
     configs = {TUNED: (bench.config_at(best.parameters), epoch)}
-    if untuned.value is None:
-        say(f"the untuned settings cannot be tested: {untuned.reason}")
+    if configs[TUNED][0] == bench.config:
+        configs[DEFAULT] = configs[TUNED]
     else:
-        configs[DEFAULT] = bench.config, untuned.best_epoch
+        own = Workbench(bench.dataset, bench.config)
+        untuned = run_trial(own, {}, figure)
+        own.close()
+        if untuned.value is None:
+            say(f"the untuned settings cannot be tested: {untuned.reason}")
+        else:
+            configs[DEFAULT] = bench.config, untuned.best_epoch
     return test_models(bench.dataset, configs, figure, seeds, before, save, say)
 
 

@@ -82,14 +82,26 @@ def test_a_killed_test_at_the_end_keeps_what_was_tested(dataset, tmp_path, monke
             raise KeyboardInterrupt
 
     common = {"trials": 2, "seeds": 3, "metric": "validation_rmse", "output": tmp_path, "pruner": "none"}
+    far_off = als("model.l2=10.0")  # so that the second trial is the best one
     with pytest.raises(KeyboardInterrupt):
-        tune(dataset, als(), ALS, **common, on_message=interrupted)
+        tune(dataset, far_off, ALS, **common, on_message=interrupted)
     again: list[str] = []
-    tuned = tune(dataset, als(), ALS, **common, on_message=again.append)
+    tuned = tune(dataset, far_off, ALS, **common, on_message=again.append)
     tested = [text.partition(":")[0] for text in again if ", seed " in text]
     # the second model was tested, but its figure was not yet written
     assert tested == [f"tuned, seed {seed}" for seed in (2, 3)] + [f"default, seed {seed}" for seed in (1, 2, 3)]
     assert len(tuned.final["tuned"]["figures"]) == len(tuned.final["default"]["figures"]) == 3
+
+
+def test_settings_that_nothing_was_better_than_are_tested_once(dataset, tmp_path):
+    said: list[str] = []
+    found = tune(
+        dataset, als(), ALS, trials=1, seeds=2, metric="validation_rmse", output=tmp_path, on_message=said.append
+    )
+    tested = [text.partition(":")[0] for text in said if text.startswith(("tuned", "default"))]
+    assert tested == ["tuned, seed 1", "tuned, seed 2", "default"]
+    assert found.final["default"] == found.final["tuned"]
+    assert len(found.final["default"]["figures"]) == 2
 
 
 def test_the_best_settings_train_the_best_model_again(dataset, tmp_path):
