@@ -53,6 +53,8 @@ def test_the_settings_of_experiments_lie_within_and_not_at_a_bound(experiment: s
     [
         (["kind=als"], ["l2_power"], ["unobserved_weight", "implicit_l2"]),
         (["kind=als", "implicit=both"], ["l2_power", "implicit_l2"], ["unobserved_weight"]),
+        (["kind=als", "l2_bias=0.2"], ["l2_bias"], ["implicit_l2", "implicit_shrinkage"]),
+        (["kind=als", "implicit=both", "implicit_shrinkage=9.0"], ["implicit_l2", "implicit_shrinkage"], ["l2_bias"]),
         (["kind=als", "unobserved_weight=0.1"], ["unobserved_weight"], ["l2_power", "observed_weight"]),
         (
             ["kind=als", "unobserved_weight=0.1", "observed_weight=2.0", "observed_weight_by=log"],

@@ -116,13 +116,22 @@ def test_pieces_change_nothing(spark, model):
     assert history_cut[-1].validation_loss == pytest.approx(history[-1].validation_loss, rel=1e-4)
 
 
-@pytest.mark.parametrize("implicit", ["users", "both"])
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"implicit": "users"},
+        {"implicit": "both"},
+        {"implicit": "both", "implicit_power": 1.0, "implicit_shrinkage": 2.0, "l2_bias": 0.1},
+    ],
+    ids=["users", "both", "means"],
+)
 @pytest.mark.parametrize("workers", [1, 3])
-def test_implicit_terms_are_those_of_the_scorer_and_the_same_at_any_number_of_workers(spark, implicit, workers):
-    model = {"implicit": implicit, "implicit_l2": 2.0}
+def test_implicit_terms_are_those_of_the_scorer_and_the_same_at_any_number_of_workers(spark, tmp_path, terms, workers):
+    model = {"implicit_l2": 2.0, **terms}
     data = data_of(spark, model, workers, test_loss=True)
     found, history = trained(data)
-    shared = spark.sparkContext.broadcast(found.scorer())
+    found.save(tmp_path)
+    shared = spark.sparkContext.broadcast(Als.load(tmp_path).scorer())
     measured = mean_losses(data.parts, shared, data.examples, data.loss)
     last = history[-1]
     for role, loss in ((TRAIN, last.train_loss), (VALIDATION, last.validation_loss), (TEST, last.test_loss)):

@@ -23,6 +23,8 @@ from recsys.models.factorisation.als.rows import cut, gather, rows_of
         ({"biases": True, "nonnegative": True}, "model.biases may be below 0"),
         ({"nonnegative": True, "solver": "cg"}, r"drop model.solver = 'cg'"),
         ({"unobserved_weight": -1}, "greater than or equal to 0"),
+        ({"l2_bias": 0.2, "biases": False}, "model.l2_bias is the penalty of biases, and there are none"),
+        ({"l2_bias": 0.2, "l2": 0}, "model.l2_bias needs model.l2 above 0"),
     ],
 )
 def test_what_does_not_go_together_is_refused(model: dict[str, object], remedy: str) -> None:

@@ -61,6 +61,22 @@ def solve(case: Dense, factors: np.ndarray, **more: object) -> np.ndarray:
     return sweep.solve(entries_of(case))
 
 
+def test_biases_in_units_have_a_penalty_of_their_own() -> None:
+    """l2 (b / unit)^2: with a unit of 2 a fourth of l2."""
+    case, unit = dense_case(4, biases=True), 2.0
+    columns = factors_of(5, COLUMNS, 4)
+    solved = solve(case, columns, bias_unit=unit)
+    for row in range(ROWS):
+        known, weights = case.known[row], case.weights[row]
+        if not known.any():
+            continue
+        y = np.column_stack([columns[known, :3], np.ones(known.sum())])
+        rest = case.targets[row, known] - case.mean - unit * columns[known, 3]
+        ridge = np.array([0.4, 0.4, 0.4, 0.1]) * known.sum() ** 0.7
+        x = np.linalg.solve((y.T * weights[known]) @ y + np.diag(ridge), y.T @ (weights[known] * rest))
+        np.testing.assert_allclose(solved[row], x / [1, 1, 1, unit], atol=1e-4)
+
+
 def test_a_sweep_by_hand() -> None:
     """5 users, 7 movies, one factor, plain ALS-WR with l2 = 1: x = sum t y / (sum y^2 + number of ratings)."""
     ratings = np.array(

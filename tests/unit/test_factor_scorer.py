@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.data.preprocessing import Preprocessing
 from recsys.models.factorisation.export import write_factors
-from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge
+from recsys.models.factorisation.scorer import CountPower, FactorScorer, MovieFactors, Ridge
 
 USERS, MOVIES, K = 5, 7, 3
 STARS = Preprocessing(1, 5)
@@ -50,6 +50,24 @@ def test_explicit_scores_are_those_of_each_users_ridge_regression(implicit: bool
         penalty = max(0.7 * len(rated) ** power, 0.1)  # whatever it is without ratings
         x = np.linalg.solve(y.T @ y + penalty * np.eye(K + 1), y.T @ rest) + shift
         np.testing.assert_allclose(scores[user], known.mean + known.biases + features @ x, atol=1e-5)
+
+
+def test_implicit_sums_are_divided_as_asked_and_biases_have_their_own_penalty() -> None:
+    known = movies(user_bias=True, implicit=True)
+    scores = FactorScorer(known, Ridge(0.8, 0.5, bias_unit=2.0, divided_by=CountPower(1.0, 3.0)), STARS).score(
+        ratings()
+    )
+
+    features = np.column_stack([known.factors, np.ones(MOVIES)])
+    for user, row in enumerate(ratings().toarray()):
+        rated = np.flatnonzero(row)
+        shift = np.zeros(K + 1)
+        shift[:K] = known.implicit[rated].sum(axis=0) / (len(rated) + 3)  # type: ignore[index]
+        y = features[rated]
+        rest = row[rated] - known.mean - known.biases[rated] - y @ shift
+        penalties = np.append(np.full(K, 0.8), 0.2) * max(len(rated), 1) ** 0.5
+        x = np.linalg.solve(y.T @ y + np.diag(penalties), y.T @ rest) + shift
+        np.testing.assert_allclose(scores[user] * 5, known.mean + known.biases + features @ x, atol=1e-5)
 
 
 def test_implicit_scores_count_all_movies() -> None:
@@ -89,9 +107,10 @@ def test_without_a_ridge_users_of_few_ratings_still_have_a_solution() -> None:
     assert scores[0, 2] == pytest.approx(4.0, abs=1e-3)
 
 
-def test_what_is_explained_adds_up_to_the_score_without_biases() -> None:
+@pytest.mark.parametrize("bias_unit", [1.0, 2.0])
+def test_what_is_explained_adds_up_to_the_score_without_biases(bias_unit: float) -> None:
     known = movies(user_bias=True)
-    scorer, row = FactorScorer(known, Ridge(0.7, 1.0), STARS), ratings()[1]
+    scorer, row = FactorScorer(known, Ridge(0.7, 1.0, bias_unit=bias_unit), STARS), ratings()[1]
     parts = scorer.explain(row, 4)
     assert parts is not None and len(parts) == row.nnz
     constant = (known.mean + known.biases[4]) / 5
@@ -101,7 +120,8 @@ def test_what_is_explained_adds_up_to_the_score_without_biases() -> None:
 @pytest.mark.parametrize("scale", [(1, 5), (0, 4), (-10, 10)])
 def test_exported_factors_give_the_predicted_ratings(tmp_path: Path, scale: tuple[int, int]) -> None:
     preprocessing = Preprocessing(*scale)
-    scorer = FactorScorer(movies(user_bias=True), Ridge(0.7, 1.0), preprocessing)
+    ridge = Ridge(0.7, 1.0, bias_unit=2.0, divided_by=CountPower(1.0, 3.0))
+    scorer = FactorScorer(movies(user_bias=True, implicit=True), ridge, preprocessing)
     raw = ratings()
     raw.data += scale[0] - 1
     users = np.array([2**63 - 1, 5, -3, 7, 0], np.int64)

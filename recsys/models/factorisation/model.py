@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from recsys.config.model import ModelConfig
 from recsys.data.preprocessing import Preprocessing
 from recsys.models.base import EachUser, MemoryNeeds, ModelFamily
 from recsys.models.factorisation.export import write_factors
-from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge
+from recsys.models.factorisation.scorer import CountPower, FactorScorer, MovieFactors, Ridge
 from recsys.models.files import read_scorer, write_scorer
 
 
@@ -32,9 +33,10 @@ class FactorModel(ModelFamily):
         arrays = {"factors": movies.factors, "biases": movies.biases, "observed": np.asarray(ridge.observed)}
         if movies.implicit is not None:
             arrays["implicit"] = movies.implicit
-        facts = {"mean": float(movies.mean), "user_bias": movies.user_bias}
-        names = ("l2", "power", "unobserved", "nonnegative")
+        facts: dict[str, Any] = {"mean": float(movies.mean), "user_bias": movies.user_bias}
+        names = ("l2", "power", "unobserved", "nonnegative", "bias_unit")
         solved = {name: getattr(ridge, name) for name in names}
+        facts["divided_by"] = asdict(ridge.divided_by)
         write_scorer(folder, self.config, self.preprocessing, arrays, **facts, ridge=solved)
 
     @classmethod
@@ -45,7 +47,8 @@ class FactorModel(ModelFamily):
             arrays["factors"], arrays["biases"], facts["mean"], facts["user_bias"], arrays.get("implicit")
         )
         observed = arrays["observed"]
-        ridge = Ridge(**facts["ridge"], observed=observed if observed.ndim else float(observed))
+        weights = observed if observed.ndim else float(observed)
+        ridge = Ridge(**facts["ridge"], observed=weights, divided_by=CountPower(**facts.get("divided_by", {})))
         return cls(cls.Config.model_validate(saved.config), saved.preprocessing, movies, ridge)
 
     def export(self, folder: Path, movies: np.ndarray, each_user: EachUser) -> None:

@@ -26,7 +26,8 @@ _LEAST = 1e-6  # of the mean diagonal: the least ridge, without which users of f
 class MovieFactors:
     """What is known of the movies, in units of stars: a rating is mean + b_u + b_i + q_i . (p_u + z_u).
 
-    z_u = |N(u)|^-1/2 times the sum of y_j over the movies N(u) that the user rated (SVD++: Koren 2008, eq. 15).
+    z_u = (|N(u)| + shrinkage)^-power times the sum of y_j over the movies N(u) that the user rated (SVD++: Koren 2008,
+    eq. 15, has the power 1/2 and no shrinkage).
 
     Attributes:
         factors: q, float32 (movies, k).
@@ -51,6 +52,21 @@ class MovieFactors:
 
 
 @dataclass(frozen=True)
+class CountPower:
+    """(n + shrinkage)^power of counts n: what implicit sums are divided by.
+
+    With the power of 1 and no shrinkage they are means. Shrinkage draws the means of few to 0.
+    """
+
+    power: float = 0.5
+    shrinkage: float = 0.0
+
+    def of(self, counts: np.ndarray) -> np.ndarray:
+        """float64, of each count; 1 where a count is 0."""
+        return np.where(counts > 0, np.maximum(counts + self.shrinkage, 1.0) ** self.power, 1.0)
+
+
+@dataclass(frozen=True)
 class Ridge:
     """How a user's factors x are solved for, given the movies' features y.
 
@@ -65,6 +81,8 @@ class Ridge:
         observed: w_i, float64 (movies), or one number for all. Where rating arrays hold the weights of counts, those
             are multiplied by it and targets are 1.
         nonnegative: whether no number of x may be below 0.
+        bias_unit: what a user's bias is counted in, as a number of x: its penalty is that of factors / bias_unit^2.
+        divided_by: what a user's implicit sum is divided by.
     """
 
     l2: float
@@ -72,6 +90,8 @@ class Ridge:
     unobserved: float = 0.0
     observed: np.ndarray | float = 1.0
     nonnegative: bool = False
+    bias_unit: float = 1.0
+    divided_by: CountPower = CountPower()
 
 
 class FactorScorer(Scorer):
@@ -84,6 +104,14 @@ class FactorScorer(Scorer):
     @property
     def in_blocks(self) -> bool:
         return True
+
+    @cached_property
+    def _features(self) -> np.ndarray:
+        """What users are solved for from: the movies' features, the last of them of biases in their unit."""
+        features = self.movies.features
+        if not self.movies.user_bias or self.ridge.bias_unit == 1.0:
+            return features
+        return np.column_stack([features[:, :-1], np.full(len(features), self.ridge.bias_unit, np.float32)])
 
     @cached_property
     def _gramian(self) -> np.ndarray:
@@ -114,8 +142,10 @@ class FactorScorer(Scorer):
         """
         scaled = self.preprocessing.scale(ratings)
         movies, ridge = self.movies, self.ridge
-        features, k = movies.features, movies.factors.shape[1]
-        implicit = implicit_sums(scaled, movies.implicit) if movies.implicit is not None else np.zeros((1, k))
+        features, k = self._features, movies.factors.shape[1]
+        implicit = np.zeros((1, k))
+        if movies.implicit is not None:
+            implicit = implicit_sums(scaled, movies.implicit, ridge.divided_by)
         solved = np.zeros((scaled.shape[0], features.shape[1]))
         targets, weights = targets_of(scaled, self.preprocessing), weights_of(scaled, self.preprocessing, ridge)
         for row in range(scaled.shape[0]):
@@ -127,6 +157,7 @@ class FactorScorer(Scorer):
             rest = targets[entries] - movies.mean - movies.biases[rated] - y[:, :k] @ implicit[row % len(implicit)]
             solved[row] = self._solve(y, rest, weights[entries])
         solved[:, :k] += implicit
+        solved[:, k:] *= ridge.bias_unit
         return solved.astype(np.float32)
 
     def explain(self, ratings: csr_matrix, movie: int) -> np.ndarray | None:
@@ -134,10 +165,10 @@ class FactorScorer(Scorer):
         if self.movies.implicit is not None or self.ridge.nonnegative:
             return None
         scaled, movies = self.preprocessing.scale(ratings), self.movies
-        y = movies.features[scaled.indices].astype(np.float64)
+        y = self._features[scaled.indices].astype(np.float64)
         rest = targets_of(scaled, self.preprocessing) - movies.mean - movies.biases[scaled.indices]
         weights = weights_of(scaled, self.preprocessing, self.ridge)
-        solved = _cholesky(self._system(y, weights), movies.features[movie].astype(np.float64))
+        solved = _cholesky(self._system(y, weights), self._features[movie].astype(np.float64))
         return np.asarray(y @ solved * weights * rest / unit_of(self.preprocessing), np.float32)
 
     def _system(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -188,11 +219,11 @@ def weights_of(scaled: csr_matrix, preprocessing: Preprocessing, ridge: Ridge) -
     return weights * scaled.data if preprocessing.weighted else weights
 
 
-def implicit_sums(scaled: csr_matrix, implicit: np.ndarray) -> np.ndarray:
+def implicit_sums(scaled: csr_matrix, implicit: np.ndarray, divided_by: CountPower) -> np.ndarray:
     """z of each row of rating arrays, float64 (rows, k), from y (movies, k)."""
-    counts = np.maximum(np.diff(scaled.indptr), 1)
+    sizes = divided_by.of(np.diff(scaled.indptr))
     rated = csr_matrix((np.ones(len(scaled.data)), scaled.indices, scaled.indptr), shape=scaled.shape)
-    return np.asarray(diags(counts**-0.5) @ rated @ implicit.astype(np.float64))
+    return np.asarray(diags(1 / sizes) @ rated @ implicit.astype(np.float64))
 
 
 def _diagonal(matrix: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, key
 from recsys.models.factorisation.config import FactorConfig
+from recsys.models.factorisation.scorer import CountPower
 
 
 class AlsConfig(FactorConfig):
@@ -31,6 +32,11 @@ class AlsConfig(FactorConfig):
         "penalty of squared factors and biases, multiplied by a power of the count (l2_power); for ratings in stars, "
         "whatever their scale, and for likes of 1, which need less: about 0.3",
         ge=0,
+    )
+    l2_bias: float | None = key(
+        None,
+        "penalty of squared biases, multiplied by the same power of the count; by default that of factors, l2",
+        gt=0,
     )
     l2_power: float = key(
         0.5,
@@ -66,7 +72,15 @@ class AlsConfig(FactorConfig):
         "users: a user's factors are drawn towards a sum over the movies rated, whatever the ratings (SVD++); both: "
         "a movie's, too, towards one over the users who rated it (SVD++ flipped). With unobserved_weight 0 alone",
     )
-    implicit_l2: float = key(30.0, "penalty of the numbers that these sums are made of", gt=0)
+    implicit_power: float = key(
+        0.5, "these sums are divided by the count to this power: 0.5 as in SVD++, 1 makes them means", ge=0
+    )
+    implicit_shrinkage: float = key(
+        0.0, "added to the count that these sums are divided by, so that those of few are smaller", "ratings", ge=0
+    )
+    implicit_l2: float = key(
+        30.0, "penalty of the numbers that these sums are made of; where implicit_power is 1 about 1 is as strong", gt=0
+    )
     init_scale: float = key(
         0.1, "standard deviation of movies' first factors, times the square root of their number", gt=0
     )
@@ -77,6 +91,16 @@ class AlsConfig(FactorConfig):
         if self.biases is None:
             return self.unobserved_weight == 0 and not self.nonnegative
         return self.biases
+
+    @property
+    def divided_by(self) -> CountPower:
+        """What implicit sums are divided by."""
+        return CountPower(self.implicit_power, self.implicit_shrinkage)
+
+    @property
+    def bias_unit(self) -> float:
+        """What ALS counts biases in, so that l2 is the penalty of their squares, too: l2 (b / unit)^2 = l2_bias b^2."""
+        return 1.0 if self.l2_bias is None else float(np.sqrt(self.l2 / self.l2_bias))
 
     @property
     def loss_name(self) -> str:
@@ -99,8 +123,7 @@ class AlsConfig(FactorConfig):
         What a movie's ratings weigh on top is searched where it is set: with 1, unobserved_weight says as much.
         """
         if not self.unobserved_weight:
-            implicit = {"model.implicit_l2": Range(low=3, high=300, scale="log")} if self.implicit != "none" else {}
-            return {**self.search, **implicit}
+            return {**self.search, **self._space_of_what_is_set()}
         # the count to this power multiplies it, and counts are of the order of 1,000
         size = 1000.0**-self.l2_power
         space: dict[str, Range | Choices] = {
@@ -116,6 +139,18 @@ class AlsConfig(FactorConfig):
             space["model.observed_weight"] = Range(low=1, high=2000, scale="log")
         if self.observed_weight_by == "log":
             space["model.weight_exponent"] = Range(low=0, high=1)
+        return space
+
+    def _space_of_what_is_set(self) -> Space:
+        """Of keys that mean something, or are not searched, unless others are set."""
+        space: dict[str, Range | Choices] = {}
+        if self.l2_bias is not None:
+            space["model.l2_bias"] = Range(low=0.01, high=10, scale="log")
+        if self.implicit != "none":
+            size = 100.0 ** (1 - 2 * self.implicit_power)  # of n (n^-implicit_power)^2, of counts n of about 100
+            space["model.implicit_l2"] = Range(low=3 * size, high=300 * size, scale="log")
+            if self.implicit_shrinkage:
+                space["model.implicit_shrinkage"] = Range(low=1, high=200, scale="log")
         return space
 
     def observed(self, counts: np.ndarray) -> np.ndarray | float:
@@ -138,6 +173,11 @@ class AlsConfig(FactorConfig):
                 "rated: drop one of them"
             )
             yield ("model.biases", "model.unobserved_weight"), text
+        if self.l2_bias is not None and not self.has_biases:
+            text = "model.l2_bias is the penalty of biases, and there are none: drop it, or set model.biases = true"
+            yield ("model.l2_bias", "model.biases"), text
+        if self.l2_bias is not None and not self.l2:
+            yield ("model.l2_bias", "model.l2"), "model.l2_bias needs model.l2 above 0: raise it, or drop model.l2_bias"
         if self.nonnegative and self.biases:
             yield ("model.nonnegative", "model.biases"), "model.biases may be below 0: drop it, or model.nonnegative"
         if self.nonnegative and self.solver != "cholesky":

@@ -75,6 +75,7 @@ class Problem:
         mean: of all ratings, where there are biases.
         basis: of the columns' Gramian, where unobserved is above 0.
         solver, cg_steps, block_size, nonnegative: as the settings.
+        bias_unit: what biases are counted in, of rows and of columns.
     """
 
     columns: int
@@ -88,6 +89,7 @@ class Problem:
     cg_steps: int = 3
     block_size: int = 64
     nonnegative: bool = False
+    bias_unit: float = 1.0
 
     def penalties(self, indptr: np.ndarray) -> np.ndarray:
         """c of each row, float32."""
@@ -99,8 +101,8 @@ class Problem:
         if not self.biases:
             return factors, NOTHING
         features = factors.copy()
-        features[:, -1] = 1.0
-        return features, factors[:, -1] + np.float32(self.mean)
+        features[:, -1] = self.bias_unit
+        return features, factors[:, -1] * np.float32(self.bias_unit) + np.float32(self.mean)
 
 
 class HalfSweep:

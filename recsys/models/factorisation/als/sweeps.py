@@ -62,5 +62,6 @@ class Sweeps:
             cg_steps=config.cg_steps,
             block_size=config.block_size,
             nonnegative=config.nonnegative,
+            bias_unit=config.bias_unit,
         )
-        return Task(problem, self.observed, self.weighted, self.unit, self.width, of_loss)
+        return Task(problem, self.observed, self.weighted, self.unit, self.width, config.divided_by, of_loss)

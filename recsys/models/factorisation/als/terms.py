@@ -42,8 +42,8 @@ class ImplicitTerms:
     ) -> None:
         rows, columns = shape
         self._users, self._movies, self._context = users, movies, users.context
-        self._over_users = Regression(columns, config.implicit_l2, penalties)
-        self._over_movies = Regression(rows, config.implicit_l2, penalties)
+        self._over_users = Regression(columns, config.implicit_l2, config.divided_by, penalties)
+        self._over_movies = Regression(rows, config.implicit_l2, config.divided_by, penalties)
         self._k = config.factors
         self.of_users = np.zeros((columns, config.factors), np.float32)
         both = config.implicit == "both"

@@ -154,12 +154,21 @@ class AlsTrainer(Trainer):
     def as_model(self, weights: list[np.ndarray] | None) -> ModelFamily:
         config, (factors, *terms) = self._config, self.weights() if weights is None else weights
         k = config.factors
-        biases = factors[:, k].copy() if config.has_biases else np.zeros(len(factors), np.float32)
+        biases = np.zeros(len(factors), np.float32)
+        if config.has_biases:
+            biases = factors[:, k] * np.float32(config.bias_unit)
         movies = MovieFactors(
             np.ascontiguousarray(factors[:, :k]), biases, self._sweeps.mean, config.has_biases, *terms
         )
-        observed = self._sweeps.observed
-        ridge = Ridge(config.l2, config.l2_power, config.unobserved_weight, observed, config.nonnegative)
+        ridge = Ridge(
+            config.l2,
+            config.l2_power,
+            config.unobserved_weight,
+            self._sweeps.observed,
+            config.nonnegative,
+            bias_unit=config.bias_unit,
+            divided_by=config.divided_by,
+        )
         return self._family(config, self._data.preprocessing, movies, ridge)
 
     def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:

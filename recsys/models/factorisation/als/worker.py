@@ -12,6 +12,7 @@ from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.als.implicit import drawn_to
 from recsys.models.factorisation.als.rows import Ratings, Rows
 from recsys.models.factorisation.als.solve import NOTHING, HalfSweep, Piece, Problem, gramian_of
+from recsys.models.factorisation.scorer import CountPower
 from recsys.training.state import Moments
 
 OpenPiece = Callable[[], Piece]
@@ -45,6 +46,7 @@ class Task:
         weighted: whether values are the weights of counts.
         unit: what rating arrays were multiplied by: losses are on their scale.
         width: f, factors and the bias.
+        divided_by: what implicit sums are divided by.
         gramian: of the movies, float64 (f, f), where the loss is of all entries; None: of ratings alone.
     """
 
@@ -53,6 +55,7 @@ class Task:
     weighted: bool
     unit: float
     width: int
+    divided_by: CountPower
     gramian: np.ndarray | None = None
 
 
@@ -80,7 +83,7 @@ def solve_users(
             before.append(one)
         elif isinstance(one, Rows):
             known = one.known.entries(one.weights(task.observed, of_movies=False), task.weighted)
-            drawn = drawn_to(one.known, terms(), task.width) if terms else None
+            drawn = drawn_to(one.known, terms(), task.divided_by, task.width) if terms else None
             factors = sweep.solve(known, factors_of(before, one) if before else None, drawn)
             losses[TRAIN] += _loss(task, sweep, one.known, factors, one.known.rows)
             if one.held is not None:
@@ -103,7 +106,7 @@ def solve_movies(
     for one in elements:
         known = one.known.entries(one.weights(task.observed, of_movies=True), task.weighted)
         own = None if before is None else before[one.first : one.first + one.known.rows]
-        drawn = drawn_to(one.known, terms(), task.width) if terms else None
+        drawn = drawn_to(one.known, terms(), task.divided_by, task.width) if terms else None
         yield Solved(one.first, sweep.solve(known, own, drawn))
     yield Sums(worker, {}, time.monotonic() - clock)
 
@@ -120,7 +123,7 @@ def fold_in(
     clock, sweep, loss = time.monotonic(), HalfSweep(task.problem, pieces), np.zeros(2)
     for one in elements:
         known = one.known.entries(one.weights(task.observed, of_movies=False), task.weighted)
-        drawn = drawn_to(one.known, terms(), task.width) if terms else None
+        drawn = drawn_to(one.known, terms(), task.divided_by, task.width) if terms else None
         ratings, judged = (one.known, one.known.rows) if one.held is None else (one.held, one.judged)
         loss += _loss(task, sweep, ratings, sweep.solve(known, drawn_to=drawn), judged)
     yield Sums(worker, {role: (float(loss[0]), float(loss[1]))}, time.monotonic() - clock)
