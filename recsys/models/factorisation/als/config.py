@@ -97,7 +97,7 @@ class AlsConfig(FactorConfig):
         if not self.unobserved_weight:
             size = 100.0**-self.l2_power
             space = {
-                "model.factors": Range(low=4, high=128, scale="log", type="int"),
+                "model.factors": Range(low=4, high=160, scale="log", type="int"),
                 "model.l2": Range(low=size, high=100 * size, scale="log"),
             }
             if self.implicit != "none":
