@@ -51,8 +51,8 @@ def test_the_settings_of_experiments_lie_within_and_not_at_a_bound(experiment: s
 @pytest.mark.parametrize(
     ("settings", "there", "not_there"),
     [
-        (["kind=als"], ["l2_power"], ["unobserved_weight", "implicit_l2"]),
-        (["kind=als", "implicit=both"], ["l2_power", "implicit_l2"], ["unobserved_weight"]),
+        (["kind=als"], ["l2"], ["l2_power", "unobserved_weight", "implicit_l2"]),
+        (["kind=als", "implicit=both"], ["implicit_l2"], ["l2_power", "unobserved_weight"]),
         (["kind=als", "l2_bias=0.2"], ["l2_bias"], ["implicit_l2", "implicit_shrinkage"]),
         (["kind=als", "implicit=both", "implicit_shrinkage=9.0"], ["implicit_l2", "implicit_shrinkage"], ["l2_bias"]),
         (["kind=als", "unobserved_weight=0.1"], ["unobserved_weight"], ["l2_power", "observed_weight"]),
@@ -73,6 +73,18 @@ def test_a_space_goes_by_what_the_model_is(settings: list[str], there: list[str]
     keys = space_of(load_config([], [f"model.{setting}" for setting in settings])).keys()
     assert {f"model.{name}" for name in there} <= keys
     assert not {f"model.{name}" for name in not_there} & keys
+
+
+@pytest.mark.parametrize(("weight", "count"), [(0.0, 100), (0.1, 1000)])
+def test_als_searches_the_same_penalties_of_so_many_ratings_whatever_the_power(weight: float, count: int) -> None:
+    ends = []
+    for power in (0.0, 0.5, 1.0):
+        settings = ["kind=als", f"unobserved_weight={weight}", f"l2_power={power}"]
+        entry = space_of(load_config([], [f"model.{setting}" for setting in settings]))["model.l2"]
+        assert isinstance(entry, Range)
+        ends.append([end * count**power for end in (entry.low, entry.high)])
+    assert ends[1] == pytest.approx(ends[0])
+    assert ends[2] == pytest.approx(ends[0])
 
 
 def value_of(config: Config, key: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -16,12 +16,6 @@ from recsys.models.factorisation.scorer import CountPower
 class AlsConfig(FactorConfig):
     """kind = "als": alternating least squares, from explicit ratings, from likes, or both (WALS)."""
 
-    # from ratings alone; the power of 1 is that of ALS-WR
-    search: ClassVar[Mapping[str, Range | Choices]] = {
-        "model.factors": Range(low=4, high=128, scale="log", type="int"),
-        "model.l2": Range(low=0.03, high=30, scale="log"),
-        "model.l2_power": Range(low=0, high=1.2),
-    }
     changes_loss: ClassVar[frozenset[str]] = FactorConfig.changes_loss | {
         "unobserved_weight", "observed_weight", "observed_weight_by", "weight_exponent",
     }  # fmt: skip
@@ -118,15 +112,21 @@ class AlsConfig(FactorConfig):
         )
 
     def search_space(self) -> Space:
-        """From ratings alone the penalty and its power; otherwise the weights, too, and the penalty for the power set.
+        """The penalty for the power that is set: a good one for another power is far off. Otherwise the weights, too.
 
         What a movie's ratings weigh on top is searched where it is set: with 1, unobserved_weight says as much.
         """
+        space: dict[str, Range | Choices]
+        # the count to this power multiplies the penalty: ratings are of the order of 100, all pairs of 1,000
         if not self.unobserved_weight:
-            return {**self.search, **self._space_of_what_is_set()}
-        # the count to this power multiplies it, and counts are of the order of 1,000
+            size = 100.0**-self.l2_power
+            space = {
+                "model.factors": Range(low=4, high=160, scale="log", type="int"),
+                "model.l2": Range(low=size, high=100 * size, scale="log"),
+            }
+            return {**space, **self._space_of_what_is_set()}
         size = 1000.0**-self.l2_power
-        space: dict[str, Range | Choices] = {
+        space = {
             "model.factors": Range(low=8, high=512, scale="log", type="int"),
             "model.l2": Range(low=0.03 * size, high=300 * size, scale="log"),
             "model.unobserved_weight": Range(low=0.01, high=2, scale="log"),
