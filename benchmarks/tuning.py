@@ -62,11 +62,14 @@ class Data:
         """The parts as matrices."""
         return read_splits(self._prepared, self.config)
 
-    def tuned(self, model: list[str], trials: int, sampler: str = "tpe", pruner: str = "median") -> Searched:
-        """howdah's own search, with a trial on each core."""
+    def tuned(
+        self, model: list[str], trials: int, sampler: str = "tpe", pruner: str = "median", parallel: int | None = None
+    ) -> Searched:
+        """howdah's own search; by default with a trial on each core."""
         config = load_config([], [*self.settings, *model])
         clock = time.monotonic()
-        found = recsys.tune(self.dataset, config, trials=trials, sampler=sampler, pruner=pruner, seeds=0)
+        how: dict[str, Any] = {"sampler": sampler, "pruner": pruner, "parallel": parallel}
+        found = recsys.tune(self.dataset, config, trials=trials, seeds=0, **how)
         value = found.best.value
         assert value is not None
         return Searched(value, time.monotonic() - clock, found.best.parameters)
@@ -96,14 +99,14 @@ def ratings(spark: Any, work: Path, options: argparse.Namespace) -> None:
 
 
 def samplers(spark: Any, work: Path, options: argparse.Namespace) -> None:
-    """TPE and random search at as many trials."""
+    """TPE and random search at as many trials, one after the other: a second run has the same figures."""
     print(f"\nRMSE of the validation ratings of {options.ratings}, {options.trials} trials of als")
     print(f"{'seed':<8}{'tpe':>12}{'random':>12}{'ratio':>10}")
     won = 0
     for seed in range(1, options.sampler_seeds + 1):
         data = Data(spark, work, [f"data.dataset={options.ratings}", f"data.data_dir={options.data}", *BY_RATING], seed)
         model = [*RATINGS["als"], *FAR_OFF]
-        tpe, chance = (data.tuned(model, options.trials, name, "none").best for name in ("tpe", "random"))
+        tpe, chance = (data.tuned(model, options.trials, name, "none", 1).best for name in ("tpe", "random"))
         won += tpe < chance
         print(f"{seed:<8}{tpe:>12.5f}{chance:>12.5f}{tpe / chance:>10.5f}", flush=True)
     print(f"tpe is better on {won} of {options.sampler_seeds} seeds", flush=True)

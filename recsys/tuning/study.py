@@ -6,7 +6,6 @@ asks for the same points as one that was not. A trial that was running is asked 
 
 from __future__ import annotations
 
-import math
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
@@ -92,7 +91,6 @@ class Study:
         import optuna
 
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-        warnings.filterwarnings("ignore", message="`gamma` has been deprecated")  # it goes with Optuna 6
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # each trial is told by who runs the study
         self._space, self._larger_is_better, self._sampler, self._seed = space, larger_is_better, sampler, seed
         self._fraction, self._parallel = fraction, parallel
@@ -233,9 +231,8 @@ class Study:
         drawn = [self._seed, number, zlib.crc32(key.encode())]
         seed = int(np.random.SeedSequence(drawn).generate_state(1)[0])
         if self._sampler == "tpe":
-            return optuna.samplers.TPESampler(
-                multivariate=True, group=KIND in self._space, constant_liar=self._parallel, gamma=_good, seed=seed
-            )
+            group = KIND in self._space
+            return optuna.samplers.TPESampler(multivariate=True, group=group, constant_liar=self._parallel, seed=seed)
         if self._sampler == "cmaes":
             return optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         return optuna.samplers.RandomSampler(seed=seed)
@@ -246,15 +243,6 @@ def check_names(sampler: str, pruner: str) -> None:
     for what, name, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
         if name not in known:
             raise ConfigError(f"{what} = {name!r}: there are {', '.join(known)}")
-
-
-def _good(ended: int) -> int:
-    """How many of the trials that have ended count as good ones, which TPE looks near.
-
-    A quarter, up to as many as Optuna takes. Optuna's tenth is three or four trials of a short study: too few where
-    values near the best differ by chance.
-    """
-    return min(math.ceil(ended / 4), 25)
 
 
 def _pruner(name: str, epochs: int) -> optuna.pruners.BasePruner:
