@@ -144,8 +144,9 @@ def _round_numbers(entry: Range) -> list[float]:
     if entry.scale == "log":
         low, high = (math.floor(math.log10(end)) for end in (entry.low, entry.high))
         return [digit * 10.0**power for digit in (1, 3, 2, 5) for power in range(low, high + 1)]
-    power = 10.0 ** math.floor(math.log10((entry.high - entry.low) / 2))
-    step = next(step for digit in (5, 2.5, 2, 1) if (step := digit * power) <= (entry.high - entry.low) / 2)
+    most = (entry.high - entry.low) / 2 * (1 + 1e-9)  # of 0.8 to 1 the half is less than 0.1, by rounding
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(step for digit in (5, 2.5, 2, 1) if (step := digit * power) <= most)
     return [step * number for number in range(math.ceil(entry.low / step), math.floor(entry.high / step) + 1)]
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from browser import Browser, check_layout, find_browser
 from html_page import Page
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_run import phase, steady, write_run
 from made_study import SPACE, made_final, made_study, made_trials
 
@@ -242,13 +244,25 @@ def test_one_value_that_diverged_does_not_press_the_others_together(tmp_path: Pa
     [
         (Range(low=0.0001, high=1, scale="log"), {0.0: "0.0001", 0.25: "0.001", 0.5: "0.01", 0.75: "0.1", 1.0: "1"}),
         (Range(low=0, high=50, type="int"), {0.0: "0", 0.5: "25", 1.0: "50"}),
+        (Range(low=0.8, high=1), {0.0: "0.8", 0.5: "0.9", 1.0: "1"}),
         (Choices(choices=((200,), (400, 400))), {0.25: "[200]", 0.75: "[400, 400]"}),
         (Choices(choices=(True, "b")), {0.25: "yes", 0.75: "b"}),
     ],
-    ids=["log", "whole", "lists", "mixed"],
+    ids=["log", "whole", "rounded", "lists", "mixed"],
 )
 def test_axes_are_labelled_at_round_numbers(entry: Range | Choices, expected: Mapping[float, str]) -> None:
     assert {round(at, 6): text for at, text in ticks(entry)} == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    hundredths=st.lists(st.integers(1, 100_000), min_size=2, max_size=2, unique=True),
+    scale=st.sampled_from(["linear", "log", "reverse_log"]),
+)
+def test_axes_of_any_range_are_labelled_within_it(hundredths: list[int], scale: str) -> None:
+    low, high = (one / 100 for one in sorted(hundredths))
+    places = [at for at, _ in ticks(Range.model_validate({"low": low, "high": high, "scale": scale}))]
+    assert places == sorted(places) and (places[0], places[-1]) == (0.0, 1.0)
 
 
 def test_labels_of_a_reverse_log_range_stand_where_the_range_says() -> None:
