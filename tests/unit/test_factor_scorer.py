@@ -12,8 +12,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from recsys.data.preprocessing import Preprocessing
+from recsys.models.factorisation.count_power import CountPower
 from recsys.models.factorisation.export import write_factors
-from recsys.models.factorisation.scorer import CountPower, FactorScorer, MovieFactors, Ridge
+from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge
 
 USERS, MOVIES, K = 5, 7, 3
 STARS = Preprocessing(1, 5)

@@ -10,7 +10,7 @@ pytest.importorskip("numba")
 from recsys.models.factorisation.als.implicit import Regression, drawn_to, rated, sum_rows
 from recsys.models.factorisation.als.rows import Ratings, Rows
 from recsys.models.factorisation.als.solve import HalfSweep, Piece, Problem
-from recsys.models.factorisation.scorer import CountPower
+from recsys.models.factorisation.count_power import CountPower
 
 USERS, MOVIES, K = 5, 7, 3
 MASK = np.random.default_rng(2).random((USERS, MOVIES)) < 0.5

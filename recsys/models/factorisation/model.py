@@ -11,8 +11,9 @@ import numpy as np
 from recsys.config.model import ModelConfig
 from recsys.data.preprocessing import Preprocessing
 from recsys.models.base import EachUser, MemoryNeeds, ModelFamily
+from recsys.models.factorisation.count_power import CountPower
 from recsys.models.factorisation.export import write_factors
-from recsys.models.factorisation.scorer import CountPower, FactorScorer, MovieFactors, Ridge
+from recsys.models.factorisation.scorer import FactorScorer, MovieFactors, Ridge
 from recsys.models.files import read_scorer, write_scorer
 
 

@@ -7,7 +7,7 @@ so that learning rates and l2 mean what they mean in papers on MovieLens. Likes 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix, diags
 
 from recsys.data.preprocessing import Preprocessing
 from recsys.models.base import ScoreBlock, Scorer
+from recsys.models.factorisation.count_power import CountPower
 
 STARS = 5.0  # what the highest rating is
 _LEAST = 1e-6  # of the mean diagonal: the least ridge, without which users of few ratings have no solution
@@ -52,21 +53,6 @@ class MovieFactors:
 
 
 @dataclass(frozen=True)
-class CountPower:
-    """(n + shrinkage)^power of counts n: what implicit sums are divided by.
-
-    With the power of 1 and no shrinkage they are means. Shrinkage draws the means of few to 0.
-    """
-
-    power: float = 0.5
-    shrinkage: float = 0.0
-
-    def of(self, counts: np.ndarray) -> np.ndarray:
-        """float64, of each count; 1 where a count is 0."""
-        return np.where(counts > 0, np.maximum(counts + self.shrinkage, 1.0) ** self.power, 1.0)
-
-
-@dataclass(frozen=True)
 class Ridge:
     """How a user's factors x are solved for, given the movies' features y.
 
@@ -91,7 +77,7 @@ class Ridge:
     observed: np.ndarray | float = 1.0
     nonnegative: bool = False
     bias_unit: float = 1.0
-    divided_by: CountPower = CountPower()
+    divided_by: CountPower = field(default_factory=CountPower)
 
 
 class FactorScorer(Scorer):

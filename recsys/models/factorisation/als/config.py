@@ -10,7 +10,7 @@ import numpy as np
 from recsys.config.ranges import Choices, Range, Space
 from recsys.config.table import Complaint, key
 from recsys.models.factorisation.config import FactorConfig
-from recsys.models.factorisation.scorer import CountPower
+from recsys.models.factorisation.count_power import CountPower
 
 
 class AlsConfig(FactorConfig):

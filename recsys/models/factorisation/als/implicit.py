@@ -21,7 +21,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from recsys.models.factorisation.als.rows import Ratings, Rows
-from recsys.models.factorisation.scorer import CountPower
+from recsys.models.factorisation.count_power import CountPower
 
 STEPS = 5  # of conjugate gradients for each epoch; they go on from the terms of the epoch before
 Sum = Callable[[Callable[[Rows], np.ndarray]], np.ndarray]  # of what a function makes of all rows, over the workers

@@ -9,6 +9,7 @@ import numpy as np
 from recsys.models.factorisation.als.config import AlsConfig
 from recsys.models.factorisation.als.solve import Basis, Problem, gramian_of
 from recsys.models.factorisation.als.worker import Task
+from recsys.models.factorisation.scorer import Ridge
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ class Sweeps:
     def width(self) -> int:
         """f, factors and the bias."""
         return self.config.factors + self.config.has_biases
+
+    @property
+    def ridge(self) -> Ridge:
+        """What the scorer solves for users by: the same as the users' half-sweep."""
+        config = self.config
+        return Ridge(
+            config.l2,
+            config.l2_power,
+            config.unobserved_weight,
+            self.observed,
+            config.nonnegative,
+            bias_unit=config.bias_unit,
+            divided_by=config.divided_by,
+        )
 
     def of_users(self, movies: np.ndarray, solver: str | None = None) -> Task:
         """The users' half-sweep given the movies' factors, float32 (movies, f)."""

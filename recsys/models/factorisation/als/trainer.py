@@ -38,7 +38,7 @@ from recsys.models.factorisation.als.sweeps import Sweeps
 from recsys.models.factorisation.als.terms import ImplicitTerms
 from recsys.models.factorisation.als.worker import Solved, Sums, fold_in, solve_movies, solve_users
 from recsys.models.factorisation.model import FactorModel
-from recsys.models.factorisation.scorer import MovieFactors, Ridge, unit_of
+from recsys.models.factorisation.scorer import MovieFactors, unit_of
 from recsys.training.base import AfterRound, Trainer, TrainingData, no_checkpoint
 from recsys.training.checkpoint import read_moments
 from recsys.training.history import Seconds
@@ -160,16 +160,7 @@ class AlsTrainer(Trainer):
         movies = MovieFactors(
             np.ascontiguousarray(factors[:, :k]), biases, self._sweeps.mean, config.has_biases, *terms
         )
-        ridge = Ridge(
-            config.l2,
-            config.l2_power,
-            config.unobserved_weight,
-            self._sweeps.observed,
-            config.nonnegative,
-            bias_unit=config.bias_unit,
-            divided_by=config.divided_by,
-        )
-        return self._family(config, self._data.preprocessing, movies, ridge)
+        return self._family(config, self._data.preprocessing, movies, self._sweeps.ridge)
 
     def state(self) -> tuple[dict[str, np.ndarray], Iterator[Moments]]:
         """The movies' factors. Users are solved for from them; where a half-sweep goes on from the last, theirs too."""

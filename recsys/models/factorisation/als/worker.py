@@ -12,7 +12,7 @@ from recsys.data.split import TRAIN, VALIDATION
 from recsys.models.factorisation.als.implicit import drawn_to
 from recsys.models.factorisation.als.rows import Ratings, Rows
 from recsys.models.factorisation.als.solve import NOTHING, HalfSweep, Piece, Problem, gramian_of
-from recsys.models.factorisation.scorer import CountPower
+from recsys.models.factorisation.count_power import CountPower
 from recsys.training.state import Moments
 
 OpenPiece = Callable[[], Piece]
