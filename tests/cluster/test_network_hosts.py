@@ -14,6 +14,7 @@ from hosts import Hosts, running_hosts, why_not
 from launching import EPOCHS, Started, check_same, history, is_picked, launch, read_json
 from standalone import quick_executors
 
+from monitor.errors import MonitorError
 from monitor.spark.eventlog import read_events
 
 # Spark notices within seconds, not minutes, that a host does not answer any more
@@ -135,20 +136,34 @@ def own(prepared: Path, settings: Path) -> list[str | Path]:
     return ["--config", settings, "--prepared", prepared, "--set", f"training.epochs={EPOCHS}"]
 
 
+def host_of_last_task(hosts: Hosts, run: Path) -> str:
+    """It has rows of training users, which the next epochs are waiting for."""
+    with suppress(MonitorError):  # there is no log yet
+        of_tasks = [one["Task Info"]["Host"] for one in events_of(run) if one["Event"] == "SparkListenerTaskEnd"]
+        return next((name for name in hosts.names if of_tasks and hosts.address(name) == of_tasks[-1]), "")
+    return ""
+
+
 def test_a_host_that_is_cut_off_for_a_minute(hosts, own, undisturbed, tmp_path):
-    """With Spark's own patience. Whether a task waits for it, or what frees its memory, depends on where rows are."""
+    """With Spark's own patience: a task waits for it."""
     job = start(hosts, own, tmp_path)
+    cut = hosts.names[0]
     try:
         job.wait_until(lambda: len(history(job.path)) >= 2)
-        hosts.connect("beta", "down")
+        job.wait_until(lambda: host_of_last_task(hosts, job.path) != "")
+        cut = host_of_last_task(hosts, job.path)
+        hosts.connect(cut, "down")
         time.sleep(60)
-        hosts.connect("beta", "up")
+        again = time.time() * 1000
+        hosts.connect(cut, "up")
         said = job.end()
     finally:
-        hosts.connect("beta", "up")
+        hosts.connect(cut, "up")
         job.kill()
     assert job.launcher.returncode == 0, said
     check_same(job.path, undisturbed)
+    tasks = [one["Task Info"] for one in events_of(job.path) if one["Event"] == "SparkListenerTaskEnd"]
+    assert any(one["Launch Time"] < again < one["Finish Time"] and one["Host"] == hosts.address(cut) for one in tasks)
     told = read_json(job.path / "resources" / "hosts.json")
     assert {one["host"] for one in told["hosts"] if one["role"] == "executor"} == set(hosts.names)
     page = (job.path / "report" / "index.html").read_text()
